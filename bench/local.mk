@@ -1,0 +1,1 @@
+# The load generator and the reference loops it is measured against.

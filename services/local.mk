@@ -1,0 +1,74 @@
+# The services see include/usher/service.h and nothing else of the daemon.
+SERVICE_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/include $(HARDENING_CPPFLAGS)
+MODULE_CFLAGS = $(WARNING_CFLAGS) $(HARDENING_CFLAGS)
+MODULE_LDFLAGS = -module -avoid-version -shared -no-undefined -Wl,-z,defs \
+	-export-symbols-regex '^usher_service$$' $(HARDENING_LDFLAGS)
+# Says to libtool that a module that is not installed shall be shared all the same.
+UNINSTALLED_MODULE_LDFLAGS = $(MODULE_LDFLAGS) -rpath /nowhere
+
+BUILTIN_NAMES =
+BUILTIN_LIBS =
+
+if BUILTIN_SERVICES
+
+BUILTIN_NAMES += echo daytime uppercase framed
+BUILTIN_LIBS += libecho.a libdaytime.a libuppercase.a libframed.a
+noinst_LIBRARIES += libecho.a libdaytime.a libuppercase.a libframed.a
+
+libecho_a_SOURCES = services/echo/echo.c
+libecho_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=echo
+libdaytime_a_SOURCES = services/daytime/daytime.c
+libdaytime_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=daytime
+libuppercase_a_SOURCES = services/uppercase/uppercase.c
+libuppercase_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=uppercase
+libframed_a_SOURCES = services/framed/framed.c
+libframed_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=framed
+
+# For the tests: where services are built in only because of the sanitizers.
+if SANITIZERS
+BUILTIN_NAMES += skeleton
+BUILTIN_LIBS += libskeleton.a
+noinst_LIBRARIES += libskeleton.a
+libskeleton_a_SOURCES = services/skeleton/skeleton.c
+libskeleton_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=skeleton
+endif
+
+else !BUILTIN_SERVICES
+
+pkglib_LTLIBRARIES += services/echo.la services/daytime.la services/uppercase.la \
+	services/framed.la
+check_LTLIBRARIES += services/skeleton.la
+
+services_echo_la_SOURCES = services/echo/echo.c
+services_echo_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_echo_la_CFLAGS = $(MODULE_CFLAGS)
+services_echo_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_daytime_la_SOURCES = services/daytime/daytime.c
+services_daytime_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_daytime_la_CFLAGS = $(MODULE_CFLAGS)
+services_daytime_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_uppercase_la_SOURCES = services/uppercase/uppercase.c
+services_uppercase_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_uppercase_la_CFLAGS = $(MODULE_CFLAGS)
+services_uppercase_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_framed_la_SOURCES = services/framed/framed.c
+services_framed_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_framed_la_CFLAGS = $(MODULE_CFLAGS)
+services_framed_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_skeleton_la_SOURCES = services/skeleton/skeleton.c
+services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
+services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+
+# Modules are found by name: the .la files are of no use to anybody.
+install-exec-hook:
+	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la
+
+uninstall-hook:
+	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so
+
+endif !BUILTIN_SERVICES

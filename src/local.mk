@@ -1,0 +1,96 @@
+# A static library per layer, for linking only: nothing of it is installed.
+# Who may include whom is written in src/LAYERS.
+noinst_LIBRARIES += libbase.a libwire.a libloop.a libsock.a libconf.a libplug.a libproc.a \
+	libflow.a libmaster.a libctl.a
+
+EXTRA_DIST += src/LAYERS
+
+libbase_a_SOURCES = \
+	src/base/addr.c src/base/addr.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/err.c src/base/err.h \
+	src/base/fd.c src/base/fd.h \
+	src/base/list.h \
+	src/base/log.c src/base/log.h \
+	src/base/mem.c src/base/mem.h \
+	src/base/opt.c src/base/opt.h \
+	src/base/str.c src/base/str.h
+
+libwire_a_SOURCES = \
+	src/wire/channel.c src/wire/channel.h \
+	src/wire/record.c src/wire/record.h
+
+libloop_a_SOURCES = \
+	src/loop/loop.c src/loop/loop.h \
+	src/loop/sig.c src/loop/sig.h \
+	src/loop/solo.c src/loop/solo.h
+
+libsock_a_SOURCES = \
+	src/sock/bind.c src/sock/bind.h \
+	src/sock/dgram.c src/sock/dgram.h \
+	src/sock/endpoint.c src/sock/endpoint.h
+
+libconf_a_SOURCES = \
+	src/conf/check.c src/conf/check.h \
+	src/conf/keys.c src/conf/keys.h \
+	src/conf/plan.c src/conf/plan.h \
+	src/conf/plandiff.c src/conf/plandiff.h \
+	src/conf/planwire.c src/conf/planwire.h \
+	src/conf/source.c src/conf/source.h \
+	src/conf/table.c src/conf/table.h
+
+libplug_a_SOURCES = \
+	src/plug/catalogue.c src/plug/catalogue.h \
+	src/plug/host.c src/plug/host.h \
+	src/plug/plug.c src/plug/plug.h
+
+libproc_a_SOURCES = \
+	src/proc/cred.c src/proc/cred.h \
+	src/proc/reap.c src/proc/reap.h \
+	src/proc/spawn.c src/proc/spawn.h
+
+libflow_a_SOURCES = \
+	src/flow/conn.c src/flow/conn.h \
+	src/flow/env.c src/flow/env.h \
+	src/flow/listener.c src/flow/listener.h \
+	src/flow/page.c src/flow/page.h \
+	src/flow/run_dispatch.c src/flow/run_dispatch.h \
+	src/flow/run_exec.c src/flow/run_exec.h \
+	src/flow/run_fork.c src/flow/run_fork.h \
+	src/flow/run_wait.c src/flow/run_wait.h \
+	src/flow/udp.c src/flow/udp.h \
+	src/flow/worker.c src/flow/worker.h
+
+libmaster_a_SOURCES = \
+	src/master/boot.c src/master/boot.h \
+	src/master/control.c src/master/control.h \
+	src/master/logsink.c src/master/logsink.h \
+	src/master/notify.c src/master/notify.h \
+	src/master/options.c src/master/options.h \
+	src/master/pools.c src/master/pools.h \
+	src/master/reader.c src/master/reader.h \
+	src/master/reload.c src/master/reload.h
+
+libctl_a_SOURCES = \
+	src/ctl/client.c src/ctl/client.h \
+	src/ctl/print.c src/ctl/print.h
+
+# From the top layer down, so that one pass of the linker is enough.
+DAEMON_LIBS = libmaster.a libflow.a libconf.a libplug.a libproc.a libsock.a libloop.a libwire.a \
+	libbase.a $(BUILTIN_LIBS)
+DAEMON_SYSTEM_LIBS = $(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(LIBCAP_NG_LIBS)
+
+sbin_PROGRAMS += usherd
+usherd_SOURCES = src/master/main.c
+usherd_LDADD = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS)
+
+bin_PROGRAMS += usherctl
+usherctl_SOURCES = src/ctl/main.c
+usherctl_LDADD = libctl.a libwire.a libbase.a
+
+# The built-in services, a line each: BUILTIN(echo).
+BUILT_SOURCES += builtin-services.h
+CLEANFILES += builtin-services.h
+builtin-services.h: Makefile
+	$(AM_V_GEN)for name in $(BUILTIN_NAMES); do echo "BUILTIN($$name)"; done >$@.tmp && mv $@.tmp $@
+src/plug/plug.$(OBJEXT): builtin-services.h

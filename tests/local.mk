@@ -1,0 +1,141 @@
+# Unit tests: a cmocka program per file of src/. Live, golden and check tests: scripts. All speak TAP.
+TEST_EXTENSIONS = .t
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+T_LOG_DRIVER = $(LOG_DRIVER)
+AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir;
+
+# Every program can be built by its name; `make check` runs UNIT_TESTS.
+EXTRA_PROGRAMS += \
+	tests/unit/test_err \
+	tests/unit/test_log \
+	tests/unit/test_mem \
+	tests/unit/test_str \
+	tests/unit/test_fd \
+	tests/unit/test_clock \
+	tests/unit/test_addr \
+	tests/unit/test_opt \
+	tests/unit/test_record \
+	tests/unit/test_channel \
+	tests/unit/test_loop \
+	tests/unit/test_solo \
+	tests/unit/test_sig \
+	tests/unit/test_endpoint \
+	tests/unit/test_bind \
+	tests/unit/test_dgram \
+	tests/unit/test_source \
+	tests/unit/test_table \
+	tests/unit/test_plan \
+	tests/unit/test_plandiff \
+	tests/unit/test_plug \
+	tests/unit/test_catalogue \
+	tests/unit/test_spawn \
+	tests/unit/test_cred \
+	tests/unit/test_reap \
+	tests/unit/test_page \
+	tests/unit/test_udp \
+	tests/unit/test_conn \
+	tests/unit/test_env \
+	tests/unit/test_options
+
+UNIT_TESTS =
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
+UNIT_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_err_SOURCES = tests/unit/test_err.c
+tests_unit_test_err_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_err_LDADD = $(UNIT_LIBS)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_log_LDADD = $(UNIT_LIBS)
+tests_unit_test_mem_SOURCES = tests/unit/test_mem.c
+tests_unit_test_mem_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_mem_LDADD = $(UNIT_LIBS)
+tests_unit_test_str_SOURCES = tests/unit/test_str.c
+tests_unit_test_str_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_str_LDADD = $(UNIT_LIBS)
+tests_unit_test_fd_SOURCES = tests/unit/test_fd.c
+tests_unit_test_fd_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fd_LDADD = $(UNIT_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_clock_LDADD = $(UNIT_LIBS)
+tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
+tests_unit_test_addr_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_addr_LDADD = $(UNIT_LIBS)
+tests_unit_test_opt_SOURCES = tests/unit/test_opt.c
+tests_unit_test_opt_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_opt_LDADD = $(UNIT_LIBS)
+tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_record_LDADD = $(UNIT_LIBS)
+tests_unit_test_channel_SOURCES = tests/unit/test_channel.c
+tests_unit_test_channel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_channel_LDADD = $(UNIT_LIBS)
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_loop_LDADD = $(UNIT_LIBS)
+tests_unit_test_solo_SOURCES = tests/unit/test_solo.c
+tests_unit_test_solo_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_solo_LDADD = $(UNIT_LIBS)
+tests_unit_test_sig_SOURCES = tests/unit/test_sig.c
+tests_unit_test_sig_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sig_LDADD = $(UNIT_LIBS)
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
+tests_unit_test_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_endpoint_LDADD = $(UNIT_LIBS)
+tests_unit_test_bind_SOURCES = tests/unit/test_bind.c
+tests_unit_test_bind_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_bind_LDADD = $(UNIT_LIBS)
+tests_unit_test_dgram_SOURCES = tests/unit/test_dgram.c
+tests_unit_test_dgram_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_dgram_LDADD = $(UNIT_LIBS)
+tests_unit_test_source_SOURCES = tests/unit/test_source.c
+tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_source_LDADD = $(UNIT_LIBS)
+tests_unit_test_table_SOURCES = tests/unit/test_table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(UNIT_LIBS)
+tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
+tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plan_LDADD = $(UNIT_LIBS)
+tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
+tests_unit_test_plandiff_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plandiff_LDADD = $(UNIT_LIBS)
+tests_unit_test_plug_SOURCES = tests/unit/test_plug.c
+tests_unit_test_plug_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plug_LDADD = $(UNIT_LIBS)
+tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c
+tests_unit_test_catalogue_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_catalogue_LDADD = $(UNIT_LIBS)
+tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
+tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spawn_LDADD = $(UNIT_LIBS)
+tests_unit_test_cred_SOURCES = tests/unit/test_cred.c
+tests_unit_test_cred_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cred_LDADD = $(UNIT_LIBS)
+tests_unit_test_reap_SOURCES = tests/unit/test_reap.c
+tests_unit_test_reap_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_reap_LDADD = $(UNIT_LIBS)
+tests_unit_test_page_SOURCES = tests/unit/test_page.c
+tests_unit_test_page_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_page_LDADD = $(UNIT_LIBS)
+tests_unit_test_udp_SOURCES = tests/unit/test_udp.c
+tests_unit_test_udp_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_udp_LDADD = $(UNIT_LIBS)
+tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
+tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conn_LDADD = $(UNIT_LIBS)
+tests_unit_test_env_SOURCES = tests/unit/test_env.c
+tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_env_LDADD = $(UNIT_LIBS)
+tests_unit_test_options_SOURCES = tests/unit/test_options.c
+tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_options_LDADD = $(UNIT_LIBS)
