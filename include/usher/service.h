@@ -177,7 +177,7 @@ struct usher_host {
     void (*end)(struct usher_conn *conn);
     /* Drops what is kept and resets the connection. */
     void (*abort)(struct usher_conn *conn);
-    /* No data() until resume(), which gives what was kept once more. */
+    /* Neither data() nor finished() until resume(), which gives what data() left once more. */
     void (*pause)(struct usher_conn *conn);
     void (*resume)(struct usher_conn *conn);
     /* Calls expired() once in after_ms milliseconds (0 or more); a second call replaces the
@@ -288,12 +288,14 @@ struct usher_service {
      *   owns     borrows bytes until return
      *   result   how many bytes it used. The rest is kept and comes again with more behind
      *            it; when max_input bytes are kept and none is used, the connection ends.
+     *            Bytes left for want of room() come again only with pause() here and
+     *            resume() in drained(): the peer may be waiting, and send no more.
      */
     size_t (*data)(struct usher_conn *conn, const void *bytes, size_t count); /* NULL: all */
 
     /*
      * The peer finished sending; we may still write.
-     *   when     at most once, after the last data()
+     *   when     at most once, after the last data(); never while paused or output is kept
      *   process  loop
      *   block    no
      *   owns     borrows rest, the bytes data() never used, until return
@@ -376,6 +378,16 @@ static inline void usher_end(struct usher_conn *conn)
 static inline void usher_abort(struct usher_conn *conn)
 {
     conn->service->host->abort(conn);
+}
+
+static inline void usher_pause(struct usher_conn *conn)
+{
+    conn->service->host->pause(conn);
+}
+
+static inline void usher_resume(struct usher_conn *conn)
+{
+    conn->service->host->resume(conn);
 }
 
 static inline void usher_reply(struct usher_dgram *dgram, const void *bytes, size_t count)
