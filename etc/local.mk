@@ -5,6 +5,12 @@ EXTRA_DIST += etc/usher.conf etc/services.d/echo.conf etc/services.d/daytime.con
 	etc/usher.service.in etc/usher.sysusers etc/usher.tmpfiles.in
 tabledir = $(sysconfdir)/usher
 
+# systemd looks for both under the name usher.conf, each in a folder of its own.
+install-data-hook:
+	$(MKDIR_P) '$(DESTDIR)$(sysusersdir)' '$(DESTDIR)$(tmpfilesdir)'
+	$(INSTALL_DATA) '$(srcdir)/etc/usher.sysusers' '$(DESTDIR)$(sysusersdir)/usher.conf'
+	$(INSTALL_DATA) etc/usher.tmpfiles '$(DESTDIR)$(tmpfilesdir)/usher.conf'
+
 # A file that exists belongs to the administrator: it is left alone, whatever is in it.
 install-data-local:
 	$(MKDIR_P) '$(DESTDIR)$(tabledir)/services.d'
@@ -16,9 +22,23 @@ install-data-local:
 
 # What was changed stays, and with it the folders it is in.
 uninstall-local:
+	rm -f '$(DESTDIR)$(sysusersdir)/usher.conf' '$(DESTDIR)$(tmpfilesdir)/usher.conf'
 	@for f in $(TABLE_FILES); do \
 	  at='$(DESTDIR)$(tabledir)'/$$f; \
 	  if cmp -s '$(srcdir)'/etc/$$f "$$at"; then rm -f "$$at"; \
 	  elif test -e "$$at"; then echo "keeping $$at: it was changed"; fi; \
 	done
 	@rmdir '$(DESTDIR)$(tabledir)/services.d' '$(DESTDIR)$(tabledir)' 2>/dev/null || :
+
+systemdsystemunit_DATA = etc/usher.service
+noinst_DATA = etc/usher.tmpfiles
+
+# The paths are known only to make: configure leaves ${prefix} in them.
+UNIT_PATHS = $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' \
+	-e 's|@runstatedir[@]|$(runstatedir)|g'
+CLEANFILES += etc/usher.service etc/usher.tmpfiles
+
+etc/usher.service: etc/usher.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && $(UNIT_PATHS) '$(srcdir)/etc/usher.service.in' >$@
+etc/usher.tmpfiles: etc/usher.tmpfiles.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && $(UNIT_PATHS) '$(srcdir)/etc/usher.tmpfiles.in' >$@

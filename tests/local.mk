@@ -46,6 +46,16 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+CHECK_TESTS = \
+	tests/check/layers.t \
+	tests/check/headers.t \
+	tests/check/sizes.t \
+	tests/check/forbidden.t \
+	tests/check/abi.t
+TESTS += $(CHECK_TESTS)
+EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tests/check/abi.c \
+	tests/check/abi.golden
+
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 UNIT_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
 
