@@ -56,6 +56,9 @@ TESTS += $(CHECK_TESTS)
 EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tests/check/abi.c \
 	tests/check/abi.golden
 
+# Run by script/test: it installs, so it needs a finished build.
+EXTRA_DIST += tests/install/install.t tests/install/hello.c tests/install/files.golden
+
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 UNIT_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
 
