@@ -72,7 +72,8 @@ enum usher_type {
     USHER_TYPE_ENUM,     /* int, the place in `choices`, from 0 */
     USHER_TYPE_LIST,     /* struct usher_list of texts */
     USHER_TYPE_ADDRESS,  /* struct usher_address: "HOST:PORT", resolved by the reader */
-    USHER_TYPE_MODE      /* unsigned, a file mode or umask: "0660" */
+    USHER_TYPE_MODE,     /* unsigned, a file mode or umask: "0660" */
+    USHER_TYPE_INT       /* int, within min..max */
 };
 
 #define USHER_SIZE_NONE UINT64_MAX
@@ -100,6 +101,8 @@ struct usher_option {
     { #f, USHER_TYPE_BOOL, USHER_FIELD(T, f, bool), preset, 0, 1, NULL, NULL, help }
 #define USHER_OPTION_UINT(T, f, preset, min, max, unit, help)                                  \
     { #f, USHER_TYPE_UINT, USHER_FIELD(T, f, unsigned), preset, min, max, unit, NULL, help }
+#define USHER_OPTION_INT(T, f, preset, min, max, unit, help)                                   \
+    { #f, USHER_TYPE_INT, USHER_FIELD(T, f, int), preset, min, max, unit, NULL, help }
 #define USHER_OPTION_SIZE(T, f, preset, min, max, help)                                        \
     { #f, USHER_TYPE_SIZE, USHER_FIELD(T, f, uint64_t), preset, min, max, "bytes", NULL, help }
 #define USHER_OPTION_DURATION(T, f, preset, min, max, help)                                    \

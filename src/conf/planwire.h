@@ -1,0 +1,18 @@
+/*
+ * A plan as records and back: "plan", "global", then per row "service", "option", "limit",
+ * "endpoint". What the reader prints and the master reads; exact in both directions. The master's
+ * side believes nothing: counts, ranges and words are checked again.
+ */
+#ifndef CONF_PLANWIRE_H
+#define CONF_PLANWIRE_H
+
+#include "conf/plan.h"
+#include "wire/record.h"
+
+void planwire_print(struct record_out *out, const struct plan *plan);
+/* The plan, or NULL. */
+struct plan *planwire_parse(const char *text, size_t count, struct err *err);
+/* One row alone: equal texts mean equal rows (conf/plandiff). */
+void planwire_print_service(struct record_out *out, const struct plan_service *service);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * A worker: one process of a pool. Becomes what its pool must be, loads its plugins, opens its
+ * services, says "ready", and serves until it is told to drain or its channel ends.
+ *
+ * Channel, master to worker:   drain keep=NAME... timeout_ms=N   stop accepting; connections of the
+ *                                kept rows stay until they end by themselves, others N ms
+ *                              stop                              end all connections and the process
+ *                              watch service=NAME                a wait row may watch its listeners
+ * Worker to master:            ready | failed text=...           once, first
+ *                              busy                              served something after a second's rest
+ *                              child service=NAME pid=N          a wait child was started (pid 0: ended)
+ *                              drained                           drain is complete; exits with 0 next
+ * Log channel (droppable):     log level=N subject=... text=... dropped=N
+ */
+#ifndef FLOW_WORKER_H
+#define FLOW_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/plan.h"
+#include "flow/page.h"
+
+struct worker_listener {
+    const struct plan_service *service;
+    const struct endpoint *endpoint;
+    int fd; /* inherited; the open file is shared with the master and siblings */
+};
+
+/* Everything a new worker needs, in memory it inherits by the fork. */
+struct worker_start {
+    const struct plan *plan;
+    const char *pool_name; /* for logs */
+    uint32_t pool;         /* number in the pages' directory */
+    unsigned generation;
+    struct worker_listener *listeners;
+    size_t listener_count;
+    struct pages *pages;
+    int slot;
+    int channel, log; /* the worker's ends */
+    bool hold_wait;   /* wait rows watch only after "watch" */
+};
+
+/* In the forked child, signals blocked: the whole life of a worker; the result is its exit status
+ * (0 drained or stopped, 1 failed before ready). context is a struct worker_start. */
+int worker_main(void *context);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Children and what became of them. On SIGCHLD the owner of the loop calls reap_collect(), which
+ * waits for all that ended and tells whoever registered the pid; strangers (a subreaper's) are
+ * logged at debug and forgotten. A pid is only ever signalled while it is registered, that is
+ * before it was waited for, so a recycled number cannot be hit.
+ */
+#ifndef PROC_REAP_H
+#define PROC_REAP_H
+
+#include <sys/types.h>
+
+#include "base/list.h"
+
+struct child;
+
+/* status as from waitpid(). The child is no longer registered; it may be freed. */
+typedef void reap_fn(struct child *child, int status, void *context);
+
+struct child { /* lives in its owner's struct */
+    struct list link;
+    pid_t pid; /* 0: none */
+    reap_fn *fn;
+    void *context;
+};
+
+void reap_watch(struct child *child, pid_t pid, reap_fn *fn, void *context);
+void reap_forget(struct child *child); /* its end will be nobody's business */
+void reap_forget_all(void);            /* in a forked child: they are the parent's */
+void reap_collect(void);
+int reap_signal(const struct child *child, int signal);         /* the process; 0 or -1 */
+int reap_signal_session(const struct child *child, int signal); /* its process group */
+size_t reap_count(void);
+/* "exit=3", "signal=11 (Segmentation fault)", for logs; returns out. */
+char *reap_print(int status, char *out, size_t room);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * From an endpoint to an open listener. Runs in the master: only socket calls, no names, no
+ * peer's bytes. Listeners are close-on-exec and non-blocking.
+ */
+#ifndef SOCK_BIND_H
+#define SOCK_BIND_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "sock/endpoint.h"
+
+struct bind_options {
+    int backlog;
+    bool nodelay, keepalive, freebind;
+    int defer_accept_sec;              /* 0: off */
+    const char *interface;             /* NULL or "": any */
+    int receive_buffer, send_buffer;   /* bytes; 0: the system's */
+    unsigned socket_mode;              /* UNIX paths */
+    uid_t socket_uid;                  /* (uid_t)-1: leave */
+    gid_t socket_gid;                  /* (gid_t)-1: leave */
+};
+
+/*
+ * Opens, sets options, binds, listens. IPv6 sockets are IPv6 only. UDP sockets tell the address a
+ * datagram was sent to. A UNIX path never shows a wider mode than socket_mode; a stale socket file
+ * is replaced only when it is a socket, ours, and nobody answers on it; anything else at that path
+ * is an error and stays. endpoint->addr gets the port that was drawn for 0.
+ * -1: err->code is EADDRNOTAVAIL or EAFNOSUPPORT where the address is not this machine's.
+ */
+int bind_open(struct endpoint *endpoint, const struct bind_options *options, int *fd_out,
+              struct err *err);
+/* Sets the options on a listener that is kept over a reload (listen() again for the backlog). */
+int bind_apply(int fd, const struct endpoint *endpoint, const struct bind_options *options,
+               struct err *err);
+/* Removes the path of a UNIX listener that is given up, if it still is the socket fd. */
+void bind_unlink(int fd, const struct endpoint *endpoint);
+/* Whether an inherited descriptor can serve: fills kind and addr from the socket itself. */
+int bind_inspect(int fd, struct endpoint *out, struct err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Datagrams in batches: recvmmsg() in, sendmmsg() out, each reply leaving from the address its
+ * request was sent to. One batch a worker; its buffers are touched only as far as datagrams reach.
+ */
+#ifndef SOCK_DGRAM_H
+#define SOCK_DGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <usher/service.h>
+
+#include "base/err.h"
+
+#define DGRAM_BATCH 64
+#define DGRAM_MAX 65536
+
+struct dgram_batch;
+
+struct dgram {
+    const char *bytes; /* in the batch's buffer */
+    size_t count;
+    bool is_cut;                     /* MSG_TRUNC: longer than DGRAM_MAX */
+    struct usher_address peer;       /* length 0: an unnamed UNIX peer */
+    struct usher_address local;      /* the address it was sent to, with the socket's port;
+                                        length 0 where unknown */
+    bool to_many;                    /* sent to a broadcast or multicast address */
+};
+
+struct dgram_batch *dgram_new(void);
+void dgram_free(struct dgram_batch **batch);
+/* Receives what is there, at most limit (<= DGRAM_BATCH): the count, 0 for nothing, -1 error.
+ * Transient errors (ICMP answers to earlier replies) are swallowed: they count as nothing. */
+int dgram_receive(struct dgram_batch *batch, int fd, int limit, struct err *err);
+const struct dgram *dgram_at(const struct dgram_batch *batch, int index);
+/* Queues the answer to datagram `index`, at most one each. Bytes inside the request are not
+ * copied; others are, into the batch. -1: longer than 65507 or no room. */
+int dgram_reply(struct dgram_batch *batch, int index, const void *bytes, size_t count);
+/* Sends the queue; yields how many left. The rest was refused by the system, and is dropped. */
+int dgram_flush(struct dgram_batch *batch, int fd);
+
+#endif
