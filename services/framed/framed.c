@@ -1,0 +1,279 @@
+/*
+ * framed: messages with a length. With framing "digits" a message is exactly three ASCII
+ * digits, its length 000 to 255, then that many bytes; with "fixed" every message has `size`
+ * bytes. Any number of messages on a connection, split or joined by TCP in any way; in UDP
+ * one datagram is one message, and one that is not is dropped.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <usher/service.h>
+
+#define DIGITS 3
+#define LENGTH_MAX 255
+#define MESSAGE_MAX 4096 /* digits included; what data() may leave for the next call */
+#define ANSWERS_SIZE ((size_t)4 * MESSAGE_MAX) /* answers that are written together */
+
+enum framing { FRAMING_DIGITS, FRAMING_FIXED };
+enum reply { REPLY_ECHO, REPLY_UPPERCASE, REPLY_TEXT };
+enum closing { CLOSE_FINISHED, CLOSE_REPLY };
+
+struct framed_conf {
+    int framing;
+    unsigned size;
+    int reply;
+    const char *text;
+    int close;
+};
+
+static const struct usher_option framed_options[] = {
+    USHER_OPTION_ENUM(struct framed_conf, framing, "digits", "digits|fixed",
+                      "How a message shows its length: three digits, or always the same."),
+    USHER_OPTION_UINT(struct framed_conf, size, NULL, 1, MESSAGE_MAX, "bytes",
+                      "Length of every message with framing \"fixed\"."),
+    USHER_OPTION_ENUM(struct framed_conf, reply, "echo", "echo|uppercase|text",
+                      "The answer to a message: itself, itself in capitals, or `text`."),
+    USHER_OPTION_TEXT(struct framed_conf, text, NULL, 0, MESSAGE_MAX,
+                      "The answer with reply \"text\", framed as a message is."),
+    USHER_OPTION_ENUM(struct framed_conf, close, "finished", "finished|reply",
+                      "Whether we close when the peer has finished or after the first answer."),
+    USHER_OPTION_END
+};
+
+/* The message that has begun: how many bytes came, and how many it has; 0 of 0: none. */
+struct framed_conn {
+    unsigned have;
+    unsigned want;
+};
+
+struct framed {
+    const struct usher_instance *service;
+    uint64_t dropped;
+};
+
+/* ---- messages -------------------------------------------------------------------------- */
+
+/* The framed lines that answer a bad length. */
+static const char not_digits[] = "034error: length is not three digits\n";
+static const char above_max[] = "027error: length is above 255\n";
+
+/* The line for a peer whose next message has a bad length; NULL: no fault so far. */
+static const char *length_error(const struct framed_conf *conf, const char *at, size_t count)
+{
+    if (conf->framing == FRAMING_FIXED || count < DIGITS)
+        return NULL;
+    for (int i = 0; i < DIGITS; i++)
+        if (at[i] < '0' || at[i] > '9')
+            return not_digits;
+    return memcmp(at, "255", DIGITS) > 0 ? above_max : NULL;
+}
+
+/* The size of the message that begins here; DIGITS, at least, while they have not all come. */
+static size_t message_size(const struct framed_conf *conf, const char *at, size_t count)
+{
+    if (conf->framing == FRAMING_FIXED)
+        return conf->size;
+    if (count < DIGITS)
+        return DIGITS;
+    return (size_t)(DIGITS + (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
+}
+
+/* The same where the message is there as a whole; otherwise 0. */
+static size_t whole_message(const struct framed_conf *conf, const char *at, size_t count)
+{
+    size_t size = message_size(conf, at, count);
+
+    return count >= size && length_error(conf, at, count) == NULL ? size : 0;
+}
+
+static void capitals(char *to, const char *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = (char)(from[i] >= 'a' && from[i] <= 'z' ? from[i] - 'a' + 'A' : from[i]);
+}
+
+/* Puts the answer to a whole message into to, at most MESSAGE_MAX bytes. */
+static size_t answer(const struct framed_conf *conf, char *to, const char *message, size_t size)
+{
+    if (conf->reply == REPLY_ECHO)
+        memcpy(to, message, size);
+    else if (conf->reply == REPLY_UPPERCASE)
+        capitals(to, message, size); /* digits stay what they are */
+    else if (conf->framing == FRAMING_FIXED)
+        memcpy(to, conf->text, size);
+    else
+        size = (size_t)snprintf(to, MESSAGE_MAX, "%03zu%s", strlen(conf->text), conf->text);
+    return size;
+}
+
+/* ---- streams --------------------------------------------------------------------------- */
+
+/* Answers whole messages, as many as one write holds; returns how many bytes they had. */
+static size_t answer_some(struct usher_conn *conn, const char *at, size_t count)
+{
+    const struct framed_conf *conf = conn->service->conf;
+    char answers[ANSWERS_SIZE];
+    size_t made = 0, used = 0, size;
+
+    while (made <= sizeof(answers) - MESSAGE_MAX
+           && (size = whole_message(conf, at + used, count - used)) > 0) {
+        made += answer(conf, answers + made, at + used, size);
+        used += size;
+        if (conf->close == CLOSE_REPLY)
+            break;
+    }
+    if (made > 0)
+        usher_write(conn, answers, made);
+    return used;
+}
+
+static void refuse(struct usher_conn *conn, const char *digits, const char *line)
+{
+    usher_log(conn->service, USHER_INFO, "bad length \"%.3s\"", digits);
+    usher_write(conn, line, strlen(line));
+    usher_end(conn);
+}
+
+/* Remembers how much of a message is there, for the log, should the peer leave now. */
+static void note_rest(struct usher_conn *conn, const char *rest, size_t count)
+{
+    struct framed_conn *mine = conn->mine;
+
+    mine->have = (unsigned)count;
+    mine->want = (unsigned)message_size(conn->service->conf, rest, count);
+}
+
+static size_t framed_data(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    const struct framed_conf *conf = conn->service->conf;
+    const char *at = bytes, *error;
+    size_t used = 0, step;
+
+    note_rest(conn, at, 0);
+    do {
+        if (usher_room(conn) < ANSWERS_SIZE) {
+            usher_pause(conn);
+            return used;
+        }
+        step = answer_some(conn, at + used, count - used);
+        used += step;
+        if (step > 0 && conf->close == CLOSE_REPLY) {
+            usher_end(conn);
+            return count;
+        }
+    } while (step > 0);
+
+    error = length_error(conf, at + used, count - used);
+    if (error != NULL) {
+        refuse(conn, at + used, error);
+        return count;
+    }
+    note_rest(conn, at + used, count - used);
+    return used;
+}
+
+static void framed_drained(struct usher_conn *conn)
+{
+    usher_resume(conn);
+}
+
+static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
+{
+    const struct framed_conf *conf = conn->service->conf;
+    const struct framed_conn *mine = conn->mine;
+    unsigned digits = conf->framing == FRAMING_DIGITS ? DIGITS : 0;
+
+    if (mine->have == 0 || (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
+        return;
+    if (mine->have < digits)
+        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u digits had come",
+                  mine->have, digits);
+    else
+        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
+                  mine->have - digits, mine->want - digits);
+}
+
+/* ---- datagrams ------------------------------------------------------------------------- */
+
+static void framed_datagram(struct usher_dgram *dgram)
+{
+    const struct framed_conf *conf = dgram->service->conf;
+    struct framed *framed = dgram->service->state;
+    char reply[MESSAGE_MAX];
+
+    if (dgram->count == 0 || whole_message(conf, dgram->bytes, dgram->count) != dgram->count) {
+        framed->dropped++;
+        usher_log(dgram->service, USHER_DEBUG, "dropped: %zu bytes are not one message",
+                  dgram->count);
+        return;
+    }
+    usher_reply(dgram, reply, answer(conf, reply, dgram->bytes, dgram->count));
+}
+
+/* ---- the service ----------------------------------------------------------------------- */
+
+static int framed_check(const void *conf, char *error, size_t room)
+{
+    const struct framed_conf *framed = conf;
+    size_t length = framed->text != NULL ? strlen(framed->text) : 0;
+    bool is_fixed = framed->framing == FRAMING_FIXED;
+
+    if (is_fixed && framed->size == 0)
+        snprintf(error, room, "framing \"fixed\" needs size");
+    else if (!is_fixed && framed->size > 0)
+        snprintf(error, room, "size is for framing \"fixed\" only");
+    else if (framed->reply == REPLY_TEXT && framed->text == NULL)
+        snprintf(error, room, "reply \"text\" needs text");
+    else if (framed->reply != REPLY_TEXT && framed->text != NULL)
+        snprintf(error, room, "text is for reply \"text\" only");
+    else if (!is_fixed && length > LENGTH_MAX)
+        snprintf(error, room, "text: %zu bytes are above 255, all that three digits can say",
+                 length);
+    else if (is_fixed && framed->reply == REPLY_TEXT && length < framed->size)
+        snprintf(error, room, "text: %zu bytes are below size, %u", length, framed->size);
+    else
+        return 0;
+    return -1;
+}
+
+static int framed_open(const struct usher_instance *service, void **state)
+{
+    struct framed *framed = calloc(1, sizeof(*framed));
+
+    if (framed == NULL) {
+        usher_log(service, USHER_ERROR, "no memory");
+        return -1;
+    }
+    framed->service = service;
+    *state = framed;
+    return 0;
+}
+
+static void framed_close(void *state)
+{
+    struct framed *framed = state;
+
+    if (framed->dropped > 0)
+        usher_log(framed->service, USHER_INFO, "dropped %llu datagrams that were no message",
+                  (unsigned long long)framed->dropped);
+    free(framed);
+}
+
+USHER_SERVICE(framed) = {
+    USHER_SERVICE_HEADER,
+    .name = "framed",
+    .shapes = USHER_STREAM | USHER_DATAGRAM,
+    .sentence = "Answers messages that begin with their length in three digits.",
+    .options = framed_options,
+    .conf_size = sizeof(struct framed_conf),
+    .conn_size = sizeof(struct framed_conn),
+    .max_input = MESSAGE_MAX,
+    .check = framed_check,
+    .open = framed_open,
+    .close = framed_close,
+    .data = framed_data,
+    .drained = framed_drained,
+    .gone = framed_gone,
+    .datagram = framed_datagram,
+};
