@@ -18,6 +18,7 @@ libbase_a_SOURCES = \
 
 libwire_a_SOURCES = \
 	src/wire/channel.c src/wire/channel.h \
+	src/wire/descriptor.c src/wire/descriptor.h \
 	src/wire/record.c src/wire/record.h
 
 libloop_a_SOURCES = \
@@ -41,7 +42,6 @@ libconf_a_SOURCES = \
 
 libplug_a_SOURCES = \
 	src/plug/catalogue.c src/plug/catalogue.h \
-	src/plug/host.c src/plug/host.h \
 	src/plug/plug.c src/plug/plug.h
 
 libproc_a_SOURCES = \
@@ -52,6 +52,7 @@ libproc_a_SOURCES = \
 libflow_a_SOURCES = \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/env.c src/flow/env.h \
+	src/flow/host.c src/flow/host.h \
 	src/flow/listener.c src/flow/listener.h \
 	src/flow/page.c src/flow/page.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \
@@ -64,9 +65,15 @@ libflow_a_SOURCES = \
 libmaster_a_SOURCES = \
 	src/master/boot.c src/master/boot.h \
 	src/master/control.c src/master/control.h \
+	src/master/daemon.c src/master/daemon.h \
+	src/master/inspect.c src/master/inspect.h \
+	src/master/listeners.c src/master/listeners.h \
 	src/master/logsink.c src/master/logsink.h \
+	src/master/master.h \
+	src/master/member.c src/master/member.h \
 	src/master/notify.c src/master/notify.h \
 	src/master/options.c src/master/options.h \
+	src/master/pidfile.c src/master/pidfile.h \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h
