@@ -1,1 +1,26 @@
-# The load generator and the reference loops it is measured against.
+# Not part of `make all`: bench/run compiles what it compares with, in a directory of its own.
+EXTRA_DIST += \
+	bench/README.md \
+	bench/run \
+	bench/measure.py \
+	bench/servers.py \
+	bench/load.h \
+	bench/load.c \
+	bench/load_tools.c \
+	bench/load_result.c \
+	bench/load_short.c \
+	bench/load_held.c \
+	bench/load_udp.c \
+	bench/load_bulk.c \
+	bench/ref.h \
+	bench/ref.c \
+	bench/ref_epoll_echo.c \
+	bench/ref_udp_echo.c \
+	bench/ref_vfork_exec.c \
+	bench/ref_daytime.c \
+	bench/tiny.c
+
+# BENCHFLAGS="--rounds 9 --rows udp-echo"
+.PHONY: bench
+bench: all
+	CC="$(CC)" $(srcdir)/bench/run $(BENCHFLAGS) $(builddir)

@@ -1,0 +1,157 @@
+"""Starting and ending what is measured: a reference loop, or usherd with a table."""
+
+import ctypes
+import os
+import pwd
+import random
+import select
+import signal
+import socket
+import subprocess
+
+PATIENCE = 15  # seconds for a server to be ready, and to end
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+TABLE = """
+bind = [ "127.0.0.1" ];
+control = "{tmp}/control";
+user = "{user}";
+services: {{
+    echo: {{
+        plugin = "echo";
+        listen = "tcp://127.0.0.1:{echo}";
+        max_connections = {most};
+    }};
+    echo-udp: {{
+        plugin = "echo";
+        listen = "udp://127.0.0.1:{echo}";
+        receive_buffer = 1048576;
+    }};
+    daytime: {{
+        plugin = "daytime";
+        listen = "tcp://127.0.0.1:{daytime}";
+    }};
+    tiny: {{
+        exec = [ "{tiny}" ];
+        listen = "tcp://127.0.0.1:{tiny_port}";
+        user = "{user}";
+    }};
+}};
+"""
+
+
+class Failed(Exception):
+    """A server did not start; the text says why."""
+
+
+def read_line(fd, what):
+    """One line from a server that is starting."""
+    line = b""
+    while not line.endswith(b"\n"):
+        ready = select.select([fd], [], [], PATIENCE)[0]
+        got = os.read(fd, 256) if ready else b""
+        if not got:
+            raise Failed(f"{what}: {'ended' if ready else 'nothing'} before it was ready")
+        line += got
+    return line.decode()
+
+
+def free_ports(count):
+    """Ports that nobody has, below the kernel's range for clients: no client of ours can
+    get one of them as its own, and usher answers no datagram from a port it serves."""
+    held = []
+    for port in random.sample(range(20000, 32000), 200):
+        tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            held.append((port, tcp, udp))
+        except OSError:
+            tcp.close()
+            udp.close()
+        if len(held) == count:
+            break
+    for _, tcp, udp in held:
+        tcp.close()
+        udp.close()
+    return [port for port, _, _ in held]
+
+
+class Server:
+    """A running server on its processor, with its meter."""
+
+    def __init__(self, argv, bench, **more):
+        self.meter = bench.new_meter()
+        self.log = open(bench.tmp + "/server.log", "wb")
+
+        def enter():
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.sched_setaffinity(0, {bench.server_cpu})
+            self.meter.join()
+
+        try:
+            self.process = subprocess.Popen(
+                argv, preexec_fn=enter, stdin=subprocess.DEVNULL, stderr=self.log, **more)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.meter.close()
+            raise Failed(f"{argv[0]}: {error}")
+        self.meter.start(self.process.pid)
+
+    def close(self):
+        left = self.meter.pids()
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.process.wait()
+        self.log.close()
+        self.meter.close()
+
+
+class Reference(Server):
+    def __init__(self, argv, bench):
+        super().__init__(argv, bench, stdout=subprocess.PIPE)
+        try:
+            self.port = int(read_line(self.process.stdout.fileno(), argv[0]).split()[1])
+        except Failed:
+            self.close()
+            raise
+
+    def close(self):
+        super().close()
+        self.process.stdout.close()
+
+
+class Usher(Server):
+    def __init__(self, service, bench):
+        ports = dict(zip(("echo", "daytime", "tiny"), free_ports(3)))
+        table = bench.tmp + "/usher.conf"
+        os.makedirs(bench.tmp + "/services.d", exist_ok=True)
+        with open(table, "w") as file:
+            file.write(TABLE.format(
+                tmp=bench.tmp, tiny=bench.tmp + "/tiny", most=bench.most_connections,
+                user="nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name,
+                echo=ports["echo"], daytime=ports["daytime"], tiny_port=ports["tiny"]))
+        self.port = ports[service]
+        ready, told = os.pipe()
+        try:
+            super().__init__(
+                [bench.usherd, "-c", table, "--plugin-dir", bench.plugin_dir,
+                 "--ready-fd", str(told)],
+                bench, stdout=subprocess.DEVNULL, pass_fds=(told,))
+        finally:
+            os.close(told)
+        try:
+            read_line(ready, "usherd")
+        except Failed as failed:
+            self.close()
+            with open(bench.tmp + "/server.log", errors="replace") as log:
+                raise Failed(f"{failed}\n{log.read()}")
+        finally:
+            os.close(ready)
