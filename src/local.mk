@@ -67,11 +67,13 @@ libmaster_a_SOURCES = \
 	src/master/control.c src/master/control.h \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/inspect.c src/master/inspect.h \
+	src/master/inherit.c src/master/inherit.h \
 	src/master/listeners.c src/master/listeners.h \
 	src/master/logsink.c src/master/logsink.h \
 	src/master/master.h \
 	src/master/member.c src/master/member.h \
 	src/master/notify.c src/master/notify.h \
+	src/master/numbers.c src/master/numbers.h \
 	src/master/options.c src/master/options.h \
 	src/master/pidfile.c src/master/pidfile.h \
 	src/master/pools.c src/master/pools.h \

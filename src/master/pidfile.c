@@ -1,0 +1,55 @@
+#include "master/pidfile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static int check_and_lock(int fd, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == -1)
+        return err_sys(err, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, "%s: is not a regular file", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+        return err_set(err, "%s: locked, another usherd runs", path);
+    return 0;
+}
+
+static int write_pid(int fd, const char *path, struct err *err)
+{
+    char text[24];
+    int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+    if (ftruncate(fd, 0) == -1 || fd_write_all(fd, text, (size_t)length) == -1)
+        return err_sys(err, "write %s", path);
+    return 0;
+}
+
+int pidfile_open(struct pidfile *file, const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+
+    if (fd == -1)
+        return err_sys(err, "open %s", path);
+    if (check_and_lock(fd, path, err) == -1 || write_pid(fd, path, err) == -1) {
+        fd_close(&fd);
+        return -1;
+    }
+    *file = (struct pidfile){ fd, path };
+    return 0;
+}
+
+void pidfile_close(struct pidfile *file)
+{
+    if (file->fd == -1)
+        return;
+    (void)unlink(file->path); /* before the lock goes, or a new usherd could lose its own */
+    fd_close(&file->fd);
+}
