@@ -1,12 +1,13 @@
 /*
- * daytime (RFC 867): one line with the date and time, then the end. In UDP every datagram is
- * answered with the line.
+ * daytime (RFC 867): one line with the date and time, then the end. In UDP every datagram
+ * is answered with the line.
  *
- * The time zone. The C library knows one zone a process, changes it through the environment
- * and reads its file again at each change: two rows with two zones would fight over it, and
- * once the worker's doors are closed the file is out of reach. So open() asks the library
- * for every change of the row's zone in the years to come, and from then on the zone is a
- * sorted array of the row's own. New zone data are seen after the next reload.
+ * The time zone. The C library knows one zone a process, changes it through the
+ * environment and reads its file again at each change: two rows with two zones would
+ * fight over it, and once the worker's doors are closed the file is out of reach. So
+ * open() asks the library for every change of the row's zone in the years to come, and
+ * from then on the zone is a sorted array of the row's own. New zone data are seen after
+ * the next reload.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ struct daytime {
     char line[LINE_SIZE];
 };
 
-/* ---- the zone -------------------------------------------------------------------------- */
+/* ---- the zone ------------------------------------------------------------------ */
 
 static bool zone_exists(const char *name)
 {
@@ -137,7 +138,7 @@ static struct tm split_time(const struct daytime *daytime, time_t when)
     return tm;
 }
 
-/* ---- the line -------------------------------------------------------------------------- */
+/* ---- the line ------------------------------------------------------------------ */
 
 /* Puts a text for tm into to, without CRLF; 0: none, or no room for it. */
 static size_t print_time(char *to, size_t room, const char *format, const struct tm *tm)
@@ -152,8 +153,9 @@ static size_t print_time(char *to, size_t room, const char *format, const struct
     if (strcmp(format, "iso8601") != 0)
         return print(to, room, format, tm);
     length = strftime(to, room, "%Y-%m-%dT%H:%M:%S", tm);
-    return length + (size_t)snprintf(to + length, room - length, "%c%02ld:%02ld",
-                                     tm->tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
+    return length
+           + (size_t)snprintf(to + length, room - length, "%c%02ld:%02ld",
+                              tm->tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 static void make_line(const struct usher_instance *service)
@@ -172,22 +174,23 @@ static void make_line(const struct usher_instance *service)
     daytime->line_time = now;
 }
 
-/* ---- the service ----------------------------------------------------------------------- */
+/* ---- the service --------------------------------------------------------------- */
 
 static int daytime_check(const void *conf, char *error, size_t room)
 {
     const struct daytime_conf *daytime = conf;
-    const struct tm longest = { /* a Wednesday in September */
-        .tm_year = 127, .tm_mon = 8, .tm_mday = 29, .tm_wday = 3, .tm_zone = "UTC"
-    };
-    char text[LINE_SIZE / 2];
+    struct tm tm = { .tm_year = 127, .tm_mon = 8, .tm_mday = 29, .tm_wday = 3 };
+    char text[LINE_SIZE / 2]; /* a Wednesday in September is as long as a date gets */
 
+    tm.tm_zone = "UTC";
     if (daytime->timezone != NULL && !zone_exists(daytime->timezone)) {
-        snprintf(error, room, "timezone: there is no \"%s\" in " ZONES_DIR, daytime->timezone);
+        snprintf(error, room, "timezone: there is no \"%s\" in " ZONES_DIR,
+                 daytime->timezone);
         return -1;
     }
-    if (print_time(text, sizeof(text), daytime->format, &longest) == 0) {
-        snprintf(error, room, "format: gives no text, or more than %zu bytes", sizeof(text) - 1);
+    if (print_time(text, sizeof(text), daytime->format, &tm) == 0) {
+        snprintf(error, room, "format: gives no text, or more than %zu bytes",
+                 sizeof(text) - 1);
         return -1;
     }
     return 0;

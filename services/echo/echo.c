@@ -1,6 +1,6 @@
 /*
- * echo (RFC 862): whatever comes goes back. A `prefix` stands before every datagram, and on
- * a stream once, before the first byte that goes back.
+ * echo (RFC 862): whatever comes goes back. A `prefix` stands before every datagram, and
+ * on a stream once, before the first byte that goes back.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@ struct echo_conn {
 
 static const struct usher_option echo_options[] = {
     USHER_OPTION_TEXT(struct echo_conf, prefix, "", 0, 255,
-                      "Text before each datagram, and before the first byte of a stream."),
+                      "Text before each datagram, and once before a stream."),
     USHER_OPTION_END
 };
 
@@ -61,8 +61,8 @@ static void echo_datagram(struct usher_dgram *dgram)
         return;
     }
     if (dgram->count > sizeof(reply) - before) {
-        usher_log(dgram->service, USHER_DEBUG, "no room for the prefix: datagram of %zu bytes",
-                  dgram->count);
+        usher_log(dgram->service, USHER_DEBUG,
+                  "no room for the prefix: datagram of %zu bytes", dgram->count);
         return;
     }
     memcpy(reply, conf->prefix, before);

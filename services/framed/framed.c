@@ -1,8 +1,8 @@
 /*
  * framed: messages with a length. With framing "digits" a message is exactly three ASCII
- * digits, its length 000 to 255, then that many bytes; with "fixed" every message has `size`
- * bytes. Any number of messages on a connection, split or joined by TCP in any way; in UDP
- * one datagram is one message, and one that is not is dropped.
+ * digits, its length 000 to 255, then that many bytes; with "fixed" every message has
+ * `size` bytes. Any number of messages on a connection, split or joined by TCP in any
+ * way; in UDP one datagram is one message, and one that is not is dropped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct framed_conf {
 
 static const struct usher_option framed_options[] = {
     USHER_OPTION_ENUM(struct framed_conf, framing, "digits", "digits|fixed",
-                      "How a message shows its length: three digits, or always the same."),
+                      "How a message shows its length."),
     USHER_OPTION_UINT(struct framed_conf, size, NULL, 1, MESSAGE_MAX, "bytes",
                       "Length of every message with framing \"fixed\"."),
     USHER_OPTION_ENUM(struct framed_conf, reply, "echo", "echo|uppercase|text",
@@ -37,7 +37,7 @@ static const struct usher_option framed_options[] = {
     USHER_OPTION_TEXT(struct framed_conf, text, NULL, 0, MESSAGE_MAX,
                       "The answer with reply \"text\", framed as a message is."),
     USHER_OPTION_ENUM(struct framed_conf, close, "finished", "finished|reply",
-                      "Whether we close when the peer has finished or after the first answer."),
+                      "When we close: the peer has finished, or we replied."),
     USHER_OPTION_END
 };
 
@@ -52,14 +52,15 @@ struct framed {
     uint64_t dropped;
 };
 
-/* ---- messages -------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------ */
 
 /* The framed lines that answer a bad length. */
 static const char not_digits[] = "034error: length is not three digits\n";
 static const char above_max[] = "027error: length is above 255\n";
 
 /* The line for a peer whose next message has a bad length; NULL: no fault so far. */
-static const char *length_error(const struct framed_conf *conf, const char *at, size_t count)
+static const char *length_error(const struct framed_conf *conf, const char *at,
+                                size_t count)
 {
     if (conf->framing == FRAMING_FIXED || count < DIGITS)
         return NULL;
@@ -69,7 +70,8 @@ static const char *length_error(const struct framed_conf *conf, const char *at, 
     return memcmp(at, "255", DIGITS) > 0 ? above_max : NULL;
 }
 
-/* The size of the message that begins here; DIGITS, at least, while they have not all come. */
+/* The size of the message that begins here; DIGITS, at least, while they have not all
+ * come. */
 static size_t message_size(const struct framed_conf *conf, const char *at, size_t count)
 {
     if (conf->framing == FRAMING_FIXED)
@@ -94,7 +96,8 @@ static void capitals(char *to, const char *from, size_t count)
 }
 
 /* Puts the answer to a whole message into to, at most MESSAGE_MAX bytes. */
-static size_t answer(const struct framed_conf *conf, char *to, const char *message, size_t size)
+static size_t answer(const struct framed_conf *conf, char *to, const char *message,
+                     size_t size)
 {
     if (conf->reply == REPLY_ECHO)
         memcpy(to, message, size);
@@ -103,11 +106,12 @@ static size_t answer(const struct framed_conf *conf, char *to, const char *messa
     else if (conf->framing == FRAMING_FIXED)
         memcpy(to, conf->text, size);
     else
-        size = (size_t)snprintf(to, MESSAGE_MAX, "%03zu%s", strlen(conf->text), conf->text);
+        size =
+            (size_t)snprintf(to, MESSAGE_MAX, "%03zu%s", strlen(conf->text), conf->text);
     return size;
 }
 
-/* ---- streams --------------------------------------------------------------------------- */
+/* ---- streams ------------------------------------------------------------------- */
 
 /* Answers whole messages, as many as one write holds; returns how many bytes they had. */
 static size_t answer_some(struct usher_conn *conn, const char *at, size_t count)
@@ -194,7 +198,7 @@ static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
                   mine->have - digits, mine->want - digits);
 }
 
-/* ---- datagrams ------------------------------------------------------------------------- */
+/* ---- datagrams ----------------------------------------------------------------- */
 
 static void framed_datagram(struct usher_dgram *dgram)
 {
@@ -202,7 +206,8 @@ static void framed_datagram(struct usher_dgram *dgram)
     struct framed *framed = dgram->service->state;
     char reply[MESSAGE_MAX];
 
-    if (dgram->count == 0 || whole_message(conf, dgram->bytes, dgram->count) != dgram->count) {
+    if (dgram->count == 0
+        || whole_message(conf, dgram->bytes, dgram->count) != dgram->count) {
         framed->dropped++;
         usher_log(dgram->service, USHER_DEBUG, "dropped: %zu bytes are not one message",
                   dgram->count);
@@ -211,7 +216,7 @@ static void framed_datagram(struct usher_dgram *dgram)
     usher_reply(dgram, reply, answer(conf, reply, dgram->bytes, dgram->count));
 }
 
-/* ---- the service ----------------------------------------------------------------------- */
+/* ---- the service --------------------------------------------------------------- */
 
 static int framed_check(const void *conf, char *error, size_t room)
 {
@@ -228,8 +233,8 @@ static int framed_check(const void *conf, char *error, size_t room)
     else if (framed->reply != REPLY_TEXT && framed->text != NULL)
         snprintf(error, room, "text is for reply \"text\" only");
     else if (!is_fixed && length > LENGTH_MAX)
-        snprintf(error, room, "text: %zu bytes are above 255, all that three digits can say",
-                 length);
+        snprintf(error, room,
+                 "text: %zu bytes are above 255, all that three digits can say", length);
     else if (is_fixed && framed->reply == REPLY_TEXT && length < framed->size)
         snprintf(error, room, "text: %zu bytes are below size, %u", length, framed->size);
     else
@@ -255,7 +260,8 @@ static void framed_close(void *state)
     struct framed *framed = state;
 
     if (framed->dropped > 0)
-        usher_log(framed->service, USHER_INFO, "dropped %llu datagrams that were no message",
+        usher_log(framed->service, USHER_INFO,
+                  "dropped %llu datagrams that were no message",
                   (unsigned long long)framed->dropped);
     free(framed);
 }

@@ -1,6 +1,6 @@
 /*
- * skeleton: a first plugin, to copy. It greets: a line "Ann" is answered "Hello, Ann!", in
- * UDP every datagram is a line. What a service needs is here once, in the order of a
+ * skeleton: a first plugin, to copy. It greets: a line "Ann" is answered "Hello, Ann!",
+ * in UDP every datagram is a line. What a service needs is here once, in the order of a
  * connection's life; strike out what yours does not need. doc/PLUGIN.md goes through it.
  *
  * A plugin includes <usher/service.h> and no other header of the daemon.
@@ -24,7 +24,8 @@ struct skeleton_conf {
 };
 
 static const struct usher_option skeleton_options[] = {
-    USHER_OPTION_TEXT(struct skeleton_conf, greeting, "Hello", 1, 64, "Text before the name."),
+    USHER_OPTION_TEXT(struct skeleton_conf, greeting, "Hello", 1, 64,
+                      "Text before the name."),
     USHER_OPTION_UINT(struct skeleton_conf, max_lines, "0", 0, 1000000, "lines",
                       "Lines answered on a connection before we close; 0: no limit."),
     USHER_OPTION_BOOL(struct skeleton_conf, shout, "false", "Greet with three marks."),
@@ -119,9 +120,10 @@ static void answer_line(struct usher_conn *conn, const char *line, const char *e
 }
 
 /*
- * Bytes came: any number of lines, and perhaps a part of one. The result says how many bytes
- * were used; the others come again, with more behind them. A line that fills max_input and
- * still has no end is the host's business: it ends the connection and logs why.
+ * Bytes came: any number of lines, and perhaps a part of one. The result says how many
+ * bytes were used; the others come again, with more behind them. A line that fills
+ * max_input and still has no end is the host's business: it ends the connection and logs
+ * why.
  */
 static size_t skeleton_data(struct usher_conn *conn, const void *bytes, size_t count)
 {
@@ -168,15 +170,16 @@ static void skeleton_gone(struct usher_conn *conn, enum usher_reason reason)
 }
 
 /*
- * One datagram, at most one reply. An answer that is longer than its request is dropped by
- * the host unless the row says `amplify = true`: a sender's address may be forged.
+ * One datagram, at most one reply. An answer that is longer than its request is dropped
+ * by the host unless the row says `amplify = true`: a sender's address may be forged.
  */
 static void skeleton_datagram(struct usher_dgram *dgram)
 {
     size_t count = without_line_end(dgram->bytes, dgram->count);
     char reply[2 * LINE_MAX_SIZE];
 
-    usher_reply(dgram, reply, greet(dgram->service, reply, sizeof(reply), dgram->bytes, count));
+    usher_reply(dgram, reply,
+                greet(dgram->service, reply, sizeof(reply), dgram->bytes, count));
 }
 
 /* The one exported symbol: everything the daemon knows of this plugin. */
