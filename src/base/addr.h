@@ -27,9 +27,10 @@ void addr_normalize(struct usher_address *addr); /* v4-mapped becomes IPv4 */
 unsigned addr_port(const struct usher_address *addr); /* 0 for UNIX */
 void addr_set_port(struct usher_address *addr, unsigned port);
 bool addr_equal(const struct usher_address *a, const struct usher_address *b); /* port too */
+/* All UNIX addresses are of one host. */
 bool addr_same_host(const struct usher_address *a, const struct usher_address *b);
 bool addr_is_any(const struct usher_address *addr);
-bool addr_is_loopback(const struct usher_address *addr);
+bool addr_is_loopback(const struct usher_address *addr); /* UNIX too: it stays on this machine */
 bool addr_is_multicast(const struct usher_address *addr); /* and 255.255.255.255 */
 
 /* "127.0.0.1:7", "[::1]:7", "unix:/run/x", "unix:@name", "unix" (unnamed): printable. */
@@ -37,7 +38,8 @@ char *addr_print(const struct usher_address *addr, char *out, size_t room);
 /* Without the port: "127.0.0.1", "::1". */
 char *addr_print_host(const struct usher_address *addr, char *out, size_t room);
 
-/* How much of a peer's address logs may show: the table's log.addresses. */
+/* How much of a peer's address logs may show: the table's log.addresses. PREFIX is the network
+ * without the port ("192.0.2.0/24", "2001:db8:1::/48", UNIX as it is), NONE is "-". */
 enum addr_privacy { ADDR_FULL, ADDR_PREFIX, ADDR_NONE };
 void addr_set_privacy(enum addr_privacy privacy); /* of this process; for addr_print_log() */
 char *addr_print_log(const struct usher_address *addr, char *out, size_t room);

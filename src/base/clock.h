@@ -6,7 +6,7 @@
 
 int64_t clock_ms(void);
 int64_t clock_us(void);
-/* Tests only: from now on clock_ms() answers this; negative: the real clock again. */
+/* Tests only: from now on both clocks answer this; negative: the real clock again. */
 void clock_fake(int64_t ms);
 
 #endif

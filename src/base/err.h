@@ -16,7 +16,8 @@ struct err {
 
 #define ERR_EMPTY { 0, "" }
 
-/* Both return -1, for `return err_set(...)`. err may be NULL: then nothing is kept. */
+/* All return -1, for `return err_set(...)`, and keep errno. err may be NULL: then nothing is kept.
+ * The arguments may be the old text. */
 __attribute__((format(printf, 2, 3))) int err_set(struct err *err, const char *format, ...);
 /* Appends ": " and the text of errno. */
 __attribute__((format(printf, 2, 3))) int err_sys(struct err *err, const char *format, ...);

@@ -20,7 +20,8 @@ void mem_free_at(void *where);
 
 /* Appends one zeroed element to a counted array and yields its address:
  * `struct row *row = MEM_PUSH(plan->rows, plan->row_count);` The array may move. */
-#define MEM_PUSH(array, count) ((array) = mem_push((array), (count)++, sizeof *(array)), &(array)[(count) - 1])
+#define MEM_PUSH(array, count)                                                                 \
+    ((array) = mem_push((array), (count)++, sizeof *(array)), &(array)[(count) - 1])
 void *mem_push(void *array, size_t count, size_t size);
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
