@@ -46,7 +46,7 @@ none "names are resolved only by the reader" "$(found 'getaddrinfo|gethostbyname
     'src/conf/[a-z]+\.c')"
 none "host names of peers are never asked for" "$(found 'getnameinfo|gethostbyaddr')"
 none "no descriptor outlives exec" "$(found 'accept|pipe|dup|dup2|epoll_create|inotify_init' \
-    'src/proc/spawn\.c')"
+    'src/proc/spawn\.c|src/master/daemon\.c')"
 none "no thread" "$(found 'pthread_create|thrd_create')"
 none "no typedef but for functions" \
     "$(grep -E ': *typedef ' <<<"$text" | grep -v -E '_fn\)?\(|_fn;')"
