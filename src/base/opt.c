@@ -496,12 +496,12 @@ static const char *choice_text(const char *choices, int place, char *out, size_t
     return out;
 }
 
-static const char *number_text(const char *format, int64_t value, char *out, size_t room)
+static const char *number_text(bool is_octal, int64_t value, char *out, size_t room)
 {
     struct str text;
 
     str_init(&text, out, room);
-    if (format[0] == 'o')
+    if (is_octal)
         str_add(&text, "%04" PRIo64, (uint64_t)value);
     else
         str_add(&text, "%" PRId64, value);
@@ -530,7 +530,7 @@ const char *opt_text(const struct usher_option *row, const void *from, size_t it
     case USHER_TYPE_BOOL:
         return *(const bool *)at ? "true" : "false";
     case USHER_TYPE_UINT:
-        return number_text("d", *(const unsigned *)at, out, room);
+        return number_text(false, *(const unsigned *)at, out, room);
     case USHER_TYPE_SIZE:
         return size_text(*(const uint64_t *)at, out, room);
     case USHER_TYPE_DURATION:
@@ -544,9 +544,9 @@ const char *opt_text(const struct usher_option *row, const void *from, size_t it
     case USHER_TYPE_ADDRESS:
         return address_text(at, out, room);
     case USHER_TYPE_MODE:
-        return number_text("o", *(const unsigned *)at, out, room);
+        return number_text(true, *(const unsigned *)at, out, room);
     case USHER_TYPE_INT:
-        return number_text("d", *(const int *)at, out, room);
+        return number_text(false, *(const int *)at, out, room);
     }
     return NULL;
 }

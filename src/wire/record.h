@@ -5,8 +5,10 @@
  *
  *   service name=echo plugin=echo listen=tcp://127.0.0.1:7\x20x
  *
- * A key may come again (lists). In values, bytes outside 0x21..0x7e, and the backslash, are \xHH.
- * Words and keys are [a-z0-9_.-]+. At most RECORD_FIELDS fields and RECORD_MAX bytes a line.
+ * A key may come again (lists). In values, bytes outside 0x21..0x7e, and the backslash, are \xHH
+ * (small letters), and nothing else is; a value holds no NUL. So a record has exactly one text.
+ * Words and keys are [a-z0-9_.-]+. One blank before each field. At most RECORD_FIELDS fields and
+ * RECORD_MAX bytes a line.
  */
 #ifndef WIRE_RECORD_H
 #define WIRE_RECORD_H
@@ -43,7 +45,8 @@ const char *record_item(const struct record *record, const char *key, size_t n);
 int record_number(const struct record *record, const char *key, int64_t min, int64_t max,
                   int64_t *out, struct err *err); /* -1 also when it is missing */
 
-/* Writing: a growing buffer that holds any number of lines. */
+/* Writing: a growing buffer that holds any number of lines. A word or key that is none is our own
+ * bug and ends the process: what others named goes into values. Lengths are the reader's affair. */
 struct record_out {
     char *bytes; /* owned; NUL-terminated */
     size_t length, room;
@@ -60,7 +63,8 @@ __attribute__((format(printf, 3, 4))) void record_add_print(struct record_out *o
 void record_end(struct record_out *out); /* the newline */
 void record_out_free(struct record_out *out);
 
-/* Calls each() for every line of text; stops at the first -1. Lines are parsed strictly. */
+/* Calls each() for every line of text; stops at the first -1. Lines are parsed strictly ("line 2: "
+ * comes before what is wrong with one); the last one has its newline, or it was cut off. */
 typedef int record_fn(const struct record *record, void *context, struct err *err);
 int record_each(const char *text, size_t count, record_fn *each, void *context, struct err *err);
 
