@@ -17,6 +17,7 @@ TABLE = """
 bind = [ "127.0.0.1" ];
 control = "{tmp}/control";
 user = "{user}";
+drain_timeout = "2s";
 services: {{
     echo: {{
         plugin = "echo";
@@ -78,6 +79,14 @@ def free_ports(count):
     return [port for port, _, _ in held]
 
 
+def kill(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 class Server:
     """A running server on its processor, with its meter."""
 
@@ -99,17 +108,13 @@ class Server:
         self.meter.start(self.process.pid)
 
     def close(self):
-        left = self.meter.pids()
         self.process.terminate()
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            kill(self.meter.pids())
             self.process.wait()
+        kill(set(self.meter.pids()) - {self.process.pid})
         self.log.close()
         self.meter.close()
 
