@@ -1,4 +1,5 @@
-/* The monotonic clock: everything that waits or measures uses it. Wall time is for texts only. */
+/* The monotonic clock: everything that waits or measures uses it. Wall time is for texts
+ * only. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

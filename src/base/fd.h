@@ -1,6 +1,6 @@
 /*
- * Descriptors: every one is close-on-exec from the call that makes it, has one owner, and is -1
- * when there is none.
+ * Descriptors: every one is close-on-exec from the call that makes it, has one owner, and
+ * is -1 when there is none.
  */
 #ifndef BASE_FD_H
 #define BASE_FD_H
@@ -15,7 +15,8 @@ void fd_close(int *fd); /* closes what is there, leaves -1, keeps errno */
 int fd_set_nonblock(int fd, bool on);
 /* Opens /dev/null on those of 0, 1, 2 that are closed: first thing in main(). */
 int fd_fill_standard(struct err *err);
-/* Closes every descriptor from 3 up but the kept ones (keep is sorted in place). No /proc. */
+/* Closes every descriptor from 3 up but the kept ones (keep is sorted in place). No
+ * /proc. */
 int fd_close_all_but(int *keep, size_t count, struct err *err);
 /* SOCK_SEQPACKET pair of UNIX sockets, close-on-exec, non-blocking. */
 int fd_pair(int pair[2], struct err *err);

@@ -1,6 +1,6 @@
 /*
- * A doubly linked list whose links live in the elements. A node that is in no list points to
- * itself (list_init), so removing it twice is harmless.
+ * A doubly linked list whose links live in the elements. A node that is in no list points
+ * to itself (list_init), so removing it twice is harmless.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
@@ -39,11 +39,11 @@ static inline void list_remove(struct list *node)
 }
 
 /* Walks all elements; the current one may be removed. */
-#define LIST_EACH(head, node, safe)                                                            \
-    for ((node) = (head)->next, (safe) = (node)->next; (node) != (head);                       \
+#define LIST_EACH(head, node, safe)                                                      \
+    for ((node) = (head)->next, (safe) = (node)->next; (node) != (head);                 \
          (node) = (safe), (safe) = (node)->next)
 
-#define LIST_FIRST(head, type, member)                                                         \
+#define LIST_FIRST(head, type, member)                                                   \
     (list_is_empty(head) ? NULL : CONTAINER((head)->next, type, member))
 
 #endif

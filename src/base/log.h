@@ -1,11 +1,11 @@
 /*
- * The log as the rest of the program sees it: a level, a subject (folder or service), one line
- * of text. Where lines go is the sink's affair: the master writes them (master/logsink), a
- * worker sends them through its droppable channel. No function here blocks or fails, all keep
- * errno. Lines longer than LOG_LINE are cut.
+ * The log as the rest of the program sees it: a level, a subject (folder or service), one
+ * line of text. Where lines go is the sink's affair: the master writes them
+ * (master/logsink), a worker sends them through its droppable channel. No function here
+ * blocks or fails, all keep errno. Lines longer than LOG_LINE are cut.
  *
- * Style of a line: a fixed verb, then key=value: "open endpoint=tcp://127.0.0.1:7 service=echo".
- * Text that came from a peer goes through log_escape() first.
+ * Style of a line: a fixed verb, then key=value: "open endpoint=tcp://127.0.0.1:7
+ * service=echo". Text that came from a peer goes through log_escape() first.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -16,7 +16,8 @@
 
 #define LOG_LINE 1024
 
-enum log_level { LOG_ERROR_, LOG_WARNING_, LOG_INFO_, LOG_DEBUG_ }; /* syslog.h has the others */
+/* syslog.h has the names without the line below. */
+enum log_level { LOG_ERROR_, LOG_WARNING_, LOG_INFO_, LOG_DEBUG_ };
 
 /* Gets every line that passes the level: no newline at its end. Must not log. */
 typedef void log_sink_fn(enum log_level level, const char *subject, const char *line);
@@ -28,19 +29,24 @@ bool log_wants(enum log_level level);
 const char *log_level_name(enum log_level level);
 int log_level_parse(const char *name, enum log_level *level_out);
 
-__attribute__((format(printf, 2, 3))) void log_error(const char *subject, const char *format, ...);
-__attribute__((format(printf, 2, 3))) void log_warning(const char *subject, const char *format, ...);
-__attribute__((format(printf, 2, 3))) void log_info(const char *subject, const char *format, ...);
-__attribute__((format(printf, 2, 3))) void log_debug(const char *subject, const char *format, ...);
-void log_write(enum log_level level, const char *subject, const char *format, va_list args)
-    __attribute__((format(printf, 3, 0)));
+__attribute__((format(printf, 2, 3))) void log_error(const char *subject,
+                                                     const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_warning(const char *subject,
+                                                       const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_info(const char *subject,
+                                                    const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_debug(const char *subject,
+                                                     const char *format, ...);
+void log_write(enum log_level level, const char *subject, const char *format,
+               va_list args) __attribute__((format(printf, 3, 0)));
 /* Our own bug: logs and aborts. */
 __attribute__((noreturn, format(printf, 2, 3))) void log_panic(const char *subject,
                                                                const char *format, ...);
 
 /*
- * Says something at most once a second: `if (log_limit(&limit, &left_out)) log_warning(...)`.
- * left_out gets how many calls were refused since the last one that was allowed.
+ * Says something at most once a second: `if (log_limit(&limit, &left_out))
+ * log_warning(...)`. left_out gets how many calls were refused since the last one that
+ * was allowed.
  */
 struct log_limit {
     long long next_ms;
@@ -49,8 +55,8 @@ struct log_limit {
 bool log_limit(struct log_limit *limit, unsigned long *left_out);
 
 /*
- * Makes any bytes one printable line: backslash as \\, other bytes outside 0x20..0x7e as \xHH.
- * Cuts at room (a "..." marks it), always ends with NUL. Returns out.
+ * Makes any bytes one printable line: backslash as \\, other bytes outside 0x20..0x7e as
+ * \xHH. Cuts at room (a "..." marks it), always ends with NUL. Returns out.
  */
 char *log_escape(char *out, size_t room, const void *bytes, size_t count);
 
