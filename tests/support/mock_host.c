@@ -126,8 +126,9 @@ static void host_reply(struct usher_dgram *dgram, const void *bytes, size_t coun
     mock->replies++;
 }
 
-static void host_log(const struct usher_instance *service, enum usher_level level,
-                     const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+host_log(const struct usher_instance *service, enum usher_level level, const char *format,
+         va_list args)
 {
     struct mock *mock = of_instance(service);
 

@@ -1,0 +1,16 @@
+/* Runs code when it is loaded, and dies of it: the catalogue's end, not the daemon's. */
+#include <signal.h>
+
+#include <usher/service.h>
+
+__attribute__((constructor)) static void die_at_once(void)
+{
+    raise(SIGSEGV);
+}
+
+USHER_SERVICE(crash_in_constructor) = {
+    USHER_SERVICE_HEADER,
+    .name = "crash_in_constructor",
+    .shapes = USHER_STREAM,
+    .sentence = "Can not be loaded.",
+};
