@@ -47,7 +47,8 @@ void loop_close(struct loop *loop);
 /* Runs until loop_stop(), or until nothing is watched and no timer runs. An error of the wait
  * call itself backs off and is reported once; the result is 0, or -1 when it keeps failing. */
 int loop_run(struct loop *loop, struct err *err);
-void loop_stop(struct loop *loop); /* loop_run() returns after the current callback */
+/* loop_run() returns after the current callback; before loop_run(): that returns at once. */
+void loop_stop(struct loop *loop);
 const char *loop_method(const struct loop *loop); /* "epoll", "poll", "select", "solo" */
 
 /* fd stays the caller's. what: LOOP_READ, LOOP_WRITE or both. Not yet watched. */
@@ -56,11 +57,13 @@ void watch_init(struct watch *watch, int fd, short what, loop_fn *fn, void *cont
  * FD_SETSIZE (EMFILE; the text names the number), or the kernel refused. */
 int watch_start(struct loop *loop, struct watch *watch, struct err *err);
 void watch_stop(struct loop *loop, struct watch *watch); /* also never started, or stopped */
-/* Stops, if need be, and watches for something else. */
+/* Watches for something else, started or not. Costs what changes: no system call when nothing does,
+ * one where old and new overlap, two otherwise. */
 int watch_change(struct loop *loop, struct watch *watch, short what, struct err *err);
 bool watch_is_on(const struct loop *loop, const struct watch *watch);
 
-/* A timer is a watch without a descriptor: timer_init(), then start as often as you like. */
+/* A timer is a watch without a descriptor: timer_init(), then start as often as you like. It runs
+ * once; libevent's clock is a coarse one, so by clock_ms() it may come a tick (4 ms) early. */
 void timer_init(struct watch *timer, loop_fn *fn, void *context);
 void timer_start(struct loop *loop, struct watch *timer, int64_t after_ms); /* replaces */
 void timer_stop(struct loop *loop, struct watch *timer);
