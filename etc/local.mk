@@ -1,6 +1,6 @@
 TABLE_FILES = usher.conf services.d/echo.conf services.d/daytime.conf services.d/uppercase.conf \
 	services.d/framed.conf
-EXTRA_DIST += etc/usher.conf etc/services.d/echo.conf etc/services.d/daytime.conf \
+EXTRA_DIST += etc/examples/programs.conf etc/usher.conf etc/services.d/echo.conf etc/services.d/daytime.conf \
 	etc/services.d/uppercase.conf etc/services.d/framed.conf \
 	etc/usher.service.in etc/usher.sysusers etc/usher.tmpfiles.in
 tabledir = $(sysconfdir)/usher

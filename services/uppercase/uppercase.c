@@ -2,9 +2,33 @@
  * uppercase: whatever comes goes back with the letters a to z as capitals. ASCII only, by
  * arithmetic: the locale has no say, and bytes above 127 stay as they are.
  */
+#include <stdio.h>
+
 #include <usher/service.h>
 
 #define PART_SIZE 4096
+
+enum encoding { ENCODING_ASCII, ENCODING_UTF_8 };
+
+struct uppercase_conf {
+    int encoding;
+};
+
+static const struct usher_option uppercase_options[] = {
+    USHER_OPTION_ENUM(struct uppercase_conf, encoding, "ascii", "ascii|utf-8",
+                      "What the bytes are taken for."),
+    USHER_OPTION_END
+};
+
+static int uppercase_check(const void *conf, char *error, size_t room)
+{
+    const struct uppercase_conf *uppercase = conf;
+
+    if (uppercase->encoding == ENCODING_ASCII)
+        return 0;
+    snprintf(error, room, "encoding: \"utf-8\" is not in this version yet");
+    return -1;
+}
 
 static void capitals(char *to, const char *from, size_t count)
 {
@@ -56,6 +80,9 @@ USHER_SERVICE(uppercase) = {
     .name = "uppercase",
     .shapes = USHER_STREAM | USHER_DATAGRAM,
     .sentence = "Sends back whatever comes, in capital letters.",
+    .options = uppercase_options,
+    .conf_size = sizeof(struct uppercase_conf),
+    .check = uppercase_check,
     .data = uppercase_data,
     .drained = uppercase_drained,
     .datagram = uppercase_datagram,

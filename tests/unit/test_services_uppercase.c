@@ -76,12 +76,24 @@ static void a_slow_reader_gets_every_byte(void **state)
     free(bytes);
 }
 
+static void utf_8_is_refused_so_far(void **state)
+{
+    struct uppercase_conf ascii = { ENCODING_ASCII }, utf_8 = { ENCODING_UTF_8 };
+    char error[64];
+
+    (void)state;
+    assert_int_equal(uppercase_check(&ascii, error, sizeof(error)), 0);
+    assert_int_equal(uppercase_check(&utf_8, error, sizeof(error)), -1);
+    assert_string_equal(error, "encoding: \"utf-8\" is not in this version yet");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_has_its_ascii_capital),
         cmocka_unit_test(any_split_gives_the_same),
         cmocka_unit_test(a_slow_reader_gets_every_byte),
+        cmocka_unit_test(utf_8_is_refused_so_far),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
