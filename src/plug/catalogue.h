@@ -1,38 +1,73 @@
 /*
  * The catalogue: a child of the reader that loads plugins, so that a constructor that crashes,
- * hangs or writes to memory costs a line in the list of mistakes and nothing else. It sees
- * neither table nor plan: one request in, one record out.
+ * hangs or writes to memory costs a line in the list of mistakes and nothing else. It is asked
+ * about neither table nor plan: one request in, one record out.
  *
- *   describe dir=/usr/lib/usher plugin=echo        -> descriptor ... | error text=...
- *   check dir=... plugin=echo key=... value=...    -> good | error text=...
+ *   describe dir=/usr/lib/usher plugin=echo safe=0 -> descriptor ... | error text=...
+ *   check dir=... plugin=echo safe=0 key=... value=... key=... value=...
+ *                                                  -> good | error text=...
+ *
+ * What it answers is gossip: parsed strictly, and unprintable bytes in texts are escaped.
  */
 #ifndef PLUG_CATALOGUE_H
 #define PLUG_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
 #include "wire/descriptor.h"
 
+/* Starts the child, which goes on in child(context); its pid, or -1. The child must die with us.
+ * Given by the layer above: processes are started in proc/spawn only. */
+typedef pid_t catalogue_start_fn(int (*child)(void *), void *context, struct err *err);
+
+/* What is known of one plugin: its descriptor, or why there is none. */
+struct catalogue_known {
+    char *dir, *plugin;
+    struct descriptor descriptor;
+    char *error; /* NULL: descriptor is good */
+};
+
 struct catalogue {
-    int fd;    /* our end */
-    pid_t pid; /* 0: not running; started at the first request and again after a crash */
-    struct descriptor *known; /* owned */
+    int fd;         /* our end; -1: not running */
+    pid_t pid;      /* started at the first request and again after a crash */
+    int timeout_ms; /* for one request */
+    bool only_root; /* plugins must be root's (plug_load_safe) */
+    catalogue_start_fn *start;
+    struct catalogue_known **known; /* owned */
     size_t known_count;
 };
 
-#define CATALOGUE_EMPTY { -1, 0, NULL, 0 }
+#define CATALOGUE_TIMEOUT_MS 3000
 
-#define CATALOGUE_TIMEOUT_MS 3000 /* for one request */
+/* start must be set before the first request. */
+#define CATALOGUE_EMPTY { .fd = -1, .timeout_ms = CATALOGUE_TIMEOUT_MS }
 
-/* The descriptor, kept until catalogue_close(); NULL: err says why ("it crashed when it was loaded:
- * signal=11 (Segmentation fault)"). Blocks up to the timeout. */
+/* The options of one row: count keys and their values. */
+struct catalogue_row {
+    const char *dir, *plugin;
+    const char *const *keys, *const *values;
+    size_t count;
+};
+
+/* The descriptor, kept until catalogue_close(); NULL: err says why ("/usr/lib/usher/x.so: it crashed
+ * when it was loaded: signal=11 (Segmentation fault)"). Asks once per plugin. Blocks up to the
+ * timeout. */
 const struct descriptor *catalogue_describe(struct catalogue *catalogue, const char *dir,
                                             const char *plugin, struct err *err);
-int catalogue_check(struct catalogue *catalogue, const char *dir, const char *plugin,
-                    const char *const *keys, const char *const *values, size_t count,
+/* Lets the plugin's check() see a row's options; -1: err has its words, nothing before them. */
+int catalogue_check(struct catalogue *catalogue, const struct catalogue_row *row,
                     struct err *err);
-void catalogue_close(struct catalogue *catalogue); /* ends the child */
+void catalogue_close(struct catalogue *catalogue); /* ends the child, waits for it */
+
+/*
+ * What the reader and the catalogue do first, each in its own process: nothing blocked, standard
+ * descriptors on /dev/null, no core, and a soft cpu_sec of processor time and `memory` bytes on top
+ * of what is mapped now. Sanitizers keep stderr for their reports, and all the memory they like.
+ */
+int catalogue_bound_self(unsigned cpu_sec, uint64_t memory, struct err *err);
 
 #endif
