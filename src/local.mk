@@ -34,9 +34,11 @@ libsock_a_SOURCES = \
 libconf_a_SOURCES = \
 	src/conf/check.c src/conf/check.h \
 	src/conf/keys.c src/conf/keys.h \
+	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
 	src/conf/planwire.c src/conf/planwire.h \
+	src/conf/safe.c src/conf/safe.h \
 	src/conf/source.c src/conf/source.h \
 	src/conf/table.c src/conf/table.h
 
@@ -65,6 +67,7 @@ libflow_a_SOURCES = \
 libmaster_a_SOURCES = \
 	src/master/boot.c src/master/boot.h \
 	src/master/control.c src/master/control.h \
+	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/inherit.c src/master/inherit.h \
@@ -78,7 +81,8 @@ libmaster_a_SOURCES = \
 	src/master/pidfile.c src/master/pidfile.h \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
-	src/master/reload.c src/master/reload.h
+	src/master/reload.c src/master/reload.h \
+	src/master/session.c src/master/session.h
 
 libctl_a_SOURCES = \
 	src/ctl/client.c src/ctl/client.h \

@@ -39,7 +39,13 @@ EXTRA_PROGRAMS += \
 	tests/unit/test_env \
 	tests/unit/test_options
 
-UNIT_TESTS =
+UNIT_TESTS = \
+	tests/unit/test_err \
+	tests/unit/test_mem \
+	tests/unit/test_str \
+	tests/unit/test_clock \
+	tests/unit/test_loop \
+	tests/unit/test_spawn
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
