@@ -3,6 +3,11 @@
  * then parses and checks them and prints the plan, or the list of mistakes, as records. Bounded in
  * time, memory and output. The master starts it, reads what it prints, and believes none of it
  * without checking (conf/planwire).
+ *
+ *   warning text=...      any number
+ *   mistake text=...      any number
+ *   plan ...              conf/planwire, unless there were mistakes
+ *   end                   last: without it the output was cut off
  */
 #ifndef MASTER_READER_H
 #define MASTER_READER_H
@@ -17,22 +22,30 @@
 
 #define READER_TIMEOUT_MS 15000
 #define READER_OUTPUT_MAX (8 * 1024 * 1024)
+#define READER_REMARKS_MAX 1000 /* mistakes, and warnings; the rest is counted */
 
 struct reader_input {
     const char *config;
-    const char *plugin_dir;      /* or NULL */
+    const char *plugin_dir;      /* absolute, or NULL: the table's */
     struct usher_list overrides; /* KEY=VALUE */
 };
 
-/* plan is NULL when there are mistakes (or err: the reader itself failed, which is the only
- * mistake then). The callee owns plan. mistakes are borrowed. */
+/* plan is NULL when there are mistakes, one at least ("the reader ended: signal=9 (Killed)" when
+ * it did not come to an end). The callee owns plan; mistakes and the warnings in it are borrowed,
+ * one printable line each. */
 typedef void reader_fn(struct plan *plan, const struct mistakes *mistakes, void *context);
 
 struct reader;
 
-/* Starts one; done() is called once from the loop. NULL: it could not be started. */
+/* Starts one; done() is called once from the loop, never from here, and the reader is gone then:
+ * forget the pointer. input is needed until return only. Somebody must call reap_collect() on
+ * SIGCHLD. NULL: it could not be started, and done() is never called. */
 struct reader *reader_start(const struct reader_input *input, struct loop *loop, reader_fn *done,
                             void *context, struct err *err);
+/* Ends it; done() is not called. Accepts NULL inside. */
 void reader_cancel(struct reader **reader);
+/* The same as one blocking call, for a process without a loop of its own (--check, --table). NULL:
+ * mistakes has one at least. Warnings may be in it in either case. */
+struct plan *reader_run_now(const struct reader_input *input, struct mistakes *mistakes);
 
 #endif

@@ -38,12 +38,14 @@ static int set_limit(int resource, rlim_t soft, rlim_t above, struct err *err)
 {
     struct rlimit limit;
 
-    if (getrlimit(resource, &limit) == -1)
+    if (prlimit(0, (enum __rlimit_resource)resource, NULL, &limit) == -1)
         return err_sys(err, "getrlimit");
     if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > soft + above)
         limit.rlim_max = soft + above;
     limit.rlim_cur = limit.rlim_max < soft ? limit.rlim_max : soft;
-    return setrlimit(resource, &limit) == -1 ? err_sys(err, "setrlimit") : 0;
+    return prlimit(0, (enum __rlimit_resource)resource, &limit, NULL) == -1
+               ? err_sys(err, "setrlimit")
+               : 0;
 }
 
 /* Bytes mapped now: an absolute limit would count valgrind's or a large parent's as ours. */
