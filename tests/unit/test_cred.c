@@ -1,0 +1,273 @@
+/* Each test becomes somebody in a child and looks at /proc there; root-only parts are
+ * skipped for others. */
+#include "proc/cred.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+#define SOMEBODY   54321
+#define SOME_GROUP 54322
+
+static const gid_t some_groups[] = {SOME_GROUP, 7, 5};
+
+static const struct cred somebody = {SOMEBODY, SOME_GROUP, some_groups, 3};
+
+/* The system calls of the module pass here, so that each can be made to fail (C5). */
+static const char *fails = "", *lies = "";
+
+static long refuse_or_call(const char *name, long number, long a, long b, long c)
+{
+    if (strcmp(fails, name) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (strcmp(lies, name) == 0)
+        return 0;
+    return syscall(number, a, b, c);
+}
+
+int setgroups(size_t count, const gid_t *groups)
+{
+    return (int)refuse_or_call("setgroups", SYS_setgroups, (long)count, (long)groups, 0);
+}
+
+int setresgid(gid_t r, gid_t e, gid_t s)
+{
+    return (int)refuse_or_call("setresgid", SYS_setresgid, (int)r, (int)e, (int)s);
+}
+
+int setresuid(uid_t r, uid_t e, uid_t s)
+{
+    return (int)refuse_or_call("setresuid", SYS_setresuid, (int)r, (int)e, (int)s);
+}
+
+static char status_text[4096];
+
+static int read_status(void)
+{
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd == -1 ? -1 : read(fd, status_text, sizeof status_text - 1);
+
+    if (got < 0)
+        return -1;
+    status_text[got] = '\0';
+    close(fd);
+    return 0;
+}
+
+/* 0, or which line is missing. */
+static int status_has(const char *const *lines)
+{
+    if (read_status() == -1)
+        return 90;
+    for (int i = 0; lines[i] != NULL; i++)
+        if (strstr(status_text, lines[i]) == NULL) {
+            fprintf(stderr, "no \"%s\" in:\n%s", lines[i], status_text);
+            return 10 + i;
+        }
+    return 0;
+}
+
+static void assert_in_child(int (*fn)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_int_not_equal(pid, -1);
+    if (pid == 0)
+        _exit(fn());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void need_root(void)
+{
+    if (geteuid() == 0 && cred_can_change())
+        return;
+    print_message("only root can become somebody else\n");
+    skip();
+}
+
+/* The masks as /proc prints them. Our own bounding set shrinks only with CAP_SETPCAP. */
+static int become_somebody(void)
+{
+    static const char *const lines[] = {"Uid:\t54321\t54321\t54321\t54321\n",
+                                        "Gid:\t54322\t54322\t54322\t54322\n",
+                                        "Groups:\t5 7 54322 \n",
+                                        "CapInh:\t0000000000000000\n",
+                                        "CapPrm:\t0000000000000000\n",
+                                        "CapEff:\t0000000000000000\n",
+                                        "CapBnd:\t0000000000000000\n",
+                                        "CapAmb:\t0000000000000000\n",
+                                        "NoNewPrivs:\t1\n",
+                                        NULL};
+    gid_t odd[20];
+    struct err err = ERR_EMPTY;
+
+    for (gid_t i = 0; i < 20; i++)
+        odd[i] = 9000 + i;
+    if (setgroups(20, odd) == -1)
+        return 1;
+    if (cred_become(&somebody, &err) == -1 || cred_no_new_privs(&err) == -1) {
+        fprintf(stderr, "%s\n", err.text);
+        return 2;
+    }
+    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 || cred_can_change())
+        return 3;
+    if (setuid(0) == 0 || setgid(0) == 0)
+        return 4;
+    return status_has(lines);
+}
+
+static void c3_c4_root_becomes_somebody_in_every_id_and_set(void **state)
+{
+    (void)state;
+    need_root();
+    assert_true(cred_can_change());
+    assert_in_child(become_somebody);
+}
+
+static int without_groups(void)
+{
+    static const char *const lines[] = {"Groups:\t \n", NULL};
+    static const struct cred bare = {SOMEBODY, SOME_GROUP, NULL, 0};
+    struct err err = ERR_EMPTY;
+
+    return cred_become(&bare, &err) == -1 ? 1 : status_has(lines);
+}
+
+static void c4_no_group_is_kept(void **state)
+{
+    (void)state;
+    need_root();
+    assert_in_child(without_groups);
+}
+
+static int stay_root(void)
+{
+    static const gid_t groups[] = {0, 4};
+    static const struct cred root = {0, 0, groups, 2};
+    static const char *const lines[] = {"Uid:\t0\t0\t0\t0\n", "Groups:\t0 4 \n", NULL};
+    struct err err = ERR_EMPTY;
+
+    if (cred_become(&root, &err) == -1 || !cred_can_change())
+        return 1;
+    return status_has(lines);
+}
+
+static void root_may_stay_root(void **state)
+{
+    (void)state;
+    need_root();
+    assert_in_child(stay_root);
+}
+
+/* As an ordinary user: this test's own, or somebody that root became the plain way. */
+static int be_ordinary(void)
+{
+    gid_t group = SOME_GROUP;
+
+    if (geteuid() != 0)
+        return 0;
+    return setgroups(1, &group) == -1 ||
+           setresgid(SOME_GROUP, SOME_GROUP, SOME_GROUP) == -1 ||
+           setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == -1;
+}
+
+static int become_myself(void)
+{
+    static const char *const lines[] = {
+        "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
+        "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", NULL};
+    struct cred cred = {0, 0, NULL, 0};
+    struct err err = ERR_EMPTY;
+
+    if (be_ordinary() != 0 || cred_can_change())
+        return 1;
+    cred.uid = getuid();
+    cred.gid = getgid();
+    if (cred_become(&cred, &err) == -1) {
+        fprintf(stderr, "%s\n", err.text);
+        return 2;
+    }
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 ? 3 : status_has(lines);
+}
+
+static void an_ordinary_user_becomes_himself(void **state)
+{
+    (void)state;
+    assert_in_child(become_myself);
+}
+
+static int become_someone_else(void)
+{
+    static const struct cred other = {SOMEBODY + 1, SOME_GROUP, NULL, 0};
+    static const struct cred root = {0, 0, NULL, 0};
+    struct err err = ERR_EMPTY;
+
+    if (be_ordinary() != 0)
+        return 1;
+    if (cred_become(&other, &err) != -1 || strstr(err.text, "not user 54322") == NULL)
+        return 2;
+    return cred_become(&root, &err) != -1;
+}
+
+static void an_ordinary_user_becomes_nobody_else(void **state)
+{
+    (void)state;
+    assert_in_child(become_someone_else);
+}
+
+static int fail_here(void)
+{
+    struct err err = ERR_EMPTY;
+
+    return cred_become(&somebody, &err) != -1 || strncmp(err.text, "identity: ", 10) != 0;
+}
+
+static void c5_a_call_that_fails_or_lies_ends_it(void **state)
+{
+    static const char *const calls[] = {"setgroups", "setresgid", "setresuid"};
+
+    (void)state;
+    need_root();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        fails = calls[i];
+        assert_in_child(fail_here);
+        fails = "";
+        lies = calls[i];
+        assert_in_child(fail_here);
+        lies = "";
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(c3_c4_root_becomes_somebody_in_every_id_and_set),
+        cmocka_unit_test(c4_no_group_is_kept),
+        cmocka_unit_test(root_may_stay_root),
+        cmocka_unit_test(an_ordinary_user_becomes_himself),
+        cmocka_unit_test(an_ordinary_user_becomes_nobody_else),
+        cmocka_unit_test(c5_a_call_that_fails_or_lies_ends_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
