@@ -22,6 +22,11 @@ struct listener_slot {
     bool is_wanted; /* named by the plan prepared last */
 };
 
+void listeners_init(struct listeners *listeners, const struct inherit *inherit)
+{
+    *listeners = (struct listeners){ .inherit = inherit };
+}
+
 static void copy_endpoint(struct endpoint *to, const struct endpoint *from)
 {
     *to = *from;

@@ -22,7 +22,7 @@ struct listeners {
     const struct inherit *inherit; /* borrowed: what the service manager passed in */
 };
 
-#define LISTENERS_EMPTY { NULL, 0, NULL }
+void listeners_init(struct listeners *listeners, const struct inherit *inherit);
 
 /*
  * Opens what the plan needs and is not open yet, and writes drawn ports (port 0) into the plan's

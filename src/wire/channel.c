@@ -71,6 +71,22 @@ int channel_send_fd(int fd, struct record_out *out, int passed, struct err *err)
     return result;
 }
 
+int channel_send_some(int fd, struct record_out *out, struct err *err)
+{
+    char *stop;
+
+    while (out->length > 0) {
+        stop = memchr(out->bytes, '\n', out->length);
+        if (stop == NULL)
+            stop = out->bytes + out->length - 1;
+        if (send_line(fd, out->bytes, (size_t)(stop - out->bytes), -1, err) == -1)
+            return err->code == EAGAIN ? 1 : -1;
+        out->length -= (size_t)(stop + 1 - out->bytes);
+        memmove(out->bytes, stop + 1, out->length + 1); /* its NUL too */
+    }
+    return 0;
+}
+
 int channel_send(int fd, struct record_out *out, struct err *err)
 {
     return channel_send_fd(fd, out, -1, err);

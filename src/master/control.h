@@ -1,0 +1,42 @@
+/*
+ * usherctl's socket: a UNIX SOCK_SEQPACKET listener, one record a packet. A session asks once and
+ * gets any number of records, the last of which is "end".
+ *
+ *   list     -> service name=... way=... pool=... state=... endpoint=... active=N ...  per row
+ *   check    -> mistake text=...                                                       per mistake
+ *   reload   -> mistake text=...
+ *   help     -> command name=... help=...
+ *            -> end status=ok | end status=table|system|denied|usage text=...
+ *
+ * Who may: root and the user usherd runs as may do all; members of control_read's group may look,
+ * of control_operate's group act. Credentials come from the kernel, for the connection.
+ */
+#ifndef MASTER_CONTROL_H
+#define MASTER_CONTROL_H
+
+#include <stddef.h>
+
+#include "base/list.h"
+#include "conf/plan.h"
+#include "loop/loop.h"
+
+#define CONTROL_SESSIONS 16
+
+struct master;
+
+struct control {
+    struct master *master;
+    int fd; /* -1: closed */
+    char *path;
+    struct watch watch;
+    struct list sessions;
+    size_t session_count;
+};
+
+/* -1: another usherd answers on that path, or the path cannot be had. */
+int control_open(struct control *control, struct master *master, struct err *err);
+void control_close(struct control *control); /* accepts "never opened" (all zero) */
+/* After a reload: moves to another path when the plan names one; keeps the old when it cannot. */
+void control_follow(struct control *control, const struct plan *plan);
+
+#endif

@@ -1,0 +1,16 @@
+/* What workers counted, summed over all that live: what `usherctl list` shows. */
+#ifndef MASTER_COUNTS_H
+#define MASTER_COUNTS_H
+
+#include <stdint.h>
+
+#include "master/pools.h"
+
+struct counts {
+    uint64_t accepted, active, failed, refused, replied, dropped;
+};
+
+/* Of the row with this number, workers of older generations included. */
+struct counts counts_of(const struct pools *pools, unsigned row);
+
+#endif

@@ -1,0 +1,136 @@
+#include "master/inspect.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/keys.h"
+#include "master/reader.h"
+
+#define COLUMNS 6
+
+static struct plan *read_table(const struct options *options)
+{
+    struct reader_input input = {
+        .config = options->config,
+        .plugin_dir = options->plugin_dir,
+        .overrides = options_overrides(options),
+    };
+    struct mistakes mistakes = { .count = 0 };
+    struct plan *plan = reader_run_now(&input, &mistakes);
+
+    for (size_t i = 0; i < mistakes.warning_count; i++)
+        fprintf(stderr, "warning: %s\n", mistakes.warnings[i]);
+    for (size_t i = 0; i < mistakes.count; i++)
+        fprintf(stderr, "%s\n", mistakes.at[i]);
+    mistakes_free(&mistakes);
+    return plan;
+}
+
+int inspect_check(const struct options *options)
+{
+    struct plan *plan = read_table(options);
+    int status = plan == NULL ? 1 : 0;
+
+    if (plan != NULL)
+        printf("%s: good, %zu service%s\n", options->config, plan->service_count,
+               plan->service_count == 1 ? "" : "s");
+    plan_free(&plan);
+    return status;
+}
+
+/* ---- the table, aligned ---- */
+
+struct grid {
+    char *(*rows)[COLUMNS]; /* owned, texts too */
+    size_t count;
+};
+
+static void add_row(struct grid *grid, const char *const cells[COLUMNS])
+{
+    char *(*row)[COLUMNS] = MEM_PUSH(grid->rows, grid->count);
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        (*row)[i] = mem_text(cells[i]);
+}
+
+static void print_grid(const struct grid *grid)
+{
+    size_t widths[COLUMNS] = { 0 };
+
+    for (size_t r = 0; r < grid->count; r++)
+        for (size_t c = 0; c < COLUMNS; c++)
+            if (strlen(grid->rows[r][c]) > widths[c])
+                widths[c] = strlen(grid->rows[r][c]);
+    for (size_t r = 0; r < grid->count; r++) {
+        for (size_t c = 0; c + 1 < COLUMNS; c++)
+            printf("%-*s  ", (int)widths[c], grid->rows[r][c]);
+        printf("%s\n", grid->rows[r][COLUMNS - 1]);
+    }
+}
+
+static void free_grid(struct grid *grid)
+{
+    for (size_t r = 0; r < grid->count; r++)
+        for (size_t c = 0; c < COLUMNS; c++)
+            mem_free(&grid->rows[r][c]);
+    mem_free(&grid->rows);
+}
+
+/* "127.0.0.1:7", or the path. */
+static const char *place_of(const struct endpoint *endpoint, char *out, size_t room)
+{
+    const char *text = endpoint_print(endpoint, out, room), *rest = strchr(text, ':');
+
+    if (rest == NULL)
+        return text;
+    return strncmp(rest, "://", 3) == 0 ? rest + 3 : rest + 1;
+}
+
+static void add_service(struct grid *grid, const struct plan_service *service)
+{
+    struct passwd *who = getpwuid(service->uid);
+    char uid[24], place[ADDR_TEXT + 32];
+
+    snprintf(uid, sizeof(uid), "%ld", (long)service->uid);
+    for (size_t i = 0; i < service->endpoint_count; i++) {
+        const struct endpoint *endpoint = &service->endpoints[i];
+
+        add_row(grid, (const char *const[COLUMNS]){
+            service->name,
+            place_of(endpoint, place, sizeof(place)),
+            endpoint_kind_name(endpoint->kind),
+            plan_way_name(service->way),
+            who == NULL ? uid : who->pw_name,
+            service->enabled ? "on" : "off",
+        });
+    }
+}
+
+int inspect_table(const struct options *options)
+{
+    static const char *const heads[COLUMNS] = { "NAME", "PORT", "PROTOCOL", "WAY", "USER",
+                                                "STATE" };
+    struct plan *plan = read_table(options);
+    struct grid grid = { NULL, 0 };
+
+    if (plan == NULL)
+        return 1;
+    add_row(&grid, heads);
+    for (size_t i = 0; i < plan->service_count; i++)
+        add_service(&grid, &plan->services[i]);
+    print_grid(&grid);
+    free_grid(&grid);
+    plan_free(&plan);
+    return 0;
+}
+
+int inspect_keys(void)
+{
+    for (const struct usher_option *row = keys_global; row->key != NULL; row++)
+        printf("global %s\n", row->key);
+    for (const struct usher_option *row = keys_service; row->key != NULL; row++)
+        printf("service %s\n", row->key);
+    return 0;
+}

@@ -1,0 +1,444 @@
+#include "master/member.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "flow/worker.h"
+#include "master/logsink.h"
+#include "master/pools.h"
+#include "proc/spawn.h"
+#include "wire/channel.h"
+
+#define READY_MS 20000      /* from the fork to "ready" */
+#define STOP_MS 1000        /* from "stop" to SIGKILL */
+#define DRAIN_GRACE_MS 7000 /* beyond the drain's own time: TERM, 5 s, KILL for its children */
+#define HEALTHY_MS 10000    /* who lived so long starts again without a hold */
+#define KILLED_MS 100       /* killed from outside, after that long: not its own fault */
+#define HOLD_FIRST_MS 100
+#define HOLD_MAX_MS 60000
+#define LOOK_MS 1000
+#define RECORDS_A_TURN 64
+
+static struct loop *loop_of(const struct member *member)
+{
+    return member->pool->pools->loop;
+}
+
+static void stop_watching(struct member *member)
+{
+    struct loop *loop = loop_of(member);
+
+    watch_stop(loop, &member->channel_watch);
+    watch_stop(loop, &member->log_watch);
+    timer_stop(loop, &member->timer);
+    timer_stop(loop, &member->look);
+}
+
+/* ---- what it says ---- */
+
+static void on_ready(struct member *member)
+{
+    if (member->state != MEMBER_STARTING)
+        return;
+    member->state = MEMBER_READY;
+    timer_stop(loop_of(member), &member->timer);
+    pools_on_member(member, MEMBER_IS_READY, NULL);
+}
+
+static void on_child(struct member *member, const struct record *record)
+{
+    int64_t pid;
+
+    if (member->pool->is_wait && record_number(record, "pid", 0, INT32_MAX, &pid, NULL) == 0)
+        member->wait_child = (pid_t)pid;
+}
+
+static void on_busy(struct member *member)
+{
+    if (member->pool->pools->hang_timeout >= 0)
+        timer_start(loop_of(member), &member->look, LOOK_MS);
+}
+
+static void on_record(struct member *member, const struct record *record)
+{
+    if (record_is(record, "ready"))
+        on_ready(member);
+    else if (record_is(record, "failed") && record_get(record, "text") != NULL)
+        log_escape(member->reason, sizeof(member->reason), record_get(record, "text"),
+                   strlen(record_get(record, "text")));
+    else if (record_is(record, "busy"))
+        on_busy(member);
+    else if (record_is(record, "child"))
+        on_child(member, record);
+    else if (!record_is(record, "drained"))
+        log_debug("pool", "ignore pool=%s pid=%ld record=%s", member->pool->name,
+                  (long)member->child.pid, record->word);
+}
+
+/* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
+static void read_records(struct member *member, int *fd, struct watch *watch,
+                         void (*each)(struct member *, const struct record *))
+{
+    for (int budget = RECORDS_A_TURN; budget > 0 && *fd != -1; budget--) {
+        struct record record = RECORD_EMPTY;
+        struct err err = ERR_EMPTY;
+        int got = channel_receive(*fd, &record, &err);
+
+        if (got == 1) {
+            each(member, &record);
+            record_free(&record);
+        } else if (got == 0) {
+            return;
+        } else if (err.code == 0) { /* its end is closed: the process ends too, or is mute */
+            watch_stop(loop_of(member), watch);
+            return;
+        }
+    }
+}
+
+static void on_channel(int fd, short what, void *context)
+{
+    struct member *member = context;
+
+    (void)fd;
+    (void)what;
+    read_records(member, &member->channel, &member->channel_watch, on_record);
+}
+
+static void log_record(struct member *member, const struct record *record)
+{
+    const char *subject = record_get(record, "subject"), *text = record_get(record, "text");
+    char safe_subject[64], safe[LOG_LINE];
+    int64_t level, dropped;
+
+    if (!record_is(record, "log") || subject == NULL || text == NULL
+        || record_number(record, "level", LOG_ERROR_, LOG_DEBUG_, &level, NULL) == -1)
+        return;
+    if (record_number(record, "dropped", 1, INT32_MAX, &dropped, NULL) == 0)
+        logsink_add_dropped((unsigned long)dropped);
+    if (log_wants((enum log_level)level))
+        logsink_write((enum log_level)level,
+                      log_escape(safe_subject, sizeof(safe_subject), subject, strlen(subject)),
+                      str_is_printable(text) ? text
+                                             : log_escape(safe, sizeof(safe), text, strlen(text)),
+                      (long)member->child.pid);
+}
+
+static void on_log(int fd, short what, void *context)
+{
+    struct member *member = context;
+
+    (void)fd;
+    (void)what;
+    read_records(member, &member->log, &member->log_watch, log_record);
+}
+
+static void say(struct member *member, struct record_out *out)
+{
+    struct err err = ERR_EMPTY;
+
+    if (member->channel != -1 && channel_send(member->channel, out, &err) == -1)
+        log_warning("pool", "fail pool=%s pid=%ld reason=\"%s\"", member->pool->name,
+                    (long)member->child.pid, err.text);
+    record_out_free(out);
+}
+
+/* ---- does it hang? ---- */
+
+static void name_culprit(struct member *member, const struct page *page, unsigned row)
+{
+    const char *service = "?";
+    char peer[ADDR_TEXT];
+
+    for (size_t i = 0; i < member->pool->service_count; i++)
+        if (member->pool->services[i]->number == row)
+            service = member->pool->services[i]->name;
+    log_error(service, "fail pool=%s pid=%ld peer=%s reason=\"one callback took longer than "
+              "hang_timeout\"", member->pool->name, (long)member->child.pid,
+              page_peer(page, peer, sizeof(peer)));
+}
+
+/* Once a second while it is busy. A worker at rest is not looked at: it will say "busy". */
+static void on_look(int fd, short what, void *context)
+{
+    struct member *member = context;
+    struct pools *pools = member->pool->pools;
+    const struct page *page = pages_slot(pools->pages, member->slot);
+    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_relaxed);
+    int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
+    int64_t spent = clock_ms() - since;
+
+    (void)fd;
+    (void)what;
+    if (row != 0 && spent > pools->hang_timeout) {
+        name_culprit(member, page, row - 1);
+        member->was_hung = true;
+        member_kill(member);
+    } else if (row != 0 || spent < 2 * LOOK_MS) {
+        timer_start(loop_of(member), &member->look, LOOK_MS);
+    }
+}
+
+/* ---- start ---- */
+
+struct entry {
+    struct member *member;
+    int channel, log;
+};
+
+/* In the child: from here on it is a worker. */
+static int enter_worker(void *context)
+{
+    struct entry *entry = context;
+    struct pool *pool = entry->member->pool;
+    struct worker_start start = {
+        .plan = pool->plan,
+        .pool_name = pool->name,
+        .pool = pool->number,
+        .generation = pool->generation,
+        .listeners = pool->listeners,
+        .listener_count = pool->listener_count,
+        .pages = pool->pools->pages,
+        .slot = entry->member->slot,
+        .channel = entry->channel,
+        .log = entry->log,
+        .hold_wait = pool->is_held,
+    };
+
+    reap_forget_all();
+    return worker_main(&start);
+}
+
+static void on_end(struct child *child, int status, void *context);
+static void on_timer(int fd, short what, void *context);
+
+void member_init(struct member *member, struct pool *pool)
+{
+    *member = (struct member){ .pool = pool, .slot = -1, .channel = -1, .log = -1 };
+    timer_init(&member->timer, on_timer, member);
+    timer_init(&member->look, on_look, member);
+    watch_init(&member->channel_watch, -1, LOOP_READ, on_channel, member);
+    watch_init(&member->log_watch, -1, LOOP_READ, on_log, member);
+}
+
+static int watch_ends(struct member *member, struct err *err)
+{
+    watch_init(&member->channel_watch, member->channel, LOOP_READ, on_channel, member);
+    watch_init(&member->log_watch, member->log, LOOP_READ, on_log, member);
+    if (watch_start(loop_of(member), &member->channel_watch, err) == -1)
+        return -1;
+    return watch_start(loop_of(member), &member->log_watch, err);
+}
+
+/* Gives back all that member_start() took; accepts a part of it. */
+static void release(struct member *member)
+{
+    stop_watching(member);
+    fd_close(&member->channel);
+    fd_close(&member->log);
+    if (member->slot != -1)
+        pages_give_back(member->pool->pools->pages, member->slot);
+    member->slot = -1;
+}
+
+static int fork_worker(struct member *member, struct entry *entry, struct err *err)
+{
+    struct spawn_fork spawn = { .fn = enter_worker, .context = entry, .new_session = true };
+    pid_t pid = spawn_fork(&spawn, err);
+
+    if (pid == -1)
+        return -1;
+    member->started_ms = clock_ms();
+    member->state = MEMBER_STARTING;
+    timer_start(loop_of(member), &member->timer, READY_MS);
+    reap_watch(&member->child, pid, on_end, member);
+    log_debug("pool", "start pool=%s pid=%ld generation=%u", member->pool->name, (long)pid,
+              member->pool->generation);
+    return 0;
+}
+
+int member_start(struct member *member, struct err *err)
+{
+    struct pools *pools = member->pool->pools;
+    int channel[2] = { -1, -1 }, log[2] = { -1, -1 };
+    int result = -1;
+
+    member->state = MEMBER_IDLE;
+    member->was_hung = false;
+    member->wait_child = 0;
+    member->reason[0] = '\0';
+    member->slot = pages_take(pools->pages, member->pool->number, err);
+    if (member->slot != -1 && fd_pair(channel, err) == 0 && fd_pair(log, err) == 0) {
+        struct entry entry = { member, channel[1], log[1] };
+
+        member->channel = channel[0];
+        member->log = log[0];
+        if (watch_ends(member, err) == 0)
+            result = fork_worker(member, &entry, err);
+    } else {
+        fd_close(&channel[0]);
+    }
+    fd_close(&channel[1]);
+    fd_close(&log[1]);
+    if (result == -1)
+        release(member);
+    return result;
+}
+
+/* ---- end ---- */
+
+static void hold(struct member *member, int64_t lived_ms, int status)
+{
+    bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !member->was_hung
+                     && lived_ms >= KILLED_MS;
+    int64_t delay;
+
+    if (lived_ms >= HEALTHY_MS)
+        member->hold_ms = 0;
+    delay = from_outside ? 0 : member->hold_ms;
+    if (!from_outside)
+        member->hold_ms = delay == 0 ? HOLD_FIRST_MS
+                        : delay * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : delay * 2;
+    member->state = MEMBER_HELD;
+    timer_start(loop_of(member), &member->timer, delay);
+    if (delay > 0)
+        log_warning("pool", "hold pool=%s for_ms=%" PRId64, member->pool->name, delay);
+}
+
+static void log_end(struct member *member, pid_t pid, int status)
+{
+    char how[64];
+
+    reap_print(status, how, sizeof(how));
+    if (member->state == MEMBER_DRAINING && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        log_debug("pool", "end pool=%s pid=%ld %s", member->pool->name, (long)pid, how);
+    else
+        log_error("pool", "end pool=%s pid=%ld %s%s%s", member->pool->name, (long)pid, how,
+                  member->reason[0] != '\0' ? " reason=" : "", member->reason);
+}
+
+static void on_end(struct child *child, int status, void *context)
+{
+    struct member *member = context;
+    enum member_state state = member->state;
+    pid_t pid = child->pid;
+    char reason[320], how[64];
+
+    on_channel(member->channel, LOOP_READ, member); /* its last words */
+    on_log(member->log, LOOP_READ, member);
+    if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
+        log_end(member, pid, status);
+    release(member);
+    member->state = MEMBER_IDLE;
+    if (state == MEMBER_READY && !member->pool->is_leaving)
+        hold(member, clock_ms() - member->started_ms, status);
+    if (state == MEMBER_STARTING) {
+        snprintf(reason, sizeof(reason), "%s", member->reason[0] != '\0' ? member->reason
+                 : reap_print(status, how, sizeof(how)));
+        pools_on_member(member, MEMBER_FAILED, reason);
+    } else {
+        pools_on_member(member, MEMBER_ENDED, NULL);
+    }
+}
+
+void member_retry(struct member *member)
+{
+    hold(member, 0, 0);
+}
+
+static void on_timer(int fd, short what, void *context)
+{
+    struct member *member = context;
+    struct err err = ERR_EMPTY;
+
+    (void)fd;
+    (void)what;
+    if (member->state == MEMBER_HELD) {
+        if (member_start(member, &err) == -1) {
+            log_error("pool", "fail pool=%s reason=\"%s\"", member->pool->name, err.text);
+            member_retry(member);
+        }
+    } else {
+        if (member->state == MEMBER_STARTING)
+            str_copy(member->reason, sizeof(member->reason), "it was not ready in time");
+        member_kill(member);
+    }
+}
+
+void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    if (member->state == MEMBER_HELD || member->state == MEMBER_IDLE) {
+        timer_stop(loop_of(member), &member->timer);
+        member->state = MEMBER_IDLE;
+        return;
+    }
+    member->state = MEMBER_DRAINING;
+    timer_stop(loop_of(member), &member->timer);
+    record_begin(&out, "drain");
+    for (; *keep != NULL; keep++)
+        record_add(&out, "keep", *keep);
+    record_add_number(&out, "timeout_ms", timeout_ms);
+    record_end(&out);
+    say(member, &out);
+}
+
+void member_watch(struct member *member, const char *service)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    record_begin(&out, "watch");
+    record_add(&out, "service", service);
+    record_end(&out);
+    say(member, &out);
+}
+
+void member_expect_end(struct member *member, int64_t within_ms)
+{
+    if (member->child.pid != 0)
+        timer_start(loop_of(member), &member->timer, within_ms + DRAIN_GRACE_MS);
+}
+
+void member_stop(struct member *member)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    if (member->child.pid == 0) {
+        timer_stop(loop_of(member), &member->timer);
+        member->state = MEMBER_IDLE;
+        return;
+    }
+    member->state = MEMBER_DRAINING;
+    record_begin(&out, "stop");
+    record_end(&out);
+    say(member, &out);
+    timer_start(loop_of(member), &member->timer, STOP_MS);
+}
+
+void member_kill(struct member *member)
+{
+    if (member->child.pid != 0)
+        (void)reap_signal(&member->child, SIGKILL);
+}
+
+void member_fini(struct member *member)
+{
+    release(member);
+    reap_forget(&member->child);
+}
+
+const char *member_state_name(enum member_state state)
+{
+    static const char *const names[] = { "idle", "starting", "ready", "draining", "held" };
+
+    return names[state];
+}

@@ -1,0 +1,88 @@
+/*
+ * Pools: the services that share an identity, and their workers. A change of plan is a
+ * transaction: pools_prepare() starts a new generation of every pool that changed and tells when
+ * all of it is ready; then pools_commit() puts it in charge and drains the old one, or
+ * pools_abandon() ends it and nothing happened.
+ *
+ *   fresh  --commit-->  running  --commit of a plan without it-->  leaving  --last end-->  gone
+ *     \--abandon--> leaving
+ */
+#ifndef MASTER_POOLS_H
+#define MASTER_POOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "conf/plan.h"
+#include "flow/page.h"
+#include "flow/worker.h"
+#include "loop/loop.h"
+#include "master/listeners.h"
+#include "master/member.h"
+#include "master/numbers.h"
+
+struct pool {
+    struct list link;
+    struct pools *pools;
+    uint32_t number;     /* in the pages' directory; pools are never 0 there */
+    unsigned generation;
+    char *key, *name;
+    const struct plan *plan; /* what it runs for; borrowed; NULL once it is leaving */
+    const struct plan_service **services;
+    size_t service_count;
+    struct worker_listener *listeners;
+    ino_t *sockets;      /* beside listeners: which socket, for as long as the pool lives */
+    size_t listener_count;
+    struct member *members;
+    size_t member_count;
+    bool is_kept;    /* unchanged in the plan that is being prepared */
+    bool is_wait;    /* a wait row: its listener may be in a child's hands */
+    bool is_held;    /* wait: an older child still has the listener */
+    bool is_leaving;
+    struct child orphan; /* wait: the child of a worker that died; now ours */
+};
+
+/* All fresh workers are ready (reason NULL), or one could not start. From the loop, once per
+ * successful pools_prepare() that was not abandoned. */
+typedef void pools_fn(const char *reason, void *context);
+typedef void pools_idle_fn(void *context);
+
+struct pools {
+    struct loop *loop;
+    struct pages *pages;
+    const struct listeners *listeners;
+    struct list running, fresh, leaving;
+    struct numbers pool_numbers, row_numbers;
+    unsigned generation;
+    int64_t hang_timeout; /* ms; -1: none */
+    pools_fn *done;       /* while a change is being prepared */
+    void *done_context;
+    struct watch report;  /* tells done() from the loop, never from inside a call */
+    char *reason;
+    pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */
+    void *idle_context;
+};
+
+int pools_open(struct pools *pools, struct loop *loop, const struct listeners *listeners,
+               struct err *err);
+void pools_close(struct pools *pools); /* kills and waits for whoever is left */
+
+/* Gives every row of the plan its number, and starts what changed. Listeners are prepared. old is
+ * NULL at the start. -1: nothing was started, done() will not be called. */
+int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fresh, pools_fn *done,
+                  void *context, struct err *err);
+void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh);
+void pools_abandon(struct pools *pools);
+
+/* Take no new work; idle() comes when the last worker is gone. */
+void pools_drain(struct pools *pools, int64_t timeout_ms, pools_idle_fn *idle, void *context);
+void pools_stop(struct pools *pools); /* the same, at once; after or instead of pools_drain() */
+
+/* For `usherctl list`: the running pool that serves this row, or NULL. */
+const struct pool *pools_of(const struct pools *pools, const char *service);
+/* From member.c only. */
+void pools_on_member(struct member *member, enum member_event event, const char *text);
+
+#endif

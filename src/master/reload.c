@@ -1,0 +1,200 @@
+#include "master/reload.h"
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "conf/plan.h"
+#include "master/logsink.h"
+#include "master/master.h"
+
+void reload_init(struct reload *reload)
+{
+    *reload = (struct reload){ .state = RELOAD_IDLE };
+    list_init(&reload->waiting);
+    list_init(&reload->next);
+}
+
+static void start(struct master *master);
+
+static void tell_waiters(struct list *waiting, enum reload_result result,
+                         const struct mistakes *mistakes)
+{
+    while (!list_is_empty(waiting)) {
+        struct reload_waiter *waiter = LIST_FIRST(waiting, struct reload_waiter, link);
+
+        list_remove(&waiter->link);
+        waiter->fn(result, mistakes, waiter->context);
+    }
+}
+
+static void log_result(const struct master *master, enum reload_result result,
+                       const struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        log_error("table", "%s", mistakes->at[i]);
+    if (result == RELOAD_DONE)
+        log_info("table", "load services=%zu", master->plan->service_count);
+    else if (master->plan != NULL)
+        log_error("table", "fail mistakes=%zu, the old table goes on", mistakes->count);
+}
+
+/* The one way out of a reload, whatever came of it. */
+static void finish(struct master *master, enum reload_result result,
+                   const struct mistakes *mistakes)
+{
+    struct reload *reload = &master->reload;
+
+    reload->state = RELOAD_IDLE;
+    plan_free(&reload->fresh);
+    log_result(master, result, mistakes);
+    if (master->plan != NULL)
+        notify_ready(&master->notify);
+    tell_waiters(&reload->waiting, result, mistakes);
+    if (reload->again && !master->is_draining)
+        start(master);
+}
+
+static void fail(struct master *master, enum reload_result result, const char *text)
+{
+    struct mistakes mistakes = { .count = 0 };
+
+    mistake_add(&mistakes, NULL, 0, "%s", text);
+    finish(master, result, &mistakes);
+    mistakes_free(&mistakes);
+}
+
+/* Settings that are the master's own; the sink it has goes on when the new one cannot be had. */
+static void apply_globals(const struct plan *plan)
+{
+    const struct plan_globals *globals = &plan->globals;
+    struct err err = ERR_EMPTY;
+
+    log_set_level((enum log_level)globals->log_level);
+    addr_set_privacy((enum addr_privacy)globals->log_addresses);
+    if (logsink_open(globals->log_to, globals->log_format == PLAN_LOG_JSON, &err) == -1)
+        log_error("log", "fail reason=\"%s\"", err.text);
+}
+
+static void commit(struct master *master)
+{
+    static const struct mistakes none = { .count = 0 };
+    struct plan *old = master->plan;
+
+    master->plan = master->reload.fresh;
+    master->reload.fresh = NULL;
+    listeners_commit(&master->listeners, master->plan);
+    pools_commit(&master->pools, old, master->plan);
+    apply_globals(master->plan);
+    if (old != NULL)
+        control_follow(&master->control, master->plan);
+    plan_free(&old);
+    finish(master, RELOAD_DONE, &none);
+}
+
+static void on_started(const char *reason, void *context)
+{
+    struct master *master = context;
+
+    if (reason == NULL) {
+        commit(master);
+        return;
+    }
+    char *text = mem_text(reason); /* abandoning forgets it */
+
+    pools_abandon(&master->pools);
+    listeners_abandon(&master->listeners);
+    fail(master, RELOAD_SYSTEM_SAID_NO, text);
+    mem_free(&text);
+}
+
+static void begin(struct master *master)
+{
+    struct mistakes mistakes = { .count = 0 };
+    struct err err = ERR_EMPTY;
+
+    master->reload.state = RELOAD_STARTING;
+    if (listeners_prepare(&master->listeners, master->reload.fresh, &mistakes) == -1) {
+        finish(master, RELOAD_SYSTEM_SAID_NO, &mistakes);
+    } else if (pools_prepare(&master->pools, master->plan, master->reload.fresh, on_started,
+                             master, &err) == -1) {
+        listeners_abandon(&master->listeners);
+        fail(master, RELOAD_SYSTEM_SAID_NO, err.text);
+    }
+    mistakes_free(&mistakes);
+}
+
+static void on_read(struct plan *plan, const struct mistakes *mistakes, void *context)
+{
+    struct master *master = context;
+
+    for (size_t i = 0; i < mistakes->warning_count; i++)
+        log_warning("table", "%s", mistakes->warnings[i]);
+    master->reload.reader = NULL;
+    master->reload.fresh = plan;
+    if (plan == NULL)
+        finish(master, RELOAD_TABLE_WRONG, mistakes);
+    else
+        begin(master);
+}
+
+static void start(struct master *master)
+{
+    struct reload *reload = &master->reload;
+    struct reader_input input = {
+        .config = master->options->config,
+        .plugin_dir = master->options->plugin_dir,
+        .overrides = options_overrides(master->options),
+    };
+    struct err err = ERR_EMPTY;
+
+    reload->again = false;
+    while (!list_is_empty(&reload->next)) {
+        struct list *link = reload->next.next;
+
+        list_remove(link);
+        list_append(&reload->waiting, link);
+    }
+    if (master->plan != NULL)
+        notify_reloading(&master->notify);
+    reload->state = RELOAD_READING;
+    reload->reader = reader_start(&input, &master->loop, on_read, master, &err);
+    if (reload->reader == NULL)
+        fail(master, RELOAD_SYSTEM_SAID_NO, err.text);
+}
+
+void reload_request(struct master *master, struct reload_waiter *waiter)
+{
+    struct reload *reload = &master->reload;
+
+    if (waiter != NULL) {
+        list_init(&waiter->link);
+        list_append(&reload->next, &waiter->link);
+    }
+    if (reload->state == RELOAD_IDLE)
+        start(master);
+    else
+        reload->again = true;
+}
+
+void reload_forget(struct reload_waiter *waiter)
+{
+    if (waiter->link.next != NULL)
+        list_remove(&waiter->link);
+}
+
+void reload_cancel(struct master *master)
+{
+    static const struct mistakes none = { .count = 0 };
+    struct reload *reload = &master->reload;
+
+    if (reload->state == RELOAD_READING)
+        reader_cancel(&reload->reader);
+    if (reload->state == RELOAD_STARTING) {
+        pools_abandon(&master->pools);
+        listeners_abandon(&master->listeners);
+    }
+    reload->state = RELOAD_IDLE;
+    reload->again = false;
+    plan_free(&reload->fresh);
+    tell_waiters(&reload->waiting, RELOAD_SYSTEM_SAID_NO, &none);
+    tell_waiters(&reload->next, RELOAD_SYSTEM_SAID_NO, &none);
+}

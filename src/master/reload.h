@@ -1,0 +1,54 @@
+/*
+ * Reload: from the table's bytes to the plan that runs, or to nothing changed. The first plan at
+ * start goes the same way, from no plan at all.
+ *
+ *   IDLE -> READING (reader) -> STARTING (listeners opened, new generation) -> commit -> IDLE
+ *              | mistakes           | one cannot be had                           ^
+ *              +--------------------+------------- all undone, old plan runs -----+
+ *
+ * A request that comes meanwhile is remembered, and runs once after.
+ */
+#ifndef MASTER_RELOAD_H
+#define MASTER_RELOAD_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "conf/source.h"
+#include "master/reader.h"
+
+struct master;
+
+enum reload_result {
+    RELOAD_DONE,
+    RELOAD_TABLE_WRONG, /* exit 1 */
+    RELOAD_SYSTEM_SAID_NO /* exit 3: bind, fork, permission */
+};
+
+/* mistakes are borrowed; with RELOAD_DONE they are none. */
+typedef void reload_fn(enum reload_result result, const struct mistakes *mistakes, void *context);
+
+/* Somebody who wants to know; lives in its owner's struct. */
+struct reload_waiter {
+    struct list link;
+    reload_fn *fn;
+    void *context;
+};
+
+enum reload_state { RELOAD_IDLE, RELOAD_READING, RELOAD_STARTING };
+
+struct reload {
+    enum reload_state state;
+    struct reader *reader;
+    struct plan *fresh;
+    bool again;
+    struct list waiting, next; /* for this run, and for the one after */
+};
+
+void reload_init(struct reload *reload);
+/* waiter may be NULL; the answer comes from the loop. */
+void reload_request(struct master *master, struct reload_waiter *waiter);
+void reload_forget(struct reload_waiter *waiter); /* its owner goes away */
+void reload_cancel(struct master *master);        /* at the end: undoes what is under way */
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * One usherctl: its credentials, its one request, the records it gets. Closed after the answer,
+ * or by its deadline.
+ */
+#ifndef MASTER_SESSION_H
+#define MASTER_SESSION_H
+
+#include "base/list.h"
+#include "loop/loop.h"
+#include "master/reader.h"
+#include "master/reload.h"
+#include "wire/record.h"
+
+struct control;
+
+enum session_right { SESSION_NOTHING, SESSION_LOOK, SESSION_ACT };
+
+struct session {
+    struct list link;
+    struct control *control;
+    int fd;
+    struct watch watch, deadline;
+    enum session_right right;
+    struct record_out out;       /* what is still to be sent */
+    struct reload_waiter waiter; /* reload: until it is done */
+    struct reader *reader;       /* check: until it is done */
+};
+
+/* Takes fd. */
+void session_open(struct control *control, int fd);
+void session_close(struct session *session);
+
+#endif
