@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "ctl/client.h"
 #include "ctl/print.h"
 
@@ -32,7 +31,7 @@ static void show(const struct record *record, void *context)
 
 static int ask(const char *path, const char *word)
 {
-    struct print print = { NULL, 0 };
+    struct print print = PRINT_EMPTY;
     struct err err = ERR_EMPTY;
     int status = STATUS_SYSTEM;
     int result = client_ask(path, word, show, &print, &status, &err);

@@ -4,12 +4,16 @@
 #ifndef CTL_PRINT_H
 #define CTL_PRINT_H
 
+#include "base/grid.h"
 #include "wire/record.h"
 
+#define PRINT_COLUMNS 7
+
 struct print {
-    char *(*rows)[7]; /* owned, texts too: the rows of `list`, until print_end() */
-    size_t count;
+    struct grid services; /* the rows of `list`, until print_end() */
 };
+
+#define PRINT_EMPTY { GRID_EMPTY(PRINT_COLUMNS) }
 
 /* A client_fn's body: services are kept for aligning, texts printed at once (mistakes and
  * warnings to standard error). */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/grid.h"
 #include "conf/keys.h"
 #include "master/reader.h"
 
@@ -40,44 +40,6 @@ int inspect_check(const struct options *options)
     return status;
 }
 
-/* ---- the table, aligned ---- */
-
-struct grid {
-    char *(*rows)[COLUMNS]; /* owned, texts too */
-    size_t count;
-};
-
-static void add_row(struct grid *grid, const char *const cells[COLUMNS])
-{
-    char *(*row)[COLUMNS] = MEM_PUSH(grid->rows, grid->count);
-
-    for (size_t i = 0; i < COLUMNS; i++)
-        (*row)[i] = mem_text(cells[i]);
-}
-
-static void print_grid(const struct grid *grid)
-{
-    size_t widths[COLUMNS] = { 0 };
-
-    for (size_t r = 0; r < grid->count; r++)
-        for (size_t c = 0; c < COLUMNS; c++)
-            if (strlen(grid->rows[r][c]) > widths[c])
-                widths[c] = strlen(grid->rows[r][c]);
-    for (size_t r = 0; r < grid->count; r++) {
-        for (size_t c = 0; c + 1 < COLUMNS; c++)
-            printf("%-*s  ", (int)widths[c], grid->rows[r][c]);
-        printf("%s\n", grid->rows[r][COLUMNS - 1]);
-    }
-}
-
-static void free_grid(struct grid *grid)
-{
-    for (size_t r = 0; r < grid->count; r++)
-        for (size_t c = 0; c < COLUMNS; c++)
-            mem_free(&grid->rows[r][c]);
-    mem_free(&grid->rows);
-}
-
 /* "127.0.0.1:7", or the path. */
 static const char *place_of(const struct endpoint *endpoint, char *out, size_t room)
 {
@@ -97,7 +59,7 @@ static void add_service(struct grid *grid, const struct plan_service *service)
     for (size_t i = 0; i < service->endpoint_count; i++) {
         const struct endpoint *endpoint = &service->endpoints[i];
 
-        add_row(grid, (const char *const[COLUMNS]){
+        grid_add(grid, (const char *const[COLUMNS]){
             service->name,
             place_of(endpoint, place, sizeof(place)),
             endpoint_kind_name(endpoint->kind),
@@ -113,15 +75,15 @@ int inspect_table(const struct options *options)
     static const char *const heads[COLUMNS] = { "NAME", "PORT", "PROTOCOL", "WAY", "USER",
                                                 "STATE" };
     struct plan *plan = read_table(options);
-    struct grid grid = { NULL, 0 };
+    struct grid grid = GRID_EMPTY(COLUMNS);
 
     if (plan == NULL)
         return 1;
-    add_row(&grid, heads);
+    grid_add(&grid, heads);
     for (size_t i = 0; i < plan->service_count; i++)
         add_service(&grid, &plan->services[i]);
-    print_grid(&grid);
-    free_grid(&grid);
+    grid_print(&grid, stdout);
+    grid_free(&grid);
     plan_free(&plan);
     return 0;
 }
