@@ -99,11 +99,11 @@ static int check_ways(const struct usher_service *service, struct err *err)
                        service->shapes);
     if ((service->needs & ~NEEDS_ALL) != 0)
         return err_set(err, "needs 0x%x: something this daemon does not know", service->needs);
+    if ((service->shapes & USHER_DATAGRAM) != 0 && service->datagram == NULL)
+        return err_set(err, "it serves datagrams, but has no datagram");
     if ((service->shapes & USHER_STREAM) != 0 && service->opened == NULL && service->data == NULL
         && service->finished == NULL && service->run == NULL)
         return err_set(err, "it serves streams, but has no opened, data, finished or run");
-    if ((service->shapes & USHER_DATAGRAM) != 0 && service->datagram == NULL)
-        return err_set(err, "it serves datagrams, but has no datagram");
     return 0;
 }
 
