@@ -10,9 +10,11 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "flow/peer.h"
 
 #define PAGE_SLOTS 256
 #define PAGE_ROWS 1024 /* plan_service.number is below this */
@@ -30,7 +32,7 @@ struct page_row {
 struct page { /* one slot */
     _Atomic uint32_t now_row;      /* 1 + the row whose callback runs now; 0: none */
     _Atomic int64_t now_since_ms;  /* on the monotonic clock */
-    char now_peer[64];             /* text, cut; escaped by whoever shows it */
+    struct peer now_peer;          /* may be torn; page_print_peer() makes text of it */
     struct page_row rows[PAGE_ROWS];
 };
 
@@ -46,5 +48,24 @@ const struct page *pages_slot(const struct pages *pages, int slot);
 struct page *pages_attach(struct pages *pages, int slot, struct err *err);
 /* The row's `active` over all live slots of this pool; constant for one worker. */
 uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row);
+
+/* Whom the callback serves that runs now, as addr_print_log() shows it; returns out. */
+char *page_print_peer(const struct page *page, char *out, size_t room);
+
+/* Atomic because a forked child counts its bytes in the row of its worker. */
+static inline void page_add(_Atomic uint64_t *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
+static inline void page_subtract(_Atomic uint64_t *counter, uint64_t less)
+{
+    atomic_fetch_sub_explicit(counter, less, memory_order_relaxed);
+}
+
+static inline uint64_t page_read(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
 
 #endif

@@ -1,0 +1,169 @@
+#include "flow/page.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define PAGE_BYTES 4096u
+#define ROUND_UP(n) (((n) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
+#define SLOT_BYTES ROUND_UP(sizeof(struct page))
+#define REGION_BYTES (PAGE_BYTES + PAGE_SLOTS * SLOT_BYTES)
+
+/* The first page of the region, written by the master alone. */
+struct directory {
+    _Atomic uint32_t used;              /* slots from here on are free */
+    _Atomic uint32_t owner[PAGE_SLOTS]; /* 1 + the pool; 0: free */
+};
+
+_Static_assert(sizeof(struct directory) <= PAGE_BYTES, "the directory has one page");
+
+struct pages {
+    int fd;        /* for writing; -1 once attached */
+    int fd_read;   /* the same file, opened for reading only */
+    char *region;  /* all of it; in a worker without write access */
+    char *own;     /* a worker's slot, writable */
+};
+
+static struct directory *directory_of(const struct pages *pages)
+{
+    return (struct directory *)(void *)pages->region;
+}
+
+static char *slot_at(const struct pages *pages, int slot)
+{
+    return pages->region + PAGE_BYTES + (size_t)slot * SLOT_BYTES;
+}
+
+/* A mapping of a descriptor without write access cannot be made writable later. */
+static int open_for_reading(int fd)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int pages_open(struct pages **pages_out, struct err *err)
+{
+    struct pages *pages = mem_new(sizeof(*pages));
+    void *region;
+
+    pages->fd_read = -1;
+    pages->fd = memfd_create("usher-pages", MFD_CLOEXEC);
+    if (pages->fd == -1 || ftruncate(pages->fd, (off_t)REGION_BYTES) == -1) {
+        err_sys(err, "the counters' memory");
+        goto fail;
+    }
+    pages->fd_read = open_for_reading(pages->fd);
+    region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, 0);
+    if (region == MAP_FAILED) {
+        err_sys(err, "mapping the counters' memory");
+        goto fail;
+    }
+    pages->region = region;
+    *pages_out = pages;
+    return 0;
+
+fail:
+    pages_close(&pages);
+    return -1;
+}
+
+void pages_close(struct pages **pages)
+{
+    struct pages *p = *pages;
+
+    if (p == NULL)
+        return;
+    if (p->own != NULL)
+        munmap(p->own, SLOT_BYTES);
+    if (p->region != NULL)
+        munmap(p->region, REGION_BYTES);
+    fd_close(&p->fd);
+    fd_close(&p->fd_read);
+    mem_free(pages);
+}
+
+int pages_take(struct pages *pages, uint32_t pool, struct err *err)
+{
+    struct directory *directory = directory_of(pages);
+
+    for (int slot = 0; slot < PAGE_SLOTS; slot++) {
+        if (atomic_load(&directory->owner[slot]) != 0)
+            continue;
+        /* A hole reads as zeros, and gives back what a former owner touched. */
+        if (fallocate(pages->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t)(slot_at(pages, slot) - pages->region), SLOT_BYTES) == -1)
+            return err_sys(err, "clearing a worker's counters");
+        if ((uint32_t)slot >= atomic_load(&directory->used))
+            atomic_store(&directory->used, (uint32_t)slot + 1);
+        atomic_store(&directory->owner[slot], pool + 1);
+        return slot;
+    }
+    return err_set(err, "more than %d workers at a time", PAGE_SLOTS);
+}
+
+void pages_give_back(struct pages *pages, int slot)
+{
+    struct directory *directory = directory_of(pages);
+    uint32_t used = atomic_load(&directory->used);
+
+    atomic_store(&directory->owner[slot], 0);
+    while (used > 0 && atomic_load(&directory->owner[used - 1]) == 0)
+        used--;
+    atomic_store(&directory->used, used);
+}
+
+const struct page *pages_slot(const struct pages *pages, int slot)
+{
+    return (const struct page *)(const void *)slot_at(pages, slot);
+}
+
+struct page *pages_attach(struct pages *pages, int slot, struct err *err)
+{
+    off_t place = (off_t)(slot_at(pages, slot) - pages->region);
+    int reader = pages->fd_read != -1 ? pages->fd_read : pages->fd;
+    void *own, *region;
+
+    own = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, place);
+    region = mmap(NULL, REGION_BYTES, PROT_READ, MAP_SHARED, reader, 0);
+    if (own == MAP_FAILED || region == MAP_FAILED) {
+        err_sys(err, "mapping the counters");
+        if (own != MAP_FAILED)
+            munmap(own, SLOT_BYTES);
+        return NULL;
+    }
+
+    munmap(pages->region, REGION_BYTES);
+    pages->region = region;
+    pages->own = own;
+    fd_close(&pages->fd);
+    fd_close(&pages->fd_read);
+    return own;
+}
+
+uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row)
+{
+    const struct directory *directory = directory_of(pages);
+    uint32_t used = atomic_load_explicit(&directory->used, memory_order_relaxed);
+    uint64_t sum = 0;
+
+    for (uint32_t slot = 0; slot < used && slot < PAGE_SLOTS; slot++)
+        if (atomic_load_explicit(&directory->owner[slot], memory_order_relaxed) == pool + 1)
+            sum += page_read(&pages_slot(pages, (int)slot)->rows[row].active);
+    return sum;
+}
+
+char *page_print_peer(const struct page *page, char *out, size_t room)
+{
+    struct usher_address address;
+    struct peer peer = page->now_peer;
+
+    peer_get(&peer, &address);
+    return addr_print_log(&address, out, room);
+}
