@@ -119,6 +119,8 @@ int addr_parse(const char *text, struct usher_address *out, struct err *err)
     if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof host)
         return refuse(err, text, "is not ADDRESS:PORT");
     snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    if (host[0] == '[' && colon[-1] != ']')
+        return refuse(err, text, "is not ADDRESS:PORT");
     /* Without its brackets nobody could tell where an IPv6 address ends. */
     if (host[0] != '[' && strchr(host, ':') != NULL)
         return refuse(err, text, "is not ADDRESS:PORT (write [ADDRESS]:PORT)");

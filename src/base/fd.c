@@ -92,10 +92,11 @@ int fd_close_all_but(int *keep, size_t count, struct err *err)
 
 int fd_pair(int pair[2], struct err *err)
 {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != -1)
+        return 0;
+    /* The kernel may have written numbers before it failed. */
     pair[0] = pair[1] = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == -1)
-        return err_sys(err, "socketpair");
-    return 0;
+    return err_sys(err, "socketpair");
 }
 
 int fd_write_all(int fd, const void *bytes, size_t count)
