@@ -34,14 +34,18 @@ libsock_a_SOURCES = \
 
 libconf_a_SOURCES = \
 	src/conf/check.c src/conf/check.h \
+	src/conf/checking.h \
 	src/conf/keys.c src/conf/keys.h \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
 	src/conf/planwire.c src/conf/planwire.h \
+	src/conf/resolve.c src/conf/resolve.h \
 	src/conf/safe.c src/conf/safe.h \
 	src/conf/source.c src/conf/source.h \
-	src/conf/table.c src/conf/table.h
+	src/conf/syntax.c src/conf/syntax.h \
+	src/conf/table.c src/conf/table.h \
+	src/conf/value.c src/conf/value.h
 
 libplug_a_SOURCES = \
 	src/plug/catalogue.c src/plug/catalogue.h \
@@ -55,9 +59,13 @@ libproc_a_SOURCES = \
 libflow_a_SOURCES = \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/env.c src/flow/env.h \
+	src/flow/farewell.c src/flow/farewell.h \
+	src/flow/flow.h \
 	src/flow/host.c src/flow/host.h \
 	src/flow/listener.c src/flow/listener.h \
 	src/flow/page.c src/flow/page.h \
+	src/flow/peer.c src/flow/peer.h \
+	src/flow/row.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \
 	src/flow/run_exec.c src/flow/run_exec.h \
 	src/flow/run_fork.c src/flow/run_fork.h \
@@ -70,8 +78,8 @@ libmaster_a_SOURCES = \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
-	src/master/inspect.c src/master/inspect.h \
 	src/master/inherit.c src/master/inherit.h \
+	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \
 	src/master/logsink.c src/master/logsink.h \
 	src/master/master.h \

@@ -8,43 +8,52 @@ AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; 
 
 # Every program can be built by its name; `make check` runs UNIT_TESTS.
 EXTRA_PROGRAMS += \
+	tests/unit/test_addr \
+	tests/unit/test_clock \
 	tests/unit/test_err \
+	tests/unit/test_fd \
 	tests/unit/test_log \
 	tests/unit/test_mem \
-	tests/unit/test_str \
-	tests/unit/test_fd \
-	tests/unit/test_clock \
-	tests/unit/test_addr \
 	tests/unit/test_opt \
-	tests/unit/test_record \
+	tests/unit/test_str \
 	tests/unit/test_channel \
+	tests/unit/test_descriptor \
+	tests/unit/test_record \
 	tests/unit/test_loop \
-	tests/unit/test_solo \
 	tests/unit/test_sig \
-	tests/unit/test_endpoint \
+	tests/unit/test_solo \
 	tests/unit/test_bind \
 	tests/unit/test_dgram \
-	tests/unit/test_source \
-	tests/unit/test_table \
+	tests/unit/test_endpoint \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
-	tests/unit/test_plug \
+	tests/unit/test_source \
+	tests/unit/test_table \
 	tests/unit/test_catalogue \
-	tests/unit/test_spawn \
+	tests/unit/test_plug \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
+	tests/unit/test_spawn \
 	tests/unit/test_page \
 	tests/unit/test_udp \
-	tests/unit/test_conn \
-	tests/unit/test_env \
 	tests/unit/test_options
 
 UNIT_TESTS = \
+	tests/unit/test_addr \
+	tests/unit/test_clock \
 	tests/unit/test_err \
+	tests/unit/test_fd \
+	tests/unit/test_log \
 	tests/unit/test_mem \
 	tests/unit/test_str \
-	tests/unit/test_clock \
+	tests/unit/test_channel \
+	tests/unit/test_descriptor \
+	tests/unit/test_record \
 	tests/unit/test_loop \
+	tests/unit/test_catalogue \
+	tests/unit/test_plug \
+	tests/unit/test_cred \
+	tests/unit/test_reap \
 	tests/unit/test_spawn
 
 if HAVE_CMOCKA
@@ -78,93 +87,90 @@ FLOW_LIBS = libflow.a libconf.a libplug.a $(BUILTIN_LIBS) libproc.a libsock.a li
 	$(LIBCONFIG_LIBS) $(LIBCAP_NG_LIBS) $(LOOP_LIBS)
 MASTER_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
 
+tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
+tests_unit_test_addr_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_addr_LDADD = $(BASE_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_clock_LDADD = $(BASE_LIBS)
 tests_unit_test_err_SOURCES = tests/unit/test_err.c
 tests_unit_test_err_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_err_LDADD = $(BASE_LIBS)
+tests_unit_test_fd_SOURCES = tests/unit/test_fd.c
+tests_unit_test_fd_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fd_LDADD = $(BASE_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS)
 tests_unit_test_mem_SOURCES = tests/unit/test_mem.c
 tests_unit_test_mem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_mem_LDADD = $(BASE_LIBS)
-tests_unit_test_str_SOURCES = tests/unit/test_str.c
-tests_unit_test_str_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_str_LDADD = $(BASE_LIBS)
-tests_unit_test_fd_SOURCES = tests/unit/test_fd.c
-tests_unit_test_fd_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_fd_LDADD = $(BASE_LIBS)
-tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
-tests_unit_test_clock_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_clock_LDADD = $(BASE_LIBS)
-tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
-tests_unit_test_addr_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_addr_LDADD = $(BASE_LIBS)
 tests_unit_test_opt_SOURCES = tests/unit/test_opt.c
 tests_unit_test_opt_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_opt_LDADD = $(BASE_LIBS)
-tests_unit_test_record_SOURCES = tests/unit/test_record.c
-tests_unit_test_record_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_record_LDADD = $(WIRE_LIBS)
+tests_unit_test_str_SOURCES = tests/unit/test_str.c
+tests_unit_test_str_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_str_LDADD = $(BASE_LIBS)
 tests_unit_test_channel_SOURCES = tests/unit/test_channel.c
 tests_unit_test_channel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_channel_LDADD = $(WIRE_LIBS)
+tests_unit_test_descriptor_SOURCES = tests/unit/test_descriptor.c
+tests_unit_test_descriptor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_descriptor_LDADD = $(WIRE_LIBS)
+tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_record_LDADD = $(WIRE_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_loop_LDADD = $(LOOP_LIBS)
-tests_unit_test_solo_SOURCES = tests/unit/test_solo.c
-tests_unit_test_solo_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_solo_LDADD = $(LOOP_LIBS)
 tests_unit_test_sig_SOURCES = tests/unit/test_sig.c
 tests_unit_test_sig_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sig_LDADD = $(LOOP_LIBS)
-tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
-tests_unit_test_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_endpoint_LDADD = $(SOCK_LIBS)
+tests_unit_test_solo_SOURCES = tests/unit/test_solo.c
+tests_unit_test_solo_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_solo_LDADD = $(LOOP_LIBS)
 tests_unit_test_bind_SOURCES = tests/unit/test_bind.c
 tests_unit_test_bind_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_bind_LDADD = $(SOCK_LIBS)
 tests_unit_test_dgram_SOURCES = tests/unit/test_dgram.c
 tests_unit_test_dgram_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dgram_LDADD = $(SOCK_LIBS)
-tests_unit_test_source_SOURCES = tests/unit/test_source.c
-tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_source_LDADD = $(CONF_LIBS)
-tests_unit_test_table_SOURCES = tests/unit/test_table.c
-tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_table_LDADD = $(CONF_LIBS)
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
+tests_unit_test_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_endpoint_LDADD = $(SOCK_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
 tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plan_LDADD = $(CONF_LIBS)
 tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
 tests_unit_test_plandiff_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plandiff_LDADD = $(CONF_LIBS)
-tests_unit_test_plug_SOURCES = tests/unit/test_plug.c
-tests_unit_test_plug_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_plug_LDADD = $(PLUG_LIBS)
+tests_unit_test_source_SOURCES = tests/unit/test_source.c
+tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_source_LDADD = $(CONF_LIBS)
+tests_unit_test_table_SOURCES = tests/unit/test_table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(CONF_LIBS)
 tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c
 tests_unit_test_catalogue_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_catalogue_LDADD = $(PLUG_LIBS)
-tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
-tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_plug_SOURCES = tests/unit/test_plug.c
+tests_unit_test_plug_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plug_LDADD = $(PLUG_LIBS)
 tests_unit_test_cred_SOURCES = tests/unit/test_cred.c
 tests_unit_test_cred_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cred_LDADD = $(PROC_LIBS)
 tests_unit_test_reap_SOURCES = tests/unit/test_reap.c
 tests_unit_test_reap_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reap_LDADD = $(PROC_LIBS)
+tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
+tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spawn_LDADD = $(PROC_LIBS)
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
 tests_unit_test_page_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_page_LDADD = $(FLOW_LIBS)
 tests_unit_test_udp_SOURCES = tests/unit/test_udp.c
 tests_unit_test_udp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_udp_LDADD = $(FLOW_LIBS)
-tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
-tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_conn_LDADD = $(FLOW_LIBS)
-tests_unit_test_env_SOURCES = tests/unit/test_env.c
-tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_env_LDADD = $(FLOW_LIBS)
 tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_options_LDADD = $(MASTER_LIBS)
