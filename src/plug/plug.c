@@ -144,9 +144,9 @@ static int adopt(struct plug *plug, const struct usher_service *theirs, struct e
     service->sentence = service->sentence != NULL ? service->sentence : "";
     service->max_input = service->max_input != 0 ? service->max_input : PLUG_INPUT_PRESET;
     if (check_name(service->name, plug->path, err) == -1 || check_sizes(service, err) == -1
-        || check_ways(service, err) == -1)
+        || copy_options(plug, theirs, err) == -1)
         return -1;
-    return copy_options(plug, theirs, err);
+    return check_ways(service, err);
 }
 
 int plug_adopt(struct plug *out, const struct usher_service *theirs, const char *path,
