@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Programs the way inetd started them: descriptors, environment, signals, identity, ends."""
+import os
+import re
+import signal
+import socket
+import stat
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+# Says everything about itself that a child inherits.
+AUDIT = r"""#!/bin/sh
+echo "fds: $(ls /proc/$$/fd | tr '\n' ' ')"
+grep -E '^(Uid|Gid|Groups|SigBlk|SigIgn|NoNewPrivs|Umask):' /proc/$$/status
+echo "session: $(cut -d' ' -f6 /proc/$$/stat) pid: $$ tty: $(cut -d' ' -f7 /proc/$$/stat)"
+echo "cwd: $(pwd)"
+tr '\0' '\n' </proc/$$/environ
+"""
+
+
+def who():
+    return 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+
+
+class Programs(Usherd):
+    """Rows may name {dir}/NAME; each script is written there."""
+
+    def __init__(self, rows, scripts, **more):
+        super().__init__(start=False, **more)
+        for name, text in scripts.items():
+            path = os.path.join(self.dir, name)
+            with open(path, "w") as file:
+                file.write(text)
+            os.chmod(path, 0o755)
+        self.table(rows.replace("{dir}", self.dir).replace("{who}", who()))
+        self.start()
+
+
+@test
+def cat_echoes_through_a_child():
+    with Programs('cat: { exec = "/bin/cat"; listen = "tcp://:0"; {who} };', {}) as u:
+        equal(talk(u.port("cat"), b"through cat"), b"through cat")
+        equal(talk(u.port("cat"), b"x" * 300000), b"x" * 300000)
+        wait_for(lambda: u.count("cat", "ACTIVE") == 0, "the children to be counted out")
+
+
+@test
+def r23_a_child_gets_three_descriptors_and_an_allow_listed_environment():
+    strange = dict(os.environ, LD_BIND_NOW="1", SECRET="x", IFS="!", BASH_ENV="/x",
+                   **{"STRANGE_%d" % n: "y" for n in range(200)})
+    with Programs('audit: { exec = "{dir}/audit"; listen = "tcp://:0"; {who} };',
+                  {"audit": AUDIT}, env=strange) as u:
+        with connect(u.port("audit")) as client:
+            mine = client.getsockname()[1]
+            text = read_all(client).decode()
+        assert "fds: 0 1 2 \n" in text or "fds: 0 1 10 2 \n" in text, text  # 10: dash's own script
+        names = re.findall(r"(?m)^([A-Za-z_]+)=", text)
+        assert set(names) <= {"PATH", "LANG", "TZ", "PROTO", "TCPLOCALIP", "TCPLOCALPORT",
+                              "TCPREMOTEIP", "TCPREMOTEPORT", "PWD"}, names
+        assert "TCPREMOTEIP=127.0.0.1\n" in text and "TCPREMOTEPORT=%d\n" % mine in text, text
+        assert "PROTO=TCP\n" in text, text
+        assert "SigBlk:\t0000000000000000" in text and "SigIgn:\t0000000000000000" in text, text
+        assert "NoNewPrivs:\t1" in text and "Umask:\t0022" in text, text
+        session, pid, tty = re.search(r"session: (\d+) pid: (\d+) tty: (\d+)", text).groups()
+        equal((session, tty), (pid, "0"))
+        if IS_ROOT:
+            assert re.search(r"Uid:\t65534\t65534\t65534\t65534", text), text
+            assert re.search(r"Groups:\t *(65534 *)?\n", text), text
+
+
+@test
+def environment_styles_are_what_the_manual_says():
+    rows = "".join("""%s: { exec = "{dir}/audit"; listen = "tcp://:0"; env_style = "%s";
+                      env = [ "EXTRA=1 2" ]; pass_env = [ "PASSED" ]; {who} };""" % (s, s)
+                   for s in ("ucspi", "xinetd", "systemd", "none"))
+    want = {"ucspi": "TCPREMOTEIP=127.0.0.1", "xinetd": "REMOTE_HOST=127.0.0.1",
+            "systemd": "REMOTE_ADDR=127.0.0.1", "none": "EXTRA=1 2"}
+    with Programs(rows, {"audit": AUDIT}, env=dict(os.environ, PASSED="through")) as u:
+        for style, line in want.items():
+            text = talk(u.port(style)).decode()
+            assert line + "\n" in text and "EXTRA=1 2\n" in text, text
+            assert "PASSED=through\n" in text, text
+            equal("REMOTE" in text, style != "none")
+
+
+@test
+def c12_arguments_are_the_tables_and_nothing_else():
+    script = '#!/bin/sh\nfor a in "$0" "$@"; do printf "<%s>" "$a"; done\n'
+    with Programs('args: { exec = [ "{dir}/args", "-a", "two words", "$HOME;`id`" ];'
+                  ' listen = "tcp://:0"; {who} };', {"args": script}) as u:
+        equal(talk(u.port("args"), b"-f root\n").decode(),
+              "<%s/args><-a><two words><$HOME;`id`>" % u.dir)
+
+
+@test
+def argv0_can_be_set():
+    with Programs('self: { exec = [ "/bin/sh", "-c", "echo $0" ]; argv0 = "in.selfd";'
+                  ' listen = "tcp://:0"; {who} };', {}) as u:
+        equal(talk(u.port("self")), b"in.selfd\n")
+
+
+@test
+def stderr_goes_to_the_log_or_to_the_peer():
+    script = "#!/bin/sh\necho to-the-peer\nprintf 'complaint \\033[31m red\\n' >&2\n"
+    with Programs('quiet: { exec = "{dir}/noisy"; listen = "tcp://:0"; {who} };'
+                  'loud: { exec = "{dir}/noisy"; listen = "tcp://:0"; stderr = "peer"; {who} };',
+                  {"noisy": script}) as u:
+        equal(talk(u.port("quiet")), b"to-the-peer\n")
+        u.wait_log(r"quiet.*complaint \\x1b\[31m red")
+        assert b"complaint" in talk(u.port("loud"))
+
+
+@test
+def the_childs_socket_blocks_and_is_the_connection_itself():
+    script = ("#!/bin/sh\nreadlink /proc/$$/fd/0 /proc/$$/fd/1\n"
+              "grep flags /proc/$$/fdinfo/0\n")
+    with Programs('fd: { exec = "{dir}/fd"; listen = "tcp://:0"; {who} };', {"fd": script}) as u:
+        text = talk(u.port("fd")).decode()
+        first, second, flags = text.split("\n")[:3]
+        assert first == second and first.startswith("socket:"), text
+        assert int(flags.split()[1], 8) & os.O_NONBLOCK == 0, text
+
+
+@test
+def limits_are_set_in_the_child():
+    with Programs('limited: { exec = [ "/bin/sh", "-c", "ulimit -n; ulimit -c" ];'
+                  ' listen = "tcp://:0"; limits = { nofile = 77; core = 0; }; {who} };', {}) as u:
+        equal(talk(u.port("limited")), b"77\n0\n")
+
+
+@test
+def a_bad_exit_is_counted_and_named_in_the_log():
+    with Programs('bad: { exec = [ "/bin/sh", "-c", "exit 3" ]; listen = "tcp://:0"; {who} };'
+                  'killed: { exec = [ "/bin/sh", "-c", "kill -9 $$" ]; listen = "tcp://:0";'
+                  ' {who} };', {}) as u:
+        talk(u.port("bad"))
+        talk(u.port("killed"))
+        u.wait_log(r"bad.*exit=3")
+        u.wait_log(r"killed.*signal=9")
+
+
+@test
+def total_timeout_ends_the_childs_whole_session():
+    script = "#!/bin/sh\nsleep 1000 &\necho $!\nwait\n"
+    with Programs('slow: { exec = "{dir}/slow"; listen = "tcp://:0"; total_timeout = "300ms";'
+                  ' {who} };', {"slow": script}) as u:
+        with connect(u.port("slow")) as client:
+            helper = int(client.recv(100))
+            equal(read_all(client), b"")
+        wait_for(lambda: not is_alive(helper), "the helper of the child to end")
+        wait_for(lambda: u.count("slow", "ACTIVE") == 0, "the child to be counted out")
+
+
+@test
+def max_connections_queues_callers_and_loses_none():
+    with Programs('few: { exec = "/bin/cat"; listen = "tcp://:0"; max_connections = 2; {who} };',
+                  {}) as u:
+        port = u.port("few")
+        clients = [connect(port) for _ in range(5)]
+        for client in clients:
+            client.sendall(b"me")
+        wait_for(lambda: u.count("few", "ACTIVE") == 2, "two to be served")
+        for client in clients:
+            equal(read_exactly(client, 2), b"me")
+            client.close()
+        wait_for(lambda: u.count("few", "ACTIVE") == 0, "none to be left")
+        equal(u.count("few", "ACCEPTED"), 5)
+
+
+@test
+def a_program_serves_unix_sockets_too():
+    with Programs('cat: { exec = "/bin/cat"; listen = "unix://{dir}/cat"; socket_mode = "0600";'
+                  ' {who} };', {}) as u:
+        path = os.path.join(u.dir, "cat")
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(path)
+            client.sendall(b"unix")
+            client.shutdown(socket.SHUT_WR)
+            equal(read_all(client), b"unix")
+
+
+@test
+def a_shell_script_is_a_service_in_six_lines():
+    with Programs("", {"hello": '#!/bin/sh\nread name\necho "Hello, $name"\n'}) as u:
+        u.write("hello.conf", 'hello: {\n    exec = "%s/hello";\n    listen = "tcp://:0";\n    %s\n'
+                '    description_free = true;\n};\n' % (u.dir, who()))
+        done = u.ctl("reload", check=False)
+        equal(done.returncode, 1)
+        assert "services.d/hello.conf:5: description_free: unknown key" in done.stderr, done.stderr
+        u.write("hello.conf", 'hello: {\n    exec = "%s/hello";\n    listen = "tcp://:0";\n    %s\n};\n'
+                % (u.dir, who()))
+        u.reload()
+        equal(talk(u.port("hello"), b"world\n"), b"Hello, world\n")
+
+
+@test
+def r23_no_descriptor_of_another_connection_leaks_into_a_child():
+    with Programs('audit: { exec = "{dir}/audit"; listen = "tcp://:0"; {who} };'
+                  'cat: { exec = "/bin/cat"; listen = "tcp://:0"; {who} };'
+                  'echo: { plugin = "echo"; listen = "tcp://:0"; };', {"audit": AUDIT}) as u:
+        held = [connect(u.port(name)) for name in ("cat", "echo", "cat")]
+        wait_for(lambda: u.count("cat", "ACTIVE") == 2, "the held ones")
+        text = talk(u.port("audit")).decode()
+        assert re.search(r"fds: 0 1 (10 )?2 \n", text), text
+        for client in held:
+            client.close()
+
+
+run()

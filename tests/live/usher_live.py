@@ -1,0 +1,391 @@
+"""What every live test needs: a real usherd on loopback, clients with deadlines, TAP.
+
+A test is a function with the decorator @test; run() at the end of the file runs them all in order.
+Ports are the kernel's (port 0), learnt from `usherctl list`. Nothing here sleeps for luck: wait_for()
+asks again until its deadline. Each test is killed by an alarm after TEST_SECONDS.
+"""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = os.environ.get("top_builddir") or os.getcwd()
+SOURCE = os.environ.get("top_srcdir") or os.getcwd()
+USHERD = os.path.join(BUILD, "usherd")
+USHERCTL = os.path.join(BUILD, "usherctl")
+TEST_SECONDS = 60
+DEADLINE = 10.0  # for one thing that must happen
+IS_ROOT = os.geteuid() == 0
+LOOPS = ("epoll", "poll", "select")
+
+
+class Skip(Exception):
+    """The reason why this machine cannot run a test."""
+
+
+_tests = []
+
+
+def test(function):
+    _tests.append(function)
+    return function
+
+
+def run():
+    """Runs the tests of the file; arguments name a choice of them."""
+    chosen = [t for t in _tests if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]]
+    print("1..%d" % len(chosen), flush=True)
+    bad = 0
+    for number, function in enumerate(chosen, 1):
+        name = function.__name__.replace("_", " ")
+        signal.signal(signal.SIGALRM, _too_long)
+        signal.alarm(TEST_SECONDS)
+        try:
+            function()
+            print("ok %d - %s" % (number, name), flush=True)
+        except Skip as reason:
+            print("ok %d - %s # SKIP %s" % (number, name, reason), flush=True)
+        except BaseException as problem:  # the alarm is one too
+            bad += 1
+            print("not ok %d - %s" % (number, name))
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+            sys.stdout.flush()
+            if isinstance(problem, KeyboardInterrupt):
+                raise
+        finally:
+            signal.alarm(0)
+    sys.exit(1 if bad else 0)
+
+
+def _too_long(_signal, _frame):
+    raise TimeoutError("the test took longer than %d s" % TEST_SECONDS)
+
+
+def wait_for(condition, what="it", seconds=DEADLINE):
+    """Asks until condition() is true, and yields what it said."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise AssertionError("waited %.0f s for %s" % (seconds, what))
+        time.sleep(0.01)
+
+
+def equal(got, want):
+    assert got == want, "got %r, want %r" % (_short(got), _short(want))
+
+
+def _short(value):
+    text = value
+    if isinstance(value, (bytes, str)) and len(value) > 300:
+        text = value[:150] + value[-150:]
+    return text
+
+
+# ---- processes ---------------------------------------------------------------------------
+
+def status_of(pid):
+    """/proc/PID/status as a dictionary; {} when it is gone."""
+    try:
+        with open("/proc/%d/status" % pid) as file:
+            return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    except OSError:
+        return {}
+
+
+def children_of(pid):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and status_of(int(entry)).get("PPid") == str(pid):
+            found.append(int(entry))
+    return sorted(found)
+
+
+def descendants_of(pid):
+    found = []
+    for child in children_of(pid):
+        found += [child] + descendants_of(child)
+    return found
+
+
+def is_alive(pid):
+    return status_of(pid).get("State", "Z")[0] != "Z"
+
+
+def descriptors_of(pid):
+    """{number: what it is}"""
+    folder = "/proc/%d/fd" % pid
+    found = {}
+    for name in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            found[int(name)] = os.readlink(os.path.join(folder, name))
+    return found
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# ---- the daemon --------------------------------------------------------------------------
+
+class Usherd:
+    """A running usherd with a table of its own, in a folder of its own.
+
+    rows: text of the group `services`; settings: more global settings; files: {name: text} in
+    services.d. `with Usherd(rows) as u:` checks at the end that it ends well and leaves nothing.
+    """
+
+    def __init__(self, rows="", settings="", files=None, loop=None, args=(), env=None,
+                 start=True, allow_errors=False, prefix=(), pass_fds=(), control=True):
+        self.dir = tempfile.mkdtemp(prefix="usher-live-")
+        os.chmod(self.dir, 0o755)
+        self.plugins = os.path.join(self.dir, "plugins")
+        os.mkdir(self.plugins)
+        os.mkdir(os.path.join(self.dir, "services.d"))
+        for folder in ("services/.libs", "tests/plugins/.libs"):
+            self._copy_plugins(os.path.join(BUILD, folder))
+        self.control = os.path.join(self.dir, "control")
+        self.log_path = os.path.join(self.dir, "log")
+        self.settings = settings
+        self.loop = loop or os.environ.get("USHER_TEST_LOOP")
+        self.args = list(args)
+        self.env = env
+        self.prefix = list(prefix)
+        self.pass_fds = tuple(pass_fds)
+        self.allow_errors = allow_errors
+        self.has_control = control
+        self.process = None
+        for name, text in (files or {}).items():
+            self.write(name, text)
+        self.table(rows)
+        if start:
+            self.start()
+
+    def _copy_plugins(self, folder):
+        if os.path.isdir(folder):
+            for name in os.listdir(folder):
+                if name.endswith(".so"):
+                    shutil.copy(os.path.join(folder, name), self.plugins)
+
+    def write(self, name, text):
+        """A file of services.d."""
+        with open(os.path.join(self.dir, "services.d", name), "w") as file:
+            file.write(text)
+
+    def remove(self, name):
+        os.unlink(os.path.join(self.dir, "services.d", name))
+
+    def table(self, rows, settings=None):
+        """Writes usher.conf."""
+        if settings is not None:
+            self.settings = settings
+        who = 'user = "nobody"; group = "nogroup";\n' if IS_ROOT and "user =" not in (
+            self.settings) else ""
+        loop = 'loop = "%s";\n' % self.loop if self.loop and "loop =" not in self.settings else ""
+        drain = 'drain_timeout = "2s";\n' if "drain_timeout" not in self.settings else ""
+        text = '%s%s%scontrol = "%s";\n%s\nservices: {\n%s\n};\n' % (
+            who, loop, drain, self.control, self.settings, rows)
+        with open(self.conf, "w") as file:
+            file.write(text)
+
+    @property
+    def conf(self):
+        return os.path.join(self.dir, "usher.conf")
+
+    def command(self, *args):
+        return [*self.prefix, USHERD, "-c", self.conf, "--plugin-dir", self.plugins, *self.args,
+                *args]
+
+    def start(self, wait=True):
+        ready, ready_end = os.pipe()
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            self.command("--ready-fd", str(ready_end)), stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, pass_fds=(ready_end, *self.pass_fds), env=self.env)
+        log.close()
+        os.close(ready_end)
+        self.pid = self.process.pid
+        try:
+            if wait and os.read(ready, 1) != b"\n":
+                code = self.process.wait(DEADLINE)
+                raise AssertionError("usherd did not become ready, exit %d:\n%s"
+                                     % (code, self.log()))
+        finally:
+            os.close(ready)
+        return self
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def wait_log(self, pattern, seconds=DEADLINE):
+        return wait_for(lambda: re.search(pattern, self.log()), "the log to have %r, it has:\n%s"
+                        % (pattern, self.log()), seconds)
+
+    def ctl(self, *words, check=True):
+        done = subprocess.run([USHERCTL, "-s", self.control, *words], timeout=DEADLINE * 3,
+                              capture_output=True, text=True)
+        if check:
+            assert done.returncode == 0, "usherctl %s: %d\n%s%s\n%s" % (
+                words, done.returncode, done.stdout, done.stderr, self.log())
+        return done
+
+    def list(self):
+        """Rows of `usherctl list` as dictionaries, keys as its heads."""
+        lines = self.ctl("list").stdout.splitlines()
+        heads = lines[0].split() if lines else []
+        return [dict(zip(heads, line.split())) for line in lines[1:]]
+
+    def endpoints(self, service):
+        return [row["ENDPOINT"] for row in self.list() if row["SERVICE"] == service]
+
+    def port(self, service, protocol="tcp"):
+        """The port of a service's first endpoint of this protocol."""
+        for endpoint in self.endpoints(service):
+            if endpoint.startswith(protocol + "://"):
+                return int(endpoint.rsplit(":", 1)[1])
+        raise AssertionError("%s has no %s endpoint: %s" % (service, protocol, self.list()))
+
+    def count(self, service, column):
+        return int([row[column] for row in self.list() if row["SERVICE"] == service][0])
+
+    def reload(self):
+        self.ctl("reload")
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def workers(self):
+        return children_of(self.pid)
+
+    def stop(self):
+        """Asks it to end, and makes sure that it does, and that nothing is left."""
+        if self.process is None:
+            return
+        left = descendants_of(self.pid)
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(DEADLINE + 10)
+        except subprocess.TimeoutExpired:
+            for pid in [self.pid] + left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+            raise AssertionError("usherd did not end:\n" + self.log())
+        self.process = None
+        wait_for(lambda: not [pid for pid in left if is_alive(pid)], "its processes to end")
+        log = self.log()
+        for word in ("AddressSanitizer", "LeakSanitizer", "runtime error:", "panic"):
+            assert word not in log, log
+        assert code == 0 or self.allow_errors, "exit %d:\n%s" % (code, log)
+        assert not os.path.exists(self.control), "the control socket was left behind"
+
+    def clean(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, problem, trace):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                print("# log:\n" + re.sub("(?m)^", "# ", self.log()[-6000:]))
+                with contextlib.suppress(BaseException):
+                    self.stop()
+        finally:
+            self.clean()
+
+
+def refused(rows="", settings="", files=None, args=(), prefix=(), env=None):
+    """Starts usherd where it must not start: (exit code, what it said)."""
+    daemon = Usherd(rows, settings, files, args=args, prefix=prefix, env=env, start=False)
+    try:
+        done = subprocess.run(daemon.command(), stdin=subprocess.DEVNULL, timeout=DEADLINE * 3,
+                              capture_output=True, text=True, env=env)
+        return done.returncode, done.stdout + done.stderr
+    finally:
+        daemon.clean()
+
+
+# ---- clients -----------------------------------------------------------------------------
+
+def connect(port, host="127.0.0.1", seconds=DEADLINE, source=None):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_STREAM)
+    client.settimeout(seconds)
+    if source:
+        client.bind((source, 0))
+    client.connect((host, port))
+    return client
+
+
+def read_all(client):
+    """Until end of file."""
+    parts = []
+    while True:
+        part = client.recv(65536)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def read_exactly(client, count):
+    parts = []
+    while count > 0:
+        part = client.recv(min(count, 65536))
+        assert part, "end of file, %d bytes early" % count
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def talk(port, request=b"", host="127.0.0.1", half_close=True):
+    """Sends, closes our side, reads to the end."""
+    with connect(port, host) as client:
+        client.sendall(request)
+        if half_close:
+            client.shutdown(socket.SHUT_WR)
+        return read_all(client)
+
+
+def udp(host="127.0.0.1", seconds=DEADLINE, port=0):
+    client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    client.bind((host, port))
+    client.settimeout(seconds)
+    return client
+
+
+def ask(port, request, host="127.0.0.1"):
+    """One datagram, one answer."""
+    with udp(host) as client:
+        client.connect((host, port))
+        client.send(request)
+        return client.recv(65536)
+
+
+def program(name):
+    """The path of a client program, or the test is skipped."""
+    path = shutil.which(name)
+    if path is None:
+        raise Skip(name + " is not installed")
+    return path
+
+
+def run_client(*command, request=b"", seconds=DEADLINE):
+    done = subprocess.run(command, input=request, timeout=seconds, capture_output=True)
+    return done.stdout
