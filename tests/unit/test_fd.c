@@ -18,7 +18,8 @@
 
 #include "base/mem.h"
 
-#define FDS 256 /* the tests stay below */
+#define FDS               256 /* the tests stay below */
+#define LIMIT_IS_NOT_KEPT 77  /* the child's word for "not testable here" */
 
 static bool is_open(int fd)
 {
@@ -219,6 +220,10 @@ static int pair_without_room(void)
 
     while (open("/dev/null", O_RDONLY | O_CLOEXEC) != -1)
         ;
+    /* Valgrind answers open() by the limit, and lets the kernel make sockets beyond it.
+     */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != -1)
+        return LIMIT_IS_NOT_KEPT;
     if (fd_pair(pair, &err) != -1 || pair[0] != -1 || pair[1] != -1)
         return 1;
     if (strcmp(err.text, "socketpair: Too many open files") != 0 || err.code != EMFILE)
@@ -228,8 +233,12 @@ static int pair_without_room(void)
 
 static void a_full_table_is_an_error(void **state)
 {
+    int result = in_child(pair_without_room);
+
     (void)state;
-    assert_int_equal(in_child(pair_without_room), 0);
+    if (result == LIMIT_IS_NOT_KEPT)
+        skip();
+    assert_int_equal(result, 0);
 }
 
 /* More than a socket takes at once, through a non-blocking one, so that waiting is seen.
