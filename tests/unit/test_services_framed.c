@@ -95,36 +95,57 @@ static void error_lines_are_framed(void **state)
     }
 }
 
-/* 16.7 million headers: each is a length, or is refused once; nothing else happens. */
+/* What the three bytes say, by another way than the service's; -1: nothing good. */
+static int value_of(const unsigned char *head)
+{
+    int value = 0;
+
+    for (int i = 0; i < 3; i++) {
+        if (head[i] - '0' < 0 || head[i] - '0' > 9)
+            return -1;
+        value = value * 10 + head[i] - '0';
+    }
+    return value <= 255 ? value : -1;
+}
+
+static void expect_header(struct mock *mock, const unsigned char *head)
+{
+    const struct framed_conn *mine = mock->conn.mine;
+    int value = value_of(head);
+    size_t used;
+
+    mock->out.count = 0;
+    mock->logs = 0;
+    mock->has_ended = false;
+    used = framed_data(&mock->conn, head, 3);
+    if (value == -1)
+        assert_true(mock->has_ended && mock->logs == 1 && mock->out.count > 3
+                    && used == 3);
+    else if (value == 0)
+        assert_true(!mock->has_ended && mock->out.count == 3 && used == 3);
+    else
+        assert_true(!mock->has_ended && mock->out.count == 0 && used == 0
+                    && mine->have == 3 && mine->want == 3 + (unsigned)value);
+}
+
+/* All 16.7 million headers are a length, or are refused once. Valgrind takes its samples.
+ */
 static void every_three_bytes_are_a_length_or_refused(void **state)
 {
+    const char *preload = getenv("LD_PRELOAD");
+    unsigned step = preload != NULL && strstr(preload, "vgpreload") != NULL ? 239 : 1;
     struct mock mock;
-    unsigned good = 0, answered = 0, refused = 0;
 
     (void)state;
     assert_int_equal(mock_start(&mock, &usher_service_framed, &echo), 0);
     mock_connect(&mock);
     mock.is_quiet = true;
-    for (unsigned n = 0; n < 1u << 24; n++) {
+    for (unsigned n = 0; n < 1u << 24; n += step) {
         unsigned char head[3] = { (unsigned char)(n >> 16), (unsigned char)(n >> 8),
                                   (unsigned char)n };
-        struct framed_conn *mine = mock.conn.mine;
-        size_t used;
 
-        mock.out.count = 0;
-        mock.has_ended = false;
-        used = framed_data(&mock.conn, head, 3);
-        if (mock.has_ended)
-            refused += used == 3 && mock.out.count > 3 && mine->have == 0;
-        else if (used == 3)
-            answered += mock.out.count == 3;
-        else
-            good += used == 0 && mine->want >= 4 && mine->want <= 258 && mine->have == 3;
+        expect_header(&mock, head);
     }
-    assert_int_equal(answered, 1); /* 000 */
-    assert_int_equal(good, 255);
-    assert_int_equal(refused, (1 << 24) - 256);
-    assert_int_equal(mock.logs, refused);
     mock_stop(&mock);
 }
 
