@@ -31,12 +31,16 @@ struct bind_options {
  */
 int bind_open(struct endpoint *endpoint, const struct bind_options *options, int *fd_out,
               struct err *err);
-/* Sets the options on a listener that is kept over a reload (listen() again for the backlog). */
+/* Sets the options on a listener that is kept over a reload (listen() again for the backlog), or
+ * was inherited. Leaves what belongs to the open file as it is (O_NONBLOCK: a wait child may have
+ * it), what only bind() sees (freebind), and buffers that are 0 now. */
 int bind_apply(int fd, const struct endpoint *endpoint, const struct bind_options *options,
                struct err *err);
-/* Removes the path of a UNIX listener that is given up, if it still is the socket fd. */
+/* Removes the path of a UNIX listener that is given up, if it still is the socket fd: before
+ * fd is closed. */
 void bind_unlink(int fd, const struct endpoint *endpoint);
-/* Whether an inherited descriptor can serve: fills kind and addr from the socket itself. */
+/* Whether an inherited descriptor can serve: fills kind and addr from the socket itself, touches
+ * nothing else of out. Close-on-exec and non-blocking are the caller's to set. */
 int bind_inspect(int fd, struct endpoint *out, struct err *err);
 
 #endif

@@ -29,12 +29,15 @@ struct dgram {
 
 struct dgram_batch *dgram_new(void);
 void dgram_free(struct dgram_batch **batch);
-/* Receives what is there, at most limit (<= DGRAM_BATCH): the count, 0 for nothing, -1 error.
- * Transient errors (ICMP answers to earlier replies) are swallowed: they count as nothing. */
+/* Forgets the batch before, then receives what is there, at most limit (<= DGRAM_BATCH): the count, 0 for nothing, -1 error.
+ * Transient errors (ICMP answers to earlier replies) are swallowed: they count as nothing.
+ * Memory that large datagrams touched is given back when there is nothing. */
 int dgram_receive(struct dgram_batch *batch, int fd, int limit, struct err *err);
 const struct dgram *dgram_at(const struct dgram_batch *batch, int index);
 /* Queues the answer to datagram `index`, at most one each. Bytes inside the request are not
- * copied; others are, into the batch. -1: longer than 65507 or no room. */
+ * copied; others are, behind the request, which stays as it is. Nothing is judged here (ports,
+ * to_many, length): that is flow/udp's. -1: longer than 65507, a second answer, or a UNIX peer
+ * without a name. */
 int dgram_reply(struct dgram_batch *batch, int index, const void *bytes, size_t count);
 /* Sends the queue; yields how many left. The rest was refused by the system, and is dropped. */
 int dgram_flush(struct dgram_batch *batch, int fd);
