@@ -10,8 +10,15 @@ static const struct usher_option options[] = {
     USHER_OPTION_END
 };
 
+static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    usher_write(conn, bytes, count);
+    return count;
+}
+
 USHER_SERVICE(bad_options) = {
     USHER_SERVICE_HEADER,   .name = "bad_options",
     .shapes = USHER_STREAM, .sentence = "Contradicts itself.",
     .options = options,     .conf_size = sizeof(struct bad_conf),
+    .data = echo,
 };

@@ -22,9 +22,16 @@ static int refuse(const void *conf, char *error, size_t room)
     return -1;
 }
 
+static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    usher_write(conn, bytes, count);
+    return count;
+}
+
 USHER_SERVICE(check_refuses) = {
     USHER_SERVICE_HEADER,   .name = "check_refuses",
     .shapes = USHER_STREAM, .sentence = "Wants to be asked politely.",
     .options = options,     .conf_size = sizeof(struct refusing_conf),
     .check = refuse,
+    .data = echo,
 };

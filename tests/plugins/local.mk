@@ -3,7 +3,7 @@
 WRONG_PLUGINS = \
 	tests/plugins/old_abi.la \
 	tests/plugins/newer.la \
-	tests/plugins/older.la \
+	tests/plugins/too_small.la \
 	tests/plugins/no_symbol.la \
 	tests/plugins/null_hooks.la \
 	tests/plugins/no_datagram.la \
@@ -31,10 +31,10 @@ tests_plugins_newer_la_SOURCES = tests/plugins/newer.c
 tests_plugins_newer_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_newer_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_newer_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
-tests_plugins_older_la_SOURCES = tests/plugins/older.c
-tests_plugins_older_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
-tests_plugins_older_la_CFLAGS = $(MODULE_CFLAGS)
-tests_plugins_older_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_too_small_la_SOURCES = tests/plugins/too_small.c
+tests_plugins_too_small_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_too_small_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_too_small_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 tests_plugins_no_symbol_la_SOURCES = tests/plugins/no_symbol.c
 tests_plugins_no_symbol_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_no_symbol_la_CFLAGS = $(MODULE_CFLAGS)

@@ -1,5 +1,4 @@
-/* Built against an earlier header, that ended behind data(): what it does not know is
- * absent. */
+/* Says that it ends where no version of the descriptor ever did: refused. */
 #include <usher/service.h>
 
 static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
@@ -8,13 +7,12 @@ static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
     return count;
 }
 
-USHER_SERVICE(older) = {
+USHER_SERVICE(too_small) = {
     .abi = USHER_ABI,
     .size = (uint32_t)offsetof(struct usher_service, finished),
     .option_size = (uint32_t)sizeof(struct usher_option),
-    .name = "older",
+    .name = "too_small",
     .shapes = USHER_STREAM,
-    .sentence = "Echo, from the past.",
+    .sentence = "Ends too early.",
     .data = echo,
-    .run = (int (*)(struct usher_run *))8, /* behind .size: must never be looked at */
 };
