@@ -66,13 +66,17 @@ CHECK_TESTS = \
 	tests/check/headers.t \
 	tests/check/sizes.t \
 	tests/check/forbidden.t \
-	tests/check/abi.t
+	tests/check/abi.t \
+	tests/check/manual.t
 TESTS += $(CHECK_TESTS)
 EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tests/check/abi.c \
 	tests/check/abi.golden
 
 # Run by script/test: it installs, so it needs a finished build.
 EXTRA_DIST += tests/install/install.t tests/install/hello.c tests/install/files.golden
+
+# make check TESTS='$(UNIT_TESTS)' LOG_COMPILER=tests/support/valgrind.sh
+EXTRA_DIST += tests/support/valgrind.sh
 
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 # A unit test links its layer and the ones below.
