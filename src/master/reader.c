@@ -294,6 +294,7 @@ struct reader {
     int fd;             /* -1: all was read */
     struct watch watch;
     struct watch timer; /* first the deadline, then the call of done() */
+    int64_t timeout_ms;
     bool is_over;       /* the deadline's turn is past */
     char *bytes;
     size_t length, room;
@@ -378,7 +379,8 @@ static void time_came(int fd, short what, void *context)
         return;
     }
     if (reader->failure.text[0] == '\0')
-        err_set(&reader->failure, "the reader took longer than %d s", READER_TIMEOUT_MS / 1000);
+        err_set(&reader->failure, "the reader took longer than %lld ms",
+                (long long)reader->timeout_ms);
     give_up(reader);
     proceed(reader);
 }
@@ -439,7 +441,7 @@ static int start_child(struct reader *reader, const struct reader_input *input, 
     if (pid == -1)
         return err_prefix(err, "the reader");
     reap_watch(&reader->child, pid, child_ended, reader);
-    timer_start(reader->loop, &reader->timer, READER_TIMEOUT_MS);
+    timer_start(reader->loop, &reader->timer, reader->timeout_ms);
     return 0;
 }
 
@@ -458,6 +460,7 @@ struct reader *reader_start(const struct reader_input *input, struct loop *loop,
     reader->done = done;
     reader->context = context;
     reader->fd = fds[0];
+    reader->timeout_ms = input->timeout_ms > 0 ? input->timeout_ms : READER_TIMEOUT_MS;
     result = start_child(reader, input, fds, err);
     fd_close(&fds[1]);
     if (result == 0)

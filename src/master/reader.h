@@ -12,7 +12,7 @@
 #ifndef MASTER_READER_H
 #define MASTER_READER_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "conf/plan.h"
@@ -28,6 +28,7 @@ struct reader_input {
     const char *config;
     const char *plugin_dir;      /* absolute, or NULL: the table's */
     struct usher_list overrides; /* KEY=VALUE */
+    int64_t timeout_ms;          /* 0: READER_TIMEOUT_MS */
 };
 
 /* plan is NULL when there are mistakes, one at least ("the reader ended: signal=9 (Killed)" when
