@@ -34,13 +34,19 @@ libsock_a_SOURCES = \
 
 libconf_a_SOURCES = \
 	src/conf/check.c src/conf/check.h \
-	src/conf/checking.h \
+	src/conf/checking.c src/conf/checking.h \
+	src/conf/endpoints.c \
+	src/conf/globals.c \
+	src/conf/identity.c \
 	src/conf/keys.c src/conf/keys.h \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
 	src/conf/planwire.c src/conf/planwire.h \
+	src/conf/plugins.c \
+	src/conf/programs.c \
 	src/conf/resolve.c src/conf/resolve.h \
+	src/conf/rules.c \
 	src/conf/safe.c src/conf/safe.h \
 	src/conf/source.c src/conf/source.h \
 	src/conf/syntax.c src/conf/syntax.h \
