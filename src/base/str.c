@@ -191,6 +191,7 @@ int str_to_mode(const char *text, unsigned *out)
     unsigned value = 0;
     size_t length = strlen(text);
 
+    /* The length alone keeps it at or below 07777. */
     if (text[0] != '0' || length > sizeof "07777" - 1)
         return -1;
     for (; *text != '\0'; text++) {
@@ -198,8 +199,6 @@ int str_to_mode(const char *text, unsigned *out)
             return -1;
         value = value * 8 + (unsigned)(*text - '0');
     }
-    if (value > 07777)
-        return -1;
     *out = value;
     return 0;
 }

@@ -49,42 +49,55 @@ static int send_line(int fd, char *line, size_t count, int passed, struct err *e
     return sent == -1 ? err_sys(err, "send") : 0;
 }
 
+/* Sends line by line; *sent_out gets how many bytes of out are done with. */
+static int send_lines(int fd, const struct record_out *out, int passed, size_t *sent_out,
+                      struct err *err)
+{
+    for (*sent_out = 0; *sent_out < out->length;) {
+        char *at = out->bytes + *sent_out;
+        size_t left = out->length - *sent_out;
+        char *stop = memchr(at, '\n', left);
+        size_t count = stop == NULL ? left : (size_t)(stop - at);
+
+        if (send_line(fd, at, count, passed, err) == -1)
+            return -1;
+        passed = -1; /* it went with the first */
+        *sent_out += count + (stop != NULL);
+    }
+    return 0;
+}
+
+static void drop(struct record_out *out, size_t count)
+{
+    if (count == 0)
+        return;
+    out->length -= count;
+    memmove(out->bytes, out->bytes + count, out->length + 1); /* its NUL too */
+}
+
 int channel_send_fd(int fd, struct record_out *out, int passed, struct err *err)
 {
-    char *end;
-    int result = 0;
+    size_t sent;
+    int result = send_lines(fd, out, passed, &sent, err);
 
-    if (out->length == 0)
-        return 0;
-    end = out->bytes + out->length;
-    for (char *at = out->bytes; result == 0 && at < end;) {
-        char *stop = memchr(at, '\n', (size_t)(end - at));
-
-        if (stop == NULL)
-            stop = end;
-        result = send_line(fd, at, (size_t)(stop - at), passed, err);
-        passed = -1; /* it went with the first */
-        at = stop + 1;
-    }
-    out->length = 0;
-    out->bytes[0] = '\0';
+    drop(out, out->length);
     return result;
 }
 
 int channel_send_some(int fd, struct record_out *out, struct err *err)
 {
-    char *stop;
+    struct err own = ERR_EMPTY;
+    struct err *why = err != NULL ? err : &own;
+    size_t sent;
+    bool is_full = send_lines(fd, out, -1, &sent, why) == -1 && why->code == EAGAIN;
 
-    while (out->length > 0) {
-        stop = memchr(out->bytes, '\n', out->length);
-        if (stop == NULL)
-            stop = out->bytes + out->length - 1;
-        if (send_line(fd, out->bytes, (size_t)(stop - out->bytes), -1, err) == -1)
-            return err->code == EAGAIN ? 1 : -1;
-        out->length -= (size_t)(stop + 1 - out->bytes);
-        memmove(out->bytes, stop + 1, out->length + 1); /* its NUL too */
-    }
-    return 0;
+    drop(out, sent);
+    if (out->length == 0)
+        return 0;
+    if (is_full)
+        return 1;
+    drop(out, out->length);
+    return -1;
 }
 
 int channel_send(int fd, struct record_out *out, struct err *err)
@@ -92,7 +105,7 @@ int channel_send(int fd, struct record_out *out, struct err *err)
     return channel_send_fd(fd, out, -1, err);
 }
 
-/* ---- receiving ------------------------------------------------------------------------
+/* ---- receiving ----------------------------------------------------------------------
  */
 
 static int detach(struct msghdr *message)

@@ -14,8 +14,8 @@
  * record is longer than RECORD_MAX (EMSGSIZE): the rest is not sent, out is emptied all
  * the same. Never blocks. */
 int channel_send(int fd, struct record_out *out, struct err *err);
-/* For many records: sends what the socket takes and leaves the rest in out. 0: all is sent; 1: go on
- * when the socket can be written; -1: as above. err is needed. */
+/* For many records: sends what the socket takes and leaves the rest in out. 0: all is
+ * sent; 1: go on when the socket can be written; -1: as above, and out is emptied. */
 int channel_send_some(int fd, struct record_out *out, struct err *err);
 /* 1: one record, which the caller frees; 0: nothing there now; -1: end of file (err->code
  * 0) or error; a packet that is no record is -1 with EBADMSG, and the next call goes on.

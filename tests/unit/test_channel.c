@@ -214,6 +214,77 @@ static void who_does_not_read_holds_nobody_up(void **state)
     record_out_free(&out);
 }
 
+/* Many more than a socket takes; every record comes once, in order. */
+static void what_does_not_fit_now_goes_later(void **state)
+{
+    enum { MANY = 5000 };
+    struct record_out out = RECORD_OUT_EMPTY;
+    struct record record;
+    struct err err = ERR_EMPTY;
+    int rounds = 0, received = 0, left = 1;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        record_begin(&out, "row");
+        record_add_number(&out, "n", i);
+        record_end(&out);
+    }
+    for (; left == 1; rounds++) {
+        left = channel_send_some(pair[1], &out, &err);
+        assert_int_equal(strlen(out.bytes), out.length);
+        for (; channel_receive(pair[0], &record, &err) == 1; received++) {
+            int64_t n;
+
+            assert_int_equal(record_number(&record, "n", received, received, &n, &err),
+                             0);
+            record_free(&record);
+        }
+    }
+    assert_int_equal(left, 0);
+    assert_int_equal(received, MANY);
+    assert_true(rounds > 1);
+    assert_int_equal(channel_send_some(pair[1], &out, NULL), 0);
+    record_out_free(&out);
+    assert_int_equal(channel_send_some(pair[1], &out, NULL), 0);
+}
+
+static void sending_some_to_nobody_is_an_error(void **state)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    fd_close(&pair[0]);
+    record_begin(&out, "x");
+    record_end(&out);
+    assert_int_equal(channel_send_some(pair[1], &out, &err), -1);
+    assert_int_equal(err.code, EPIPE);
+    assert_int_equal(out.length, 0);
+    record_begin(&out, "x"); /* and without a newline */
+    assert_int_equal(channel_send_some(pair[1], &out, NULL), -1);
+    assert_string_equal(out.bytes, "");
+    record_out_free(&out);
+}
+
+static void a_record_without_its_newline_is_sent_whole(void **state)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+    struct record record;
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        record_begin(&out, "word");
+        assert_int_equal(i == 0 ? channel_send(pair[1], &out, &err)
+                                : channel_send_some(pair[1], &out, &err),
+                         0);
+        assert_int_equal(channel_receive(pair[0], &record, &err), 1);
+        assert_true(record_is(&record, "word"));
+        record_free(&record);
+    }
+    record_out_free(&out);
+}
+
 static void records_have_a_longest(void **state)
 {
     char *value = mem_new(RECORD_MAX + 1);
@@ -402,6 +473,9 @@ int main(void)
         PAIRED(a_bad_descriptor_is_an_error),
         PAIRED(sending_to_nobody_is_an_error_without_a_signal),
         PAIRED(who_does_not_read_holds_nobody_up),
+        PAIRED(what_does_not_fit_now_goes_later),
+        PAIRED(sending_some_to_nobody_is_an_error),
+        PAIRED(a_record_without_its_newline_is_sent_whole),
         PAIRED(records_have_a_longest),
         PAIRED(packets_that_are_no_records_are_skipped),
         PAIRED(packets_that_are_too_long_are_skipped),
