@@ -141,7 +141,7 @@ def a_bad_exit_is_counted_and_named_in_the_log():
 
 @test
 def total_timeout_ends_the_childs_whole_session():
-    script = "#!/bin/sh\nsleep 1000 &\necho $!\nwait\n"
+    script = "#!/bin/sh\nsleep infinity &\necho $!\nwait\n"
     with Programs('slow: { exec = "{dir}/slow"; listen = "tcp://:0"; total_timeout = "300ms";'
                   ' {who} };', {"slow": script}) as u:
         with connect(u.port("slow")) as client:

@@ -22,6 +22,7 @@ USHERD = os.path.join(BUILD, "usherd")
 USHERCTL = os.path.join(BUILD, "usherctl")
 TEST_SECONDS = 60
 DEADLINE = 10.0  # for one thing that must happen
+POLL = 0.01  # seconds between two looks of wait_for()
 IS_ROOT = os.geteuid() == 0
 LOOPS = ("epoll", "poll", "select")
 
@@ -78,7 +79,7 @@ def wait_for(condition, what="it", seconds=DEADLINE):
             return answer
         if time.monotonic() > until:
             raise AssertionError("waited %.0f s for %s" % (seconds, what))
-        time.sleep(0.01)
+        time.sleep(POLL)
 
 
 def equal(got, want):

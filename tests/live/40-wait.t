@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Wait rows: one child per listener, which owns the socket until it ends."""
+import os
+import re
+import signal
+import socket
+import stat
+import threading
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+# Answers three datagrams on descriptor 0, says its pid each time, then ends.
+UDP_SERVER = """#!/usr/bin/env python3
+import os, socket
+s = socket.socket(fileno=0)
+for _ in range(3):
+    data, peer = s.recvfrom(2000)
+    s.sendto(b"%d " % os.getpid() + data, peer)
+"""
+# Accepts until somebody says "end".
+TCP_SERVER = """#!/usr/bin/env python3
+import os, socket
+s = socket.socket(fileno=os.dup(0))
+assert s.getblocking() and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+while True:
+    c, _ = s.accept()
+    word = c.recv(100)
+    c.sendall(b"%d" % os.getpid())
+    c.close()
+    if word == b"end":
+        break
+"""
+LISTENERS = """#!/usr/bin/env python3
+import os, socket
+names = os.environ["LISTEN_FDNAMES"].split(":")
+assert int(os.environ["LISTEN_PID"]) == os.getpid()
+found = [socket.socket(fileno=3 + n) for n in range(int(os.environ["LISTEN_FDS"]))]
+kinds = " ".join("%s/%d" % (n, f.type) for n, f in zip(names, found))
+s = [f for f in found if f.type == socket.SOCK_STREAM][0]
+c, _ = s.accept()
+c.sendall(kinds.encode())
+c.close()
+"""
+
+
+def who():
+    return 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+
+
+class Waiters(Usherd):
+    def __init__(self, rows, **more):
+        super().__init__(start=False, **more)
+        for name, text in (("udp", UDP_SERVER), ("tcp", TCP_SERVER), ("fds", LISTENERS),
+                           ("nothing", "#!/bin/sh\nexit 0\n")):
+            with open(os.path.join(self.dir, name), "w") as file:
+                file.write(text)
+            os.chmod(os.path.join(self.dir, name), stat.S_IRWXU | 0o55)
+        self.rows(rows)
+        self.start()
+
+    def rows(self, rows):
+        self.table(rows.replace("{dir}", self.dir).replace("{who}", who()))
+
+
+UDP = 'w: { exec = "{dir}/udp"; wait = true; listen = "udp://:0"; {who} };'
+TCP = 'w: { exec = "{dir}/tcp"; wait = true; listen = "tcp://:0"; {who} };'
+
+
+@test
+def one_child_answers_many_datagrams_and_the_next_child_takes_over():
+    with Waiters(UDP) as u:
+        port = u.port("w", "udp")
+        pids = [ask(port, b"x").split()[0] for _ in range(6)]
+        equal(len(set(pids[:3])), 1)
+        equal(len(set(pids)), 2)
+
+
+@test
+def one_child_owns_the_tcp_listener_until_it_ends():
+    with Waiters(TCP) as u:
+        port = u.port("w")
+        first = talk(port, b"hi", half_close=False)
+        equal(talk(port, b"again", half_close=False), first)
+        equal(talk(port, b"end", half_close=False), first)
+        assert talk(port, b"hi", half_close=False) != first
+
+
+@test
+def f21_wait_rows_work_on_every_loop():
+    for loop in LOOPS:
+        with Waiters(UDP + TCP.replace("w:", "t:"), loop=loop) as u:
+            assert ask(u.port("w", "udp"), b"x").endswith(b" x")
+            assert talk(u.port("t"), b"end", half_close=False).isdigit()
+
+
+@test
+def systemd_style_gives_all_listeners_from_three_on():
+    with Waiters('w: { exec = "{dir}/fds"; wait = true; env_style = "systemd";'
+                 ' listen = [ "tcp://:0", "udp://:0" ]; {who} };') as u:
+        text = talk(u.port("w"), half_close=False).decode()
+        kinds = sorted(part.split("/")[1] for part in text.split())
+        assert set(kinds) == {"1", "2"}, text
+
+
+@test
+def a8_r18_a_child_that_reads_nothing_cannot_make_it_spin():
+    with Waiters('w: { exec = "{dir}/nothing"; wait = true; listen = "udp://:0"; {who} };'
+                 'echo: { plugin = "echo"; listen = "tcp://:0"; };') as u:
+        with udp() as client:
+            client.sendto(b"x", ("127.0.0.1", u.port("w", "udp")))
+        u.wait_log(r"w.*(drop|discard)")
+        equal(talk(u.port("echo"), b"beside"), b"beside")
+        starts = u.count("w", "ACCEPTED")
+        assert starts <= 4, starts
+        used = sum(cpu_seconds(pid) for pid in u.workers())
+        assert used < 1.0, used
+
+
+@test
+def a_reload_leaves_the_child_alone_and_the_new_worker_waits_for_its_end():
+    with Waiters(TCP) as u:
+        port = u.port("w")
+        first = int(talk(port, b"hi", half_close=False))
+        u.rows(TCP.replace('"tcp://:0"', '"tcp://:0"; nice = 1'))
+        u.reload()
+        equal(u.port("w"), port)
+        equal(int(talk(port, b"still", half_close=False)), first)
+        equal(int(talk(port, b"end", half_close=False)), first)
+        assert int(talk(port, b"hi", half_close=False)) != first
+
+
+@test
+def a_child_outlives_its_killed_worker_and_keeps_the_listener():
+    with Waiters(TCP) as u:
+        port = u.port("w")
+        child = int(talk(port, b"hi", half_close=False))
+        worker = int(status_of(child)["PPid"])
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: [w for w in u.workers() if w not in (worker, child)], "a new worker")
+        for _ in range(5):
+            equal(int(talk(port, b"still", half_close=False)), child)
+        equal(int(talk(port, b"end", half_close=False)), child)
+        assert int(talk(port, b"hi", half_close=False)) != child
+
+
+@test
+def a_drain_does_not_wait_for_ever_for_a_wait_child():
+    u = Waiters(TCP)
+    child = int(talk(u.port("w"), b"hi", half_close=False))
+    try:
+        u.stop()
+        wait_for(lambda: not is_alive(child), "the wait child to end")
+    finally:
+        u.clean()
+
+
+run()

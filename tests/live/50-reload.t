@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Reload: a good table changes what it must, a bad one nothing at all."""
+import os
+import re
+import signal
+import socket
+import threading
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+ECHO = 'echo: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; };'
+UPPER = 'upper: { plugin = "uppercase"; listen = "tcp://:0"; };'
+
+
+@test
+def hup_adds_and_removes_services_and_keeps_the_rest():
+    with Usherd(ECHO) as u:
+        port = u.port("echo")
+        u.table(ECHO + UPPER)
+        u.signal(signal.SIGHUP)
+        wait_for(lambda: u.endpoints("upper"), "the new service")
+        equal(u.port("echo"), port)
+        equal(talk(u.port("upper"), b"new"), b"NEW")
+        gone = u.port("upper")
+        u.table(ECHO)
+        u.reload()
+        equal(u.endpoints("upper"), [])
+        try:
+            connect(gone)
+            raise AssertionError("the removed service still listens")
+        except ConnectionRefusedError:
+            pass
+        equal(talk(port, b"kept"), b"kept")
+
+
+@test
+def r1_no_caller_is_lost_over_thirty_reloads():
+    failures, served, stop = [], [0], threading.Event()
+
+    def load(port):
+        while not stop.is_set():
+            try:
+                equal(talk(port, b"during"), b"during")
+                served[0] += 1
+            except Exception as problem:
+                failures.append(repr(problem))
+
+    with Usherd(ECHO) as u:
+        port = u.port("echo")
+        threads = [threading.Thread(target=load, args=(port,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(30):
+                # every second one changes the row itself, so that a new generation takes over
+                u.table(ECHO.replace("};", "idle_timeout = \"%dm\"; };" % (1 + number % 3)))
+                u.reload()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        equal(failures, [])
+        assert served[0] > 100, served
+        equal(u.port("echo"), port)
+
+
+@test
+def connections_of_an_unchanged_row_stay_when_its_pool_changes():
+    with Usherd(ECHO + UPPER) as u, connect(u.port("echo")) as held:
+        held.sendall(b"before")
+        equal(read_exactly(held, 6), b"before")
+        u.table(ECHO)  # the row beside it goes: a new generation of their pool
+        u.reload()
+        held.sendall(b"after")
+        equal(read_exactly(held, 5), b"after")
+        equal(u.count("echo", "ACTIVE"), 1)
+
+
+@test
+def connections_of_a_removed_row_have_drain_timeout():
+    with Usherd(ECHO + UPPER, 'drain_timeout = "300ms";') as u, connect(u.port("upper")) as held:
+        held.sendall(b"x")
+        equal(read_exactly(held, 1), b"X")
+        u.table(ECHO)
+        u.reload()
+        equal(read_all(held), b"")
+        equal(len(u.workers()), 1)
+
+
+def bad_tables(u):
+    """(name, how to spoil the table, what the message must have)"""
+    conf = u.conf
+
+    def text(body):
+        with open(conf, "w") as file:
+            file.write(body)
+
+    def gone():
+        os.unlink(conf)
+
+    def folder():
+        os.unlink(conf)
+        os.mkdir(conf)
+
+    def fifo():
+        os.rmdir(conf)
+        os.mkfifo(conf)
+
+    def half():
+        os.unlink(conf)
+        text('control = "%s";\nservices: {\n echo: { plugin = "ec' % u.control)
+
+    yield "missing", gone, "No such file"
+    text("")
+    yield "a directory", folder, "is a directory"
+    yield "a FIFO", fifo, "FIFO"
+    yield "half-written", half, "usher.conf:3"
+    yield "a syntax error", lambda: text("services: { echo: { plugin = ; }; };"), "usher.conf:1"
+    yield "a wrong value", lambda: text(
+        'services: { echo: { plugin = "echo"; listen = "tcp://:70000"; }; };'), "above 65535"
+    yield "an unknown plugin", lambda: text(
+        'services: { echo: { plugin = "nosuch"; listen = "tcp://:0"; }; };'), "nosuch"
+    yield "an include", lambda: text('@include "x"\n'), "@include"
+
+
+@test
+def r3_f3_a_bad_table_changes_nothing():
+    with Usherd(ECHO, allow_errors=True) as u, connect(u.port("echo")) as held:
+        port, workers = u.port("echo"), u.workers()
+        for name, spoil, words in bad_tables(u):
+            spoil()
+            done = u.ctl("reload", check=False)
+            equal((name, done.returncode), (name, 1))
+            assert words in done.stderr, (name, done.stderr)
+            equal(talk(port, b"runs on"), b"runs on")
+            equal(u.workers(), workers)
+        held.sendall(b"held")
+        equal(read_exactly(held, 4), b"held")
+
+
+@test
+def a_port_in_use_fails_the_reload_and_the_old_plan_runs_on():
+    with Usherd(ECHO) as u, socket.socket() as thief:
+        thief.bind(("127.0.0.1", 0))
+        thief.listen()
+        taken = thief.getsockname()[1]
+        port, workers = u.port("echo"), u.workers()
+        u.table(ECHO + UPPER.replace("tcp://:0", "tcp://127.0.0.1:%d" % taken))
+        done = u.ctl("reload", check=False)
+        equal(done.returncode, 3)
+        assert re.search(r"usher.conf:\d+: listen: .*%d.*Address already in use" % taken,
+                         done.stderr), done.stderr
+        equal(talk(port, b"runs on"), b"runs on")
+        equal((u.endpoints("upper"), u.workers()), ([], workers))
+
+
+@test
+def a_plugin_whose_open_fails_fails_the_reload():
+    with Usherd(ECHO) as u:
+        port = u.port("echo")
+        u.table(ECHO + 'bad: { plugin = "open_fails"; listen = "tcp://:0"; };')
+        done = u.ctl("reload", check=False)
+        equal(done.returncode, 3)
+        assert "bad" in done.stderr or "open_fails" in done.stderr, done.stderr
+        equal(talk(port, b"runs on"), b"runs on")
+
+
+@test
+def f5_an_empty_table_is_legal():
+    with Usherd(ECHO) as u:
+        u.table("")
+        u.reload()
+        equal(u.list(), [])
+        u.table(ECHO)
+        u.reload()
+        equal(talk(u.port("echo"), b"back"), b"back")
+
+
+@test
+def every_mistake_is_shown_not_only_the_first():
+    with Usherd(ECHO) as u:
+        u.table('a: { plugin = "echo"; listen = "tcp://:70000"; };\n'
+                'b: { plugin = "echo"; lisen = "tcp://:1"; };\nc: { listen = "tcp://:2"; };')
+        done = u.ctl("check", check=False)
+        equal(done.returncode, 1)
+        for words in ("70000 is above 65535", 'did you mean "listen"', "c"):
+            assert words in done.stderr, done.stderr
+        equal(len(u.workers()), 1)
+
+
+@test
+def disabled_rows_do_not_listen():
+    with Usherd(ECHO + 'off: { plugin = "echo"; listen = "tcp://:0"; enabled = false; };') as u:
+        equal([row["STATE"] for row in u.list() if row["SERVICE"] == "off"], ["off"])
+
+
+@test
+def a20_a_udp_port_survives_a_reload_that_changes_its_row():
+    with Usherd(ECHO) as u:
+        port = u.port("echo", "udp")
+        u.table(ECHO.replace("};", "log_connections = true; };"))
+        u.reload()
+        equal(u.port("echo", "udp"), port)
+        equal(ask(port, b"same port"), b"same port")
+
+
+run()
