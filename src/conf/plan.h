@@ -20,7 +20,8 @@
 #include "base/err.h"
 #include "sock/endpoint.h"
 
-#define PLAN_SERVICES 512 /* rows a table may have */
+#define PLAN_SERVICES 512  /* rows a table may have */
+#define PLAN_ENDPOINTS 256 /* of one row: names and the bind list make several of one text */
 
 enum plan_log_format { PLAN_LOG_TEXT, PLAN_LOG_JSON };
 enum plan_mode { PLAN_DISPATCH, PLAN_FORK };
@@ -124,6 +125,8 @@ struct plan {
 void plan_free(struct plan **plan); /* accepts NULL inside */
 struct plan_service *plan_find(const struct plan *plan, const char *name); /* or NULL */
 bool plan_is_udp(const struct plan_service *service, size_t endpoint);
+/* Whether the table left the port to the system (0), whatever it has become. */
+bool plan_is_drawn(const struct endpoint *endpoint);
 /* Whether a UDP endpoint of an enabled row listens on this port (the loop guard asks). */
 bool plan_has_udp_port(const struct plan *plan, unsigned port);
 const char *plan_way_name(enum plan_way way); /* "dispatch", "fork", "exec", "wait" */

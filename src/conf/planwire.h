@@ -12,7 +12,10 @@
 void planwire_print(struct record_out *out, const struct plan *plan);
 /* The plan, or NULL. */
 struct plan *planwire_parse(const char *text, size_t count, struct err *err);
-/* One row alone: equal texts mean equal rows (conf/plandiff). */
+/* One record: the settings outside rows. */
+void planwire_print_globals(struct record_out *out, const struct plan_globals *globals);
+/* One row alone, without file and line, and with 0 for a port that was drawn: equal texts mean
+ * equal rows (conf/plandiff). */
 void planwire_print_service(struct record_out *out, const struct plan_service *service);
 
 #endif

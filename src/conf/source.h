@@ -9,6 +9,7 @@
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -16,24 +17,37 @@
 #define SOURCE_MAX (1024 * 1024) /* bytes of all files together */
 
 /* Mistakes are collected, all of them: "usher.conf:4: listen: 70000 is above 65535". */
+#define MISTAKES_MAX 500
+
 struct mistakes {
     char **at;
     size_t count;
+    char **warnings; /* what is right but unwise: shown by --check, never fatal */
+    size_t warning_count;
 };
 
-__attribute__((format(printf, 4, 5))) void mistake_add(struct mistakes *mistakes, const char *file,
-                                                       unsigned line, const char *format, ...);
+/* line 0: the mistake belongs to no line. */
+__attribute__((format(printf, 4, 5))) void mistake_add(struct mistakes *mistakes,
+                                                       const char *file, unsigned line,
+                                                       const char *format, ...);
+__attribute__((format(printf, 4, 5))) void mistake_warn(struct mistakes *mistakes,
+                                                        const char *file, unsigned line,
+                                                        const char *format, ...);
 void mistakes_free(struct mistakes *mistakes);
 
 struct source_file {
     char *name; /* as it is shown: the main file as given, "services.d/echo.conf" */
     char *bytes; /* NUL-terminated */
     size_t length;
+    bool is_bad; /* the scan found mistakes: libconfig must not see it */
 };
 
 struct source {
     struct source_file *files; /* the main file first */
     size_t file_count;
+    char *dir;           /* as source_add_dir() was given it; NULL before */
+    bool is_dir_missing; /* a mistake only where the table names it: check_build() knows */
+    bool is_lax;         /* tests only: as root, files may be anybody's */
 };
 
 /* The main file is read first; where the services directory is stands in it, so there are two

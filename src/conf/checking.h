@@ -1,0 +1,62 @@
+/*
+ * What the files of the check share: the state of one check, and of one row of it. Of conf/ only.
+ */
+#ifndef CONF_CHECKING_H
+#define CONF_CHECKING_H
+
+#include <stdbool.h>
+
+#include "conf/check.h"
+#include "conf/table.h"
+
+struct checking {
+    const struct check_input *input;
+    const struct source *source;
+    struct table table;
+    struct plan *plan;
+    struct mistakes *mistakes;
+    bool is_user_bad; /* the global user or group is a mistake: rows need not say so again */
+    bool is_bind_bad; /* the same of the bind list */
+};
+
+struct row_check {
+    struct checking *all;
+    const struct table_row *row;
+    struct plan_service *service;
+    const struct descriptor *descriptor; /* NULL: a program, or a plugin we do not have */
+};
+
+/* Whether the row itself sets the key; defaults do not count. */
+bool row_says(const struct row_check *row, const char *key);
+/* A mistake in a key of the row, at the line where the row or the defaults set it; where neither
+ * does, at the row's own line. key NULL: in the row as a whole. */
+__attribute__((format(printf, 3, 4))) void row_mistake(const struct row_check *row,
+                                                       const char *key, const char *format, ...);
+/* The same for an item of a list. */
+__attribute__((format(printf, 4, 5))) void row_mistake_at(const struct row_check *row,
+                                                          const char *key, size_t item,
+                                                          const char *format, ...);
+/* Where that is. */
+const char *row_place(const struct row_check *row, const char *key, size_t item,
+                      unsigned *line_out);
+
+/* conf/globals: the settings outside rows; defaults are looked at, and kept in the table. */
+void globals_check(struct checking *all);
+
+/* conf/plugins: finds the descriptor, sets plugin_path, is_blocking, needs and options. */
+void plugins_check(struct row_check *row);
+/* Lets the plugin see its options; last, when nothing else is wrong with the row. */
+void plugins_ask(struct row_check *row);
+/* conf/programs: the program, its environment, its limits. */
+void programs_check(struct row_check *row);
+/* conf/endpoints: listen into endpoints. */
+void endpoints_check(struct row_check *row);
+/* The same endpoint in two rows. */
+void endpoints_check_all(struct checking *all);
+/* conf/rules: which keys go with which rows. */
+void rules_check(struct row_check *row);
+/* conf/identity: users and groups into ids; then, when all else is known, the pool's key. */
+void identity_check(struct row_check *row);
+char *identity_pool_key(const struct plan_service *service);
+
+#endif

@@ -1,0 +1,81 @@
+#include "conf/plandiff.h"
+
+#include <string.h>
+
+#include "conf/planwire.h"
+
+static const struct plan_service *find_enabled(const struct plan *plan, const char *name)
+{
+    const struct plan_service *service = plan_find(plan, name);
+
+    return service != NULL && service->enabled ? service : NULL;
+}
+
+static bool is_same_service(const struct plan_service *a, const struct plan_service *b)
+{
+    struct record_out out_a = RECORD_OUT_EMPTY, out_b = RECORD_OUT_EMPTY;
+    bool is_same;
+
+    planwire_print_service(&out_a, a);
+    planwire_print_service(&out_b, b);
+    is_same = out_a.length == out_b.length && memcmp(out_a.bytes, out_b.bytes, out_a.length) == 0;
+    record_out_free(&out_a);
+    record_out_free(&out_b);
+    return is_same;
+}
+
+enum plandiff_change plandiff_service(const struct plan *old, const struct plan *new_,
+                                      const char *name)
+{
+    const struct plan_service *before = find_enabled(old, name);
+    const struct plan_service *after = find_enabled(new_, name);
+
+    if (before == NULL)
+        return after == NULL ? PLANDIFF_SAME : PLANDIFF_ADDED;
+    if (after == NULL)
+        return PLANDIFF_REMOVED;
+    return is_same_service(before, after) ? PLANDIFF_SAME : PLANDIFF_CHANGED;
+}
+
+/* ---- pools ----------------------------------------------------------------------------- */
+
+/* Each row of the pool in one plan is there, unchanged, in the other. */
+static bool has_all(const struct plan *in, const struct plan *of, const char *pool_key)
+{
+    for (size_t i = 0; i < of->service_count; i++) {
+        const struct plan_service *service = &of->services[i];
+
+        if (service->enabled && strcmp(service->pool_key, pool_key) == 0
+            && plandiff_service(in, of, service->name) != PLANDIFF_SAME)
+            return false;
+    }
+    return true;
+}
+
+static bool has_all_udp_ports(const struct plan *in, const struct plan *of)
+{
+    for (size_t i = 0; i < of->service_count; i++) {
+        const struct plan_service *service = &of->services[i];
+
+        for (size_t j = 0; service->enabled && j < service->endpoint_count; j++)
+            if (plan_is_udp(service, j) && !plan_is_drawn(&service->endpoints[j])
+                && !plan_has_udp_port(in, addr_port(&service->endpoints[j].addr)))
+                return false;
+    }
+    return true;
+}
+
+static bool is_same_world(const struct plan_globals *a, const struct plan_globals *b)
+{
+    return a->worker_count == b->worker_count && a->loop == b->loop
+           && a->hang_timeout == b->hang_timeout && strcmp(a->log_to, b->log_to) == 0
+           && a->log_level == b->log_level && a->log_format == b->log_format
+           && a->log_addresses == b->log_addresses;
+}
+
+bool plandiff_pool_same(const struct plan *old, const struct plan *new_, const char *pool_key)
+{
+    return is_same_world(&old->globals, &new_->globals) && has_all(old, new_, pool_key)
+           && has_all(new_, old, pool_key) && has_all_udp_ports(old, new_)
+           && has_all_udp_ports(new_, old);
+}

@@ -1,0 +1,240 @@
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/opt.h"
+#include "conf/checking.h"
+#include "conf/keys.h"
+#include "conf/value.h"
+
+/* ---- which keys go with which rows ----------------------------------------------------- */
+
+/* What a row is. */
+enum {
+    IS_PROGRAM = 1,
+    IS_PLUGIN = 2,
+    IS_CHILD = 4,       /* runs in children that can have limits */
+    IS_VISIBLE = 8,     /* the host sees its bytes */
+    IS_UDP_PLUGIN = 16,
+    IS_UNIX = 32,
+    IS_TCP = 64,
+    IS_INET = 128,
+    IS_STREAM = 256,
+    IS_NOT_WAIT = 512
+};
+
+static const struct rule {
+    const char *key;
+    unsigned needs;
+    const char *why;
+} rules[] = {
+    { "argv0", IS_PROGRAM, "is for programs (exec) only" },
+    { "wait", IS_PROGRAM, "is for programs (exec) only" },
+    { "env", IS_PROGRAM, "is for programs (exec) only" },
+    { "pass_env", IS_PROGRAM, "is for programs (exec) only" },
+    { "env_style", IS_PROGRAM, "is for programs (exec) only" },
+    { "stderr", IS_PROGRAM, "is for programs (exec) only" },
+    { "privileges", IS_PROGRAM, "is for programs (exec) only" },
+    { "mode", IS_PLUGIN, "is for plugins only" },
+    { "first_byte_timeout", IS_VISIBLE,
+      "is for plugins with callbacks only: nobody could see it here" },
+    { "idle_timeout", IS_VISIBLE,
+      "is for plugins with callbacks only: nobody could see it here" },
+    { "limits.nofile", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.as", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.cpu", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.core", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.fsize", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.nproc", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.memlock", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.stack", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "limits.data", IS_CHILD, "is for programs and mode \"fork\" only" },
+    { "reply_from_low_ports", IS_UDP_PLUGIN, "is for plugins on a UDP endpoint only" },
+    { "amplify", IS_UDP_PLUGIN, "is for plugins on a UDP endpoint only" },
+    { "socket_mode", IS_UNIX, "is for UNIX endpoints only" },
+    { "socket_user", IS_UNIX, "is for UNIX endpoints only" },
+    { "socket_group", IS_UNIX, "is for UNIX endpoints only" },
+    { "nodelay", IS_TCP, "is for TCP endpoints only" },
+    { "keepalive", IS_TCP, "is for TCP endpoints only" },
+    { "defer_accept", IS_TCP, "is for TCP endpoints only" },
+    { "freebind", IS_INET, "is for TCP and UDP endpoints only" },
+    { "interface", IS_INET, "is for TCP and UDP endpoints only" },
+    { "backlog", IS_STREAM, "is for endpoints with connections only" },
+    { "log_connections", IS_NOT_WAIT, "is not for wait rows: nobody sees their connections" },
+};
+
+/* A listener that is passed in may be anything; so may the endpoints that are mistakes. */
+static unsigned endpoint_facts(const struct plan_service *service)
+{
+    unsigned facts = 0;
+
+    if (service->endpoint_count == 0)
+        return IS_UDP_PLUGIN | IS_UNIX | IS_TCP | IS_INET | IS_STREAM;
+    for (size_t i = 0; i < service->endpoint_count; i++) {
+        enum endpoint_kind kind = service->endpoints[i].kind;
+
+        if (kind == ENDPOINT_FD)
+            facts |= IS_UDP_PLUGIN | IS_TCP | IS_INET | IS_STREAM;
+        else if (kind == ENDPOINT_TCP)
+            facts |= IS_TCP | IS_INET | IS_STREAM;
+        else if (kind == ENDPOINT_UDP)
+            facts |= IS_UDP_PLUGIN | IS_INET;
+        else
+            facts |= IS_UNIX | (kind == ENDPOINT_UNIX_DGRAM ? 0u : IS_STREAM);
+    }
+    return facts;
+}
+
+static unsigned facts_of(const struct plan_service *service)
+{
+    bool is_program = service->exec.count > 0, is_plugin = service->plugin != NULL;
+    bool is_fork = service->mode == PLAN_FORK;
+    unsigned facts = endpoint_facts(service);
+
+    if (!is_plugin)
+        facts &= ~(unsigned)IS_UDP_PLUGIN;
+    return facts | (is_program ? IS_PROGRAM : 0) | (is_plugin ? IS_PLUGIN : 0)
+           | (is_program || is_fork ? IS_CHILD : 0)
+           | (is_plugin && !service->is_blocking ? IS_VISIBLE : 0)
+           | (service->wait ? 0 : IS_NOT_WAIT);
+}
+
+/* The row's own keys are refused; those of defaults just do not apply. */
+static void check_keys(struct row_check *row)
+{
+    unsigned facts = facts_of(row->service);
+
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if ((facts & rules[i].needs) != 0)
+            continue;
+        if (row_says(row, rules[i].key))
+            row_mistake(row, rules[i].key, "%s", rules[i].why);
+        else
+            value_reset(opt_find(keys_service, rules[i].key), row->service);
+    }
+    if ((facts & IS_VISIBLE) == 0)
+        row->service->first_byte_timeout = row->service->idle_timeout = -1;
+    if (row_says(row, "options") && row->service->plugin == NULL)
+        row_mistake(row, "options", "is for plugins only");
+}
+
+/* ---- what runs where ------------------------------------------------------------------- */
+
+static bool is_datagram(enum endpoint_kind kind)
+{
+    return kind == ENDPOINT_UDP || kind == ENDPOINT_UNIX_DGRAM;
+}
+
+static void check_shape(struct row_check *row, const struct endpoint *endpoint)
+{
+    const struct plan_service *service = row->service;
+    unsigned needed = is_datagram(endpoint->kind) ? USHER_DATAGRAM : USHER_STREAM;
+
+    if (endpoint->kind == ENDPOINT_FD)
+        return;
+    if (service->exec.count > 0 && is_datagram(endpoint->kind) && !service->wait)
+        row_mistake_at(row, "listen", endpoint->group,
+                       "%s: a program on a datagram endpoint needs wait = true", endpoint->text);
+    if (row->descriptor != NULL && (row->descriptor->shapes & needed) == 0)
+        row_mistake_at(row, "listen", endpoint->group, "%s: plugin %s serves %s only",
+                       endpoint->text, service->plugin,
+                       needed == USHER_STREAM ? "datagrams" : "connections");
+    if (service->is_blocking && service->mode == PLAN_DISPATCH && needed == USHER_STREAM)
+        row_mistake(row, "plugin", "%s blocks while it serves: it needs mode = \"fork\"",
+                    service->plugin);
+}
+
+static void check_shapes(struct row_check *row)
+{
+    for (size_t i = 0; i < row->service->endpoint_count; i++)
+        check_shape(row, &row->service->endpoints[i]);
+}
+
+static void check_directory(struct row_check *row)
+{
+    const char *directory = row->service->directory;
+    struct stat st;
+
+    if (directory[0] != '/')
+        row_mistake(row, "directory", "\"%s\" is not an absolute path", directory);
+    else if (stat(directory, &st) == -1) {
+        if (errno != EACCES && row->service->enabled)
+            row_mistake(row, "directory", "%s: %s", directory, strerror(errno));
+    } else if (!S_ISDIR(st.st_mode)) {
+        row_mistake(row, "directory", "%s is not a directory", directory);
+    }
+}
+
+static void check_pool(struct row_check *row)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_-";
+    const char *pool = row->service->pool;
+
+    if (pool != NULL && strspn(pool, letters) != strlen(pool))
+        row_mistake(row, "pool", "\"%s\" is not a plain word", pool);
+}
+
+/* ---- limits ---------------------------------------------------------------------------- */
+
+static void fill_limits(struct plan_service *service)
+{
+    const struct plan_limit all[] = {
+        { RLIMIT_NOFILE, service->limits_nofile }, { RLIMIT_AS, service->limits_as },
+        { RLIMIT_CPU, service->limits_cpu },       { RLIMIT_CORE, service->limits_core },
+        { RLIMIT_FSIZE, service->limits_fsize },   { RLIMIT_NPROC, service->limits_nproc },
+        { RLIMIT_MEMLOCK, service->limits_memlock }, { RLIMIT_STACK, service->limits_stack },
+        { RLIMIT_DATA, service->limits_data },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (all[i].value != USHER_SIZE_NONE)
+            *MEM_PUSH(service->limits, service->limit_count) = all[i];
+}
+
+/* ---- warnings -------------------------------------------------------------------------- */
+
+static void warn_of_amplifier(struct row_check *row)
+{
+    const struct plan_service *service = row->service;
+    char text[ADDR_TEXT + 32];
+    unsigned line;
+    const char *file = row_place(row, "amplify", (size_t)-1, &line);
+
+    for (size_t i = 0; service->enabled && service->amplify && i < service->endpoint_count; i++)
+        if (plan_is_udp(service, i) && !addr_is_loopback(&service->endpoints[i].addr)) {
+            mistake_warn(row->all->mistakes, file, line,
+                         "amplify: %s of service %s can be reached from outside: forged "
+                         "requests could flood others with its replies",
+                         endpoint_print(&service->endpoints[i], text, sizeof(text)),
+                         service->name);
+            return;
+        }
+}
+
+void rules_check(struct row_check *row)
+{
+    const struct plan_service *service = row->service;
+
+    if (service->plugin != NULL && service->exec.count > 0)
+        row_mistake(row, "exec", "the row has a plugin too; exactly one of the two can run");
+    if (!row_says(row, "plugin") && !row_says(row, "exec"))
+        row_mistake(row, NULL, "has neither plugin nor exec");
+    else if (row_says(row, "exec") && service->exec.count == 0
+             && table_find(row->row, "exec")->value_count == 0)
+        row_mistake(row, "exec", "is empty");
+    if (!row_says(row, "listen"))
+        row_mistake(row, NULL, "has no listen");
+    else if (table_find(row->row, "listen")->kind == TABLE_LIST
+             && table_find(row->row, "listen")->value_count == 0)
+        row_mistake(row, "listen", "is empty");
+    check_keys(row);
+    check_shapes(row);
+    check_directory(row);
+    check_pool(row);
+    fill_limits(row->service);
+    warn_of_amplifier(row);
+}

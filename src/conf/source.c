@@ -1,0 +1,370 @@
+#include "conf/source.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/lex.h"
+#include "conf/safe.h"
+
+#define SCAN_DEPTH 16    /* groups and lists within each other; libconfig recurses */
+#define SCAN_MISTAKES 20 /* in one file: more say nothing new */
+#define DIR_FILES 4096
+
+/* ---- mistakes -------------------------------------------------------------------------- */
+
+static __attribute__((format(printf, 3, 0))) char *place_and_text(const char *file,
+                                                                  unsigned line,
+                                                                  const char *format,
+                                                                  va_list args)
+{
+    char text[1024], out[1400];
+
+    vsnprintf(text, sizeof(text), format, args);
+    if (line > 0)
+        snprintf(out, sizeof(out), "%s:%u: %s", file, line, text);
+    else
+        snprintf(out, sizeof(out), "%s: %s", file, text);
+    for (const char *at = out; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            char escaped[sizeof(out) * 4];
+
+            return mem_text(log_escape(escaped, sizeof(escaped), out, strlen(out)));
+        }
+    return mem_text(out);
+}
+
+static bool is_said(char *const *said, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(said[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* Takes text; the same one (a default that is wrong in each row) is kept once. */
+static char **keep_text(char **said, size_t *count, char *text)
+{
+    if (is_said(said, *count, text))
+        mem_free(&text);
+    else
+        *MEM_PUSH(said, *count) = text;
+    return said;
+}
+
+void mistake_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
+                 ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = place_and_text(file, line, format, args);
+    va_end(args);
+    if (mistakes->count >= MISTAKES_MAX) {
+        mem_free(&text);
+        text = mem_text("and more mistakes");
+    }
+    mistakes->at = keep_text(mistakes->at, &mistakes->count, text);
+}
+
+void mistake_warn(struct mistakes *mistakes, const char *file, unsigned line,
+                  const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = place_and_text(file, line, format, args);
+    va_end(args);
+    if (mistakes->warning_count >= MISTAKES_MAX)
+        mem_free(&text);
+    else
+        mistakes->warnings = keep_text(mistakes->warnings, &mistakes->warning_count, text);
+}
+
+void mistakes_free(struct mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        mem_free(&mistakes->at[i]);
+    for (size_t i = 0; i < mistakes->warning_count; i++)
+        mem_free(&mistakes->warnings[i]);
+    mem_free(&mistakes->at);
+    mem_free(&mistakes->warnings);
+    mistakes->count = mistakes->warning_count = 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+static size_t room_left(const struct source *source)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < source->file_count; i++)
+        used += source->files[i].length;
+    return SOURCE_MAX - used;
+}
+
+/* All bytes of fd, at most max: the count, or -1. */
+static ssize_t read_all(int fd, char *bytes, size_t max, struct err *err)
+{
+    size_t count = 0;
+
+    for (;;) {
+        ssize_t got = read(fd, bytes + count, max + 1 - count);
+
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got == -1)
+            return err_sys(err, "cannot be read");
+        if (got == 0)
+            return (ssize_t)count;
+        count += (size_t)got;
+        if (count > max)
+            return err_set(err, "too large: all files together may have %d bytes", SOURCE_MAX);
+    }
+}
+
+static int add_file(struct source *source, const char *path, const char *shown,
+                    struct mistakes *mistakes)
+{
+    struct err err = ERR_EMPTY;
+    size_t max = room_left(source);
+    struct source_file *file;
+    char *bytes;
+    ssize_t count;
+    int fd = safe_open(path, S_IFREG, !source->is_lax, &err);
+
+    if (fd == -1) {
+        mistake_add(mistakes, shown, 0, "%s", err.text);
+        return -1;
+    }
+    bytes = mem_new(max + 2);
+    count = read_all(fd, bytes, max, &err);
+    fd_close(&fd);
+    if (count == -1) {
+        mem_free(&bytes);
+        mistake_add(mistakes, shown, 0, "%s", err.text);
+        return -1;
+    }
+    file = MEM_PUSH(source->files, source->file_count);
+    file->name = mem_text(shown);
+    file->bytes = mem_bytes(bytes, (size_t)count);
+    file->length = (size_t)count;
+    mem_free(&bytes);
+    file->is_bad = source_scan(file, mistakes) == -1;
+    return file->is_bad ? -1 : 0;
+}
+
+int source_open(struct source *source, const char *main_file, struct mistakes *mistakes)
+{
+    return add_file(source, main_file, main_file, mistakes);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_table_name(const char *name)
+{
+    size_t length = strlen(name);
+
+    return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".conf") == 0;
+}
+
+/* Takes fd. The names in byte order; caller frees them. */
+static char **list_names(int fd, size_t *count_out)
+{
+    DIR *dir = fdopendir(fd);
+    struct dirent *entry;
+    char **names = NULL;
+
+    *count_out = 0;
+    if (dir == NULL) {
+        fd_close(&fd);
+        return NULL;
+    }
+    while (*count_out < DIR_FILES && (entry = readdir(dir)) != NULL)
+        if (is_table_name(entry->d_name))
+            *MEM_PUSH(names, *count_out) = mem_text(entry->d_name);
+    closedir(dir);
+    if (*count_out > 0)
+        qsort(names, *count_out, sizeof(*names), by_bytes);
+    return names;
+}
+
+/* The folder as mistakes show it: relative to the main file's where it lies there. */
+static const char *shown_dir(const struct source *source, const char *dir)
+{
+    const char *main_file = source->file_count > 0 ? source->files[0].name : "";
+    const char *slash = strrchr(main_file, '/');
+    size_t length = slash != NULL ? (size_t)(slash - main_file) + 1 : 0;
+
+    return length > 0 && strncmp(dir, main_file, length) == 0 ? dir + length : dir;
+}
+
+int source_add_dir(struct source *source, const char *dir, struct mistakes *mistakes)
+{
+    struct err err = ERR_EMPTY;
+    const char *shown = shown_dir(source, dir);
+    int fd = safe_open(dir, S_IFDIR, !source->is_lax, &err), result = 0;
+    size_t count;
+    char **names;
+
+    mem_free(&source->dir);
+    source->dir = mem_text(dir);
+    source->is_dir_missing = fd == -1 && err.code == ENOENT;
+    if (source->is_dir_missing)
+        return 0;
+    if (fd == -1) {
+        mistake_add(mistakes, shown, 0, "%s", err.text);
+        return -1;
+    }
+    names = list_names(fd, &count);
+    for (size_t i = 0; i < count; i++) {
+        char *path = mem_print("%s/%s", dir, names[i]);
+        char *name = mem_print("%s/%s", shown, names[i]);
+
+        if (add_file(source, path, name, mistakes) == -1)
+            result = -1;
+        mem_free(&path);
+        mem_free(&name);
+        mem_free(&names[i]);
+    }
+    mem_free(&names);
+    return result;
+}
+
+void source_free(struct source *source)
+{
+    for (size_t i = 0; i < source->file_count; i++) {
+        mem_free(&source->files[i].name);
+        mem_free(&source->files[i].bytes);
+    }
+    mem_free(&source->files);
+    mem_free(&source->dir);
+    source->file_count = 0;
+}
+
+/* ---- the scan -------------------------------------------------------------------------- */
+
+/* Whether an integer, as written, fits libconfig's int; it would wrap without a word. */
+static bool fits(const char *text)
+{
+    bool is_negative = *text == '-';
+    uint64_t value = 0;
+
+    text += *text == '-' || *text == '+';
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        for (text += 2; *text != '\0' && *text != 'L'; text++) {
+            value = value * 16 + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
+            if (value > INT32_MAX)
+                return false;
+        }
+        return true;
+    }
+    for (; *text != '\0' && *text != 'L'; text++) {
+        value = value * 10 + (uint64_t)(*text - '0');
+        if (value > (uint64_t)INT32_MAX + is_negative)
+            return false;
+    }
+    return true;
+}
+
+static const char *number_fault(const struct lex_token *token, const char *text)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+
+    if (lex_is_fraction(token))
+        return NULL;
+    if (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
+        return "begins with 0";
+    return fits(text) ? NULL : "is outside 32 bits";
+}
+
+struct scan {
+    const struct source_file *file;
+    struct mistakes *mistakes;
+    char key[64]; /* the last name, for messages */
+    unsigned depth;
+    size_t found;
+};
+
+static void scan_number(struct scan *scan, const struct lex_token *token)
+{
+    char *text = mem_bytes(token->at, token->length);
+    const char *fault = number_fault(token, text);
+
+    if (fault != NULL) {
+        scan->found++;
+        if (strcmp(fault, "begins with 0") == 0)
+            mistake_add(scan->mistakes, scan->file->name, token->line,
+                        "%s: %.40s %s; file modes are texts: write \"%.40s\"", scan->key, text,
+                        fault, text);
+        else
+            mistake_add(scan->mistakes, scan->file->name, token->line, "%s: %.40s %s", scan->key,
+                        text, fault);
+    }
+    mem_free(&text);
+}
+
+static void scan_bad(struct scan *scan, const struct lex_token *token)
+{
+    scan->found++;
+    if (strcmp(token->what, "not a number; a text needs quotes") == 0)
+        mistake_add(scan->mistakes, scan->file->name, token->line,
+                    "%s: %.*s is no number; a text needs quotes", scan->key,
+                    (int)(token->length < 40 ? token->length : 40), token->at);
+    else
+        mistake_add(scan->mistakes, scan->file->name, token->line, "%s", token->what);
+}
+
+static void scan_token(struct scan *scan, const struct lex_token *token)
+{
+    if (token->kind == LEX_NAME) {
+        str_copy(scan->key, sizeof(scan->key), "");
+        memcpy(scan->key, token->at,
+               token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1);
+        scan->key[token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1] =
+            '\0';
+    } else if (token->kind == LEX_NUMBER) {
+        scan_number(scan, token);
+    } else if (token->kind == LEX_BAD) {
+        scan_bad(scan, token);
+    } else if (lex_is(token, '{') || lex_is(token, '[') || lex_is(token, '(')) {
+        scan->depth++;
+    } else if (scan->depth > 0
+               && (lex_is(token, '}') || lex_is(token, ']') || lex_is(token, ')'))) {
+        scan->depth--;
+    }
+}
+
+int source_scan(const struct source_file *file, struct mistakes *mistakes)
+{
+    struct scan scan = { .file = file, .mistakes = mistakes, .key = "number" };
+    struct lex lex;
+    struct lex_token token;
+
+    lex_init(&lex, file->bytes, file->length);
+    do {
+        token = lex_next(&lex);
+        scan_token(&scan, &token);
+        if (scan.depth > SCAN_DEPTH) {
+            mistake_add(mistakes, file->name, token.line,
+                        "groups and lists stand more than %d deep", SCAN_DEPTH);
+            return -1;
+        }
+    } while (token.kind != LEX_END && scan.found < SCAN_MISTAKES);
+    return scan.found > 0 ? -1 : 0;
+}
