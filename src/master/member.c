@@ -163,7 +163,7 @@ static void name_culprit(struct member *member, const struct page *page, unsigne
             service = member->pool->services[i]->name;
     log_error(service, "fail pool=%s pid=%ld peer=%s reason=\"one callback took longer than "
               "hang_timeout\"", member->pool->name, (long)member->child.pid,
-              page_peer(page, peer, sizeof(peer)));
+              page_print_peer(page, peer, sizeof(peer)));
 }
 
 /* Once a second while it is busy. A worker at rest is not looked at: it will say "busy". */
