@@ -439,7 +439,6 @@ static void descriptors_nobody_asked_for_never_arrive(void **state)
 static void a_descriptor_without_a_place_is_an_error(void **state)
 {
     struct rlimit all, few;
-    int probe[2];
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     (void)state;
@@ -448,18 +447,32 @@ static void a_descriptor_without_a_place_is_an_error(void **state)
     few.rlim_cur = 0;
     send_raw("ok", 2, &null, 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    /* Valgrind only pretends to set the limit. */
-    if (fd_pair(probe, NULL) == 0) {
-        fd_close(&probe[0]);
-        fd_close(&probe[1]);
-        fd_close(&null);
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
-        skip();
-    }
     refused("receive: a descriptor was lost");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
     good_one_comes();
     fd_close(&null);
+}
+
+/* Valgrind only pretends to set the limit; what needs it is left out there. (skip() will
+ * not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a failure.) */
+static bool limit_is_kept(void)
+{
+    struct rlimit all, few;
+    int probe[2];
+    bool is_kept;
+
+    if (getrlimit(RLIMIT_NOFILE, &all) == -1)
+        return false;
+    few = all;
+    few.rlim_cur = 0;
+    if (setrlimit(RLIMIT_NOFILE, &few) == -1)
+        return false;
+    is_kept = fd_pair(probe, NULL) == -1;
+    if (!is_kept) {
+        fd_close(&probe[0]);
+        fd_close(&probe[1]);
+    }
+    return setrlimit(RLIMIT_NOFILE, &all) == 0 && is_kept;
 }
 
 #define PAIRED(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
@@ -483,8 +496,13 @@ int main(void)
         PAIRED(a_descriptor_goes_with_the_first_record),
         PAIRED(a_bad_record_takes_its_descriptor_along),
         PAIRED(descriptors_nobody_asked_for_never_arrive),
-        PAIRED(a_descriptor_without_a_place_is_an_error),
+        PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
     };
+    size_t count = ARRAY_LEN(tests);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (!limit_is_kept()) {
+        print_message("# left out: the limit of descriptors is not kept here\n");
+        count--;
+    }
+    return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
 }

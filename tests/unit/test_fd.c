@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -220,10 +221,6 @@ static int pair_without_room(void)
 
     while (open("/dev/null", O_RDONLY | O_CLOEXEC) != -1)
         ;
-    /* Valgrind answers open() by the limit, and lets the kernel make sockets beyond it.
-     */
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != -1)
-        return LIMIT_IS_NOT_KEPT;
     if (fd_pair(pair, &err) != -1 || pair[0] != -1 || pair[1] != -1)
         return 1;
     if (strcmp(err.text, "socketpair: Too many open files") != 0 || err.code != EMFILE)
@@ -233,12 +230,8 @@ static int pair_without_room(void)
 
 static void a_full_table_is_an_error(void **state)
 {
-    int result = in_child(pair_without_room);
-
     (void)state;
-    if (result == LIMIT_IS_NOT_KEPT)
-        skip();
-    assert_int_equal(result, 0);
+    assert_int_equal(in_child(pair_without_room), 0);
 }
 
 /* More than a socket takes at once, through a non-blocking one, so that waiting is seen.
@@ -298,6 +291,28 @@ static void writing_reaches_a_file_or_fails(void **state)
     assert_int_equal(errno, EBADF);
 }
 
+/* Valgrind only pretends to set the limit; what needs it is left out there. (skip() will
+ * not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a failure.) */
+static bool limit_is_kept(void)
+{
+    struct rlimit all, few;
+    int probe[2];
+    bool is_kept;
+
+    if (getrlimit(RLIMIT_NOFILE, &all) == -1)
+        return false;
+    few = all;
+    few.rlim_cur = 0;
+    if (setrlimit(RLIMIT_NOFILE, &few) == -1)
+        return false;
+    is_kept = fd_pair(probe, NULL) == -1;
+    if (!is_kept) {
+        fd_close(&probe[0]);
+        fd_close(&probe[1]);
+    }
+    return setrlimit(RLIMIT_NOFILE, &all) == 0 && is_kept;
+}
+
 #define COUNTED(name) cmocka_unit_test_setup_teardown(name, count_before, none_is_left)
 
 int main(void)
@@ -308,10 +323,15 @@ int main(void)
         COUNTED(missing_standard_descriptors_are_filled),
         COUNTED(everything_but_the_kept_is_closed),
         COUNTED(a_pair_is_ready_for_the_loop),
-        COUNTED(a_full_table_is_an_error),
         COUNTED(writing_goes_on_until_all_is_written),
         COUNTED(writing_reaches_a_file_or_fails),
+        COUNTED(a_full_table_is_an_error), /* last: may be left out */
     };
+    size_t count = ARRAY_LEN(tests);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (!limit_is_kept()) {
+        print_message("# left out: the limit of descriptors is not kept here\n");
+        count--;
+    }
+    return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
 }
