@@ -21,11 +21,11 @@
 #include "wire/record.h"
 
 #define CPU_SEC 10
-#define MEMORY (UINT64_C(256) * 1024 * 1024)
-#define NOBODY 65534
-#define CHUNK 65536
+#define MEMORY  (UINT64_C(256) * 1024 * 1024)
+#define NOBODY  65534
+#define CHUNK   65536
 
-/* ---- in the child ---------------------------------------------------------------------- */
+/* ---- in the child ----------------------------------------------------------------- */
 
 struct job {
     const struct reader_input *input;
@@ -35,13 +35,13 @@ struct job {
 
 static pid_t start_catalogue(int (*child)(void *), void *context, struct err *err)
 {
-    struct spawn_fork how = { .fn = child, .context = context, .die_with_parent = true };
+    struct spawn_fork how = {.fn = child, .context = context, .die_with_parent = true};
 
     return spawn_fork(&how, err);
 }
 
-static const struct descriptor *ask_describe(void *context, const char *dir, const char *plugin,
-                                             struct err *err)
+static const struct descriptor *ask_describe(void *context, const char *dir,
+                                             const char *plugin, struct err *err)
 {
     return catalogue_describe(context, dir, plugin, err);
 }
@@ -60,7 +60,8 @@ static int ask_check(void *context, const struct plan_service *service, struct e
     const char **keys = mem_array(service->option_count + 1, sizeof(*keys));
     const char **values = mem_array(service->option_count + 1, sizeof(*values));
     char *dir = folder_of(service);
-    struct catalogue_row row = { dir, service->plugin, keys, values, service->option_count };
+    struct catalogue_row row = {dir, service->plugin, keys, values,
+                                service->option_count};
     int result;
 
     for (size_t i = 0; i < row.count; i++) {
@@ -74,10 +75,11 @@ static int ask_check(void *context, const struct plan_service *service, struct e
     return result;
 }
 
-/* Root becomes the daemon's system user, or nobody: for what follows, who does not matter. */
+/* Root becomes the daemon's system user, or nobody: for what follows, who does not
+ * matter. */
 static int drop_privileges(pid_t parent, struct err *err)
 {
-    struct cred cred = { .uid = geteuid(), .gid = getegid() };
+    struct cred cred = {.uid = geteuid(), .gid = getegid()};
 
     if (cred.uid == 0) {
         struct passwd *usher = getpwnam("usher");
@@ -116,7 +118,7 @@ static int read_sources(struct source *source, const struct check_input *input,
 static struct plan *build(const struct job *job, struct mistakes *mistakes)
 {
     struct catalogue catalogue = CATALOGUE_EMPTY;
-    struct check_catalogue face = { &catalogue, ask_describe, ask_check };
+    struct check_catalogue face = {&catalogue, ask_describe, ask_check};
     struct check_input input = {
         .main_file = job->input->config,
         .overrides = job->input->overrides,
@@ -126,7 +128,7 @@ static struct plan *build(const struct job *job, struct mistakes *mistakes)
         .gid = getegid(),
         .catalogue = &face,
     };
-    struct source source = { 0 };
+    struct source source = {0};
     struct plan *plan = NULL;
     struct err err = ERR_EMPTY;
 
@@ -178,16 +180,16 @@ static int print_result(int fd, const struct plan *plan, const struct mistakes *
 static int read_table(void *context)
 {
     struct job *job = context;
-    struct mistakes mistakes = { 0 };
+    struct mistakes mistakes = {0};
     struct plan *plan = NULL;
     struct err err = ERR_EMPTY;
-    int keep[] = { job->fd };
+    int keep[] = {job->fd};
     int result;
 
     log_to(NULL);
     reap_forget_all();
-    if (fd_close_all_but(keep, 1, &err) == -1
-        || catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
+    if (fd_close_all_but(keep, 1, &err) == -1 ||
+        catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
         add_mistake(&mistakes, err.text);
     else
         plan = build(job, &mistakes);
@@ -197,7 +199,7 @@ static int read_table(void *context)
     return result == -1;
 }
 
-/* ---- what it printed --------------------------------------------------------------------- */
+/* ---- what it printed -------------------------------------------------------------- */
 
 /* Remarks are shown on terminals and in logs: one printable line each. */
 static char *printable(const char *text)
@@ -214,7 +216,8 @@ static void add_printable(struct mistakes *mistakes, const char *text)
     *MEM_PUSH(mistakes->at, mistakes->count) = printable(text);
 }
 
-/* One line before the plan: 1 a remark, which was added; 0 something else; -1 not a record. */
+/* One line before the plan: 1 a remark, which was added; 0 something else; -1 not a
+ * record. */
 static int take_remark(const char *line, size_t length, struct mistakes *mistakes,
                        struct err *err)
 {
@@ -236,8 +239,8 @@ static int take_remark(const char *line, size_t length, struct mistakes *mistake
 }
 
 /* Past the remarks; NULL: something there is not a record. */
-static const char *take_remarks(const char *at, const char *end, struct mistakes *mistakes,
-                                struct err *err)
+static const char *take_remarks(const char *at, const char *end,
+                                struct mistakes *mistakes, struct err *err)
 {
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -257,12 +260,12 @@ static bool ends_with(const char *text, size_t length, const char *tail)
 {
     size_t size = strlen(tail);
 
-    return length >= size && memcmp(text + length - size, tail, size) == 0
-           && (length == size || text[length - size - 1] == '\n');
+    return length >= size && memcmp(text + length - size, tail, size) == 0 &&
+           (length == size || text[length - size - 1] == '\n');
 }
 
-static struct plan *parse_result(const char *text, size_t length, struct mistakes *mistakes,
-                                 struct err *err)
+static struct plan *parse_result(const char *text, size_t length,
+                                 struct mistakes *mistakes, struct err *err)
 {
     static const char tail[] = "end\n";
     const char *end, *at;
@@ -282,7 +285,7 @@ static struct plan *parse_result(const char *text, size_t length, struct mistake
     return planwire_parse(at, (size_t)(end - at), err);
 }
 
-/* ---- in the master ----------------------------------------------------------------------- */
+/* ---- in the master ---------------------------------------------------------------- */
 
 struct reader {
     struct loop *loop;
@@ -291,11 +294,11 @@ struct reader {
 
     struct child child;
     int status;
-    int fd;             /* -1: all was read */
+    int fd; /* -1: all was read */
     struct watch watch;
     struct watch timer; /* first the deadline, then the call of done() */
     int64_t timeout_ms;
-    bool is_over;       /* the deadline's turn is past */
+    bool is_over; /* the deadline's turn is past */
     char *bytes;
     size_t length, room;
     struct err failure; /* why it was ended; empty: it was not */
@@ -318,7 +321,8 @@ static struct plan *conclude(struct reader *reader, struct mistakes *mistakes)
     char how[128];
 
     if (err.text[0] == '\0' && reader->status != 0)
-        err_set(&err, "the reader ended: %s", reap_print(reader->status, how, sizeof(how)));
+        err_set(&err, "the reader ended: %s",
+                reap_print(reader->status, how, sizeof(how)));
     else if (err.text[0] == '\0') {
         plan = parse_result(reader->bytes, reader->length, mistakes, &err);
         if (err.text[0] != '\0')
@@ -326,15 +330,16 @@ static struct plan *conclude(struct reader *reader, struct mistakes *mistakes)
     }
     if (plan == NULL && (err.text[0] != '\0' || mistakes->count == 0)) {
         mistakes_free(mistakes);
-        *mistakes = (struct mistakes){ 0 };
-        add_printable(mistakes, err.text[0] != '\0' ? err.text : "the reader said nothing");
+        *mistakes = (struct mistakes){0};
+        add_printable(mistakes,
+                      err.text[0] != '\0' ? err.text : "the reader said nothing");
     }
     return plan;
 }
 
 static void finish(struct reader *reader)
 {
-    struct mistakes mistakes = { 0 };
+    struct mistakes mistakes = {0};
     struct plan *plan = conclude(reader, &mistakes);
     reader_fn *done = reader->done;
     void *context = reader->context;
@@ -412,7 +417,8 @@ static void bytes_came(int fd, short what, void *context)
     if (got == -1)
         err_sys(&reader->failure, "the reader: read");
     else if (reader->length > READER_OUTPUT_MAX)
-        err_set(&reader->failure, "the reader printed more than %d bytes", READER_OUTPUT_MAX);
+        err_set(&reader->failure, "the reader printed more than %d bytes",
+                READER_OUTPUT_MAX);
     if (reader->failure.text[0] != '\0') {
         give_up(reader);
     } else if (got == 0) {
@@ -422,13 +428,12 @@ static void bytes_came(int fd, short what, void *context)
     proceed(reader);
 }
 
-static int start_child(struct reader *reader, const struct reader_input *input, int fds[2],
-                       struct err *err)
+static int start_child(struct reader *reader, const struct reader_input *input,
+                       int fds[2], struct err *err)
 {
-    struct job job = { input, fds[1], getpid() };
+    struct job job = {input, fds[1], getpid()};
     struct spawn_fork how = {
-        .fn = read_table, .context = &job, .new_session = true, .die_with_parent = true
-    };
+        .fn = read_table, .context = &job, .new_session = true, .die_with_parent = true};
     pid_t pid;
 
     watch_init(&reader->watch, reader->fd, LOOP_READ, bytes_came, reader);
@@ -445,8 +450,8 @@ static int start_child(struct reader *reader, const struct reader_input *input, 
     return 0;
 }
 
-struct reader *reader_start(const struct reader_input *input, struct loop *loop, reader_fn *done,
-                            void *context, struct err *err)
+struct reader *reader_start(const struct reader_input *input, struct loop *loop,
+                            reader_fn *done, void *context, struct err *err)
 {
     struct reader *reader;
     int fds[2], result;
@@ -481,7 +486,7 @@ void reader_cancel(struct reader **reader)
     *reader = NULL;
 }
 
-/* ---- without a loop ------------------------------------------------------------------------ */
+/* ---- without a loop --------------------------------------------------------------- */
 
 struct wait {
     struct loop loop;
@@ -511,7 +516,7 @@ static void collect(const struct signalfd_siginfo *info, void *context)
 
 static int run(struct wait *wait, const struct reader_input *input, struct err *err)
 {
-    static const int signals[] = { SIGCHLD, 0 };
+    static const int signals[] = {SIGCHLD, 0};
     struct sig sig = SIG_EMPTY;
     int result = -1;
 
@@ -525,7 +530,7 @@ static int run(struct wait *wait, const struct reader_input *input, struct err *
 
 struct plan *reader_run_now(const struct reader_input *input, struct mistakes *mistakes)
 {
-    struct wait wait = { LOOP_EMPTY, NULL, mistakes };
+    struct wait wait = {LOOP_EMPTY, NULL, mistakes};
     struct err err = ERR_EMPTY;
     int result;
 

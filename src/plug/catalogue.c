@@ -19,7 +19,7 @@
 #include "wire/channel.h"
 
 #define CPU_SEC 10
-#define MEMORY (UINT64_C(256) * 1024 * 1024)
+#define MEMORY  (UINT64_C(256) * 1024 * 1024)
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_SANITIZER 1
@@ -32,7 +32,7 @@
 #define WITH_SANITIZER 0
 #endif
 
-/* ---- bounds ---------------------------------------------------------------------------- */
+/* ---- bounds ----------------------------------------------------------------------- */
 
 static int set_limit(int resource, rlim_t soft, rlim_t above, struct err *err)
 {
@@ -48,7 +48,8 @@ static int set_limit(int resource, rlim_t soft, rlim_t above, struct err *err)
                : 0;
 }
 
-/* Bytes mapped now: an absolute limit would count valgrind's or a large parent's as ours. */
+/* Bytes mapped now: an absolute limit would count valgrind's or a large parent's as ours.
+ */
 static uint64_t mapped_now(void)
 {
     char text[64] = "";
@@ -84,13 +85,13 @@ int catalogue_bound_self(unsigned cpu_sec, uint64_t memory, struct err *err)
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
         return err_sys(err, "sigprocmask");
-    if (silence(err) == -1 || set_limit(RLIMIT_CORE, 0, 0, err) == -1
-        || set_limit(RLIMIT_CPU, cpu_sec, 1, err) == -1)
+    if (silence(err) == -1 || set_limit(RLIMIT_CORE, 0, 0, err) == -1 ||
+        set_limit(RLIMIT_CPU, cpu_sec, 1, err) == -1)
         return -1;
     return WITH_SANITIZER ? 0 : limit_memory(memory, err);
 }
 
-/* ---- the child ------------------------------------------------------------------------- */
+/* ---- the child -------------------------------------------------------------------- */
 
 struct server {
     int fd;
@@ -108,11 +109,12 @@ static const struct plug *find_plug(struct server *server, const struct record *
     for (size_t i = 0; i < server->count; i++) {
         const char *path = server->plugs[i]->path;
 
-        if (strcmp(server->plugs[i]->service.name, name) == 0
-            && (path[0] != '/' || (str_starts(path, dir) && path[strlen(dir)] == '/')))
+        if (strcmp(server->plugs[i]->service.name, name) == 0 &&
+            (path[0] != '/' || (str_starts(path, dir) && path[strlen(dir)] == '/')))
             return server->plugs[i];
     }
-    if (plug_load_safe(&plug, dir, name, safe != NULL && strcmp(safe, "1") == 0, err) == -1)
+    if (plug_load_safe(&plug, dir, name, safe != NULL && strcmp(safe, "1") == 0, err) ==
+        -1)
         return NULL;
     place = MEM_PUSH(server->plugs, server->count);
     *place = mem_new(sizeof(plug));
@@ -124,13 +126,16 @@ static int call_check(const struct plug *plug, const void *conf, struct err *err
 {
     char error[256] = "";
 
-    if (plug->service.check == NULL || plug->service.check(conf, error, sizeof(error)) == 0)
+    if (plug->service.check == NULL ||
+        plug->service.check(conf, error, sizeof(error)) == 0)
         return 0;
     error[sizeof(error) - 1] = '\0';
-    return err_set(err, "%s", error[0] != '\0' ? error : "the plugin refuses these options");
+    return err_set(err, "%s",
+                   error[0] != '\0' ? error : "the plugin refuses these options");
 }
 
-static int check_row(const struct plug *plug, const struct record *request, struct err *err)
+static int check_row(const struct plug *plug, const struct record *request,
+                     struct err *err)
 {
     const char **keys = mem_array(request->count + 1, sizeof(*keys));
     const char **values = mem_array(request->count + 1, sizeof(*values));
@@ -152,8 +157,8 @@ static int check_row(const struct plug *plug, const struct record *request, stru
     return result;
 }
 
-static int answer(struct server *server, const struct record *request, struct record_out *out,
-                  struct err *err)
+static int answer(struct server *server, const struct record *request,
+                  struct record_out *out, struct err *err)
 {
     const struct plug *plug = find_plug(server, request, err);
 
@@ -193,14 +198,14 @@ static int answer_one(struct server *server, const struct record *request)
 /* Ends with the channel: then nobody asks any more. */
 static int serve(void *context)
 {
-    struct server server = { .fd = *(int *)context };
-    struct pollfd ready = { .fd = server.fd, .events = POLLIN };
+    struct server server = {.fd = *(int *)context};
+    struct pollfd ready = {.fd = server.fd, .events = POLLIN};
     struct err err = ERR_EMPTY;
-    int keep[] = { server.fd };
+    int keep[] = {server.fd};
     int got = 0;
 
-    if (fd_close_all_but(keep, 1, &err) == -1
-        || catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
+    if (fd_close_all_but(keep, 1, &err) == -1 ||
+        catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
         return 1;
     while (got != -1) {
         struct record request;
@@ -216,7 +221,7 @@ static int serve(void *context)
     return 0;
 }
 
-/* ---- asking ---------------------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------------------- */
 
 static int start(struct catalogue *catalogue, struct err *err)
 {
@@ -260,12 +265,12 @@ static int say_how_it_ended(int status, const char *when, struct err *err)
     return err_set(err, "it ended the process %s: exit=%d", when, WEXITSTATUS(status));
 }
 
-/* Waits for one packet. 1: it came; 0: the time is over; -1: the other side is gone. Nonsense is
- * an answer too: an empty record. */
+/* Waits for one packet. 1: it came; 0: the time is over; -1: the other side is gone.
+ * Nonsense is an answer too: an empty record. */
 static int receive(struct catalogue *catalogue, struct record *out, struct err *err)
 {
     int64_t deadline = clock_ms() + catalogue->timeout_ms;
-    struct pollfd ready = { .fd = catalogue->fd, .events = POLLIN };
+    struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
 
     *out = (struct record)RECORD_EMPTY;
     for (;;) {
@@ -287,14 +292,14 @@ static int receive(struct catalogue *catalogue, struct record *out, struct err *
 /* What was sent without being asked for would be taken for the next answer. */
 static bool has_spoken(const struct catalogue *catalogue)
 {
-    struct pollfd ready = { .fd = catalogue->fd, .events = POLLIN };
+    struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
 
     return catalogue->fd != -1 && poll(&ready, 1, 0) == 1;
 }
 
 /* One request, one answer; whatever else happens ends this child, and err says how. */
-static int ask(struct catalogue *catalogue, struct record_out *request, struct record *out,
-               const char *when, struct err *err)
+static int ask(struct catalogue *catalogue, struct record_out *request,
+               struct record *out, const char *when, struct err *err)
 {
     int got;
 
@@ -311,7 +316,8 @@ static int ask(struct catalogue *catalogue, struct record_out *request, struct r
         return say_how_it_ended(stop(catalogue), when, err);
     if (got == 0) {
         stop(catalogue);
-        return err_set(err, "it hung %s: no answer for %d ms", when, catalogue->timeout_ms);
+        return err_set(err, "it hung %s: no answer for %d ms", when,
+                       catalogue->timeout_ms);
     }
     if (out->line != NULL)
         return 0;
@@ -350,9 +356,9 @@ static int take_error(struct catalogue *catalogue, const struct record *answer_,
     return 0;
 }
 
-/* ---- describing ------------------------------------------------------------------------ */
+/* ---- describing ------------------------------------------------------------------- */
 
-#define WHEN_LOADED "when it was loaded"
+#define WHEN_LOADED  "when it was loaded"
 #define WHEN_CHECKED "in its check()"
 
 static int take_descriptor(struct catalogue *catalogue, const struct record *answer_,
@@ -363,17 +369,18 @@ static int take_descriptor(struct catalogue *catalogue, const struct record *ans
             return err_prefix(err, "%s/%s.so", known->dir, known->plugin);
         return -1;
     }
-    if (descriptor_parse(&known->descriptor, answer_, err) == 0
-        && strcmp(known->descriptor.name, known->plugin) == 0)
+    if (descriptor_parse(&known->descriptor, answer_, err) == 0 &&
+        strcmp(known->descriptor.name, known->plugin) == 0)
         return 0;
     stop(catalogue);
     return err_set(err, "%s/%s.so: its descriptor does not come through", known->dir,
                    known->plugin);
 }
 
-static int describe(struct catalogue *catalogue, struct catalogue_known *known, struct err *err)
+static int describe(struct catalogue *catalogue, struct catalogue_known *known,
+                    struct err *err)
 {
-    struct catalogue_row row = { .dir = known->dir, .plugin = known->plugin };
+    struct catalogue_row row = {.dir = known->dir, .plugin = known->plugin};
     struct record_out request = RECORD_OUT_EMPTY;
     struct record answer_;
     int result;
@@ -389,12 +396,12 @@ static int describe(struct catalogue *catalogue, struct catalogue_known *known, 
     return result;
 }
 
-static struct catalogue_known *find_known(const struct catalogue *catalogue, const char *dir,
-                                          const char *plugin)
+static struct catalogue_known *find_known(const struct catalogue *catalogue,
+                                          const char *dir, const char *plugin)
 {
     for (size_t i = 0; i < catalogue->known_count; i++)
-        if (strcmp(catalogue->known[i]->dir, dir) == 0
-            && strcmp(catalogue->known[i]->plugin, plugin) == 0)
+        if (strcmp(catalogue->known[i]->dir, dir) == 0 &&
+            strcmp(catalogue->known[i]->plugin, plugin) == 0)
             return catalogue->known[i];
     return NULL;
 }
@@ -405,7 +412,8 @@ const struct descriptor *catalogue_describe(struct catalogue *catalogue, const c
     struct catalogue_known *known = find_known(catalogue, dir, plugin);
 
     if (known == NULL) {
-        struct catalogue_known **place = MEM_PUSH(catalogue->known, catalogue->known_count);
+        struct catalogue_known **place =
+            MEM_PUSH(catalogue->known, catalogue->known_count);
         struct err why = ERR_EMPTY;
 
         known = *place = mem_new(sizeof(*known));

@@ -1,7 +1,7 @@
 /*
- * The catalogue: a child of the reader that loads plugins, so that a constructor that crashes,
- * hangs or writes to memory costs a line in the list of mistakes and nothing else. It is asked
- * about neither table nor plan: one request in, one record out.
+ * The catalogue: a child of the reader that loads plugins, so that a constructor that
+ * crashes, hangs or writes to memory costs a line in the list of mistakes and nothing
+ * else. It is asked about neither table nor plan: one request in, one record out.
  *
  *   describe dir=/usr/lib/usher plugin=echo safe=0 -> descriptor ... | error text=...
  *   check dir=... plugin=echo safe=0 key=... value=... key=... value=...
@@ -20,8 +20,8 @@
 #include "base/err.h"
 #include "wire/descriptor.h"
 
-/* Starts the child, which goes on in child(context); its pid, or -1. The child must die with us.
- * Given by the layer above: processes are started in proc/spawn only. */
+/* Starts the child, which goes on in child(context); its pid, or -1. The child must die
+ * with us. Given by the layer above: processes are started in proc/spawn only. */
 typedef pid_t catalogue_start_fn(int (*child)(void *), void *context, struct err *err);
 
 /* What is known of one plugin: its descriptor, or why there is none. */
@@ -53,20 +53,22 @@ struct catalogue_row {
     size_t count;
 };
 
-/* The descriptor, kept until catalogue_close(); NULL: err says why ("/usr/lib/usher/x.so: it crashed
- * when it was loaded: signal=11 (Segmentation fault)"). Asks once per plugin. Blocks up to the
- * timeout. */
+/* The descriptor, kept until catalogue_close(); NULL: err says why ("/usr/lib/usher/x.so:
+ * it crashed when it was loaded: signal=11 (Segmentation fault)"). Asks once per plugin.
+ * Blocks up to the timeout. */
 const struct descriptor *catalogue_describe(struct catalogue *catalogue, const char *dir,
                                             const char *plugin, struct err *err);
-/* Lets the plugin's check() see a row's options; -1: err has its words, nothing before them. */
+/* Lets the plugin's check() see a row's options; -1: err has its words, nothing before
+ * them. */
 int catalogue_check(struct catalogue *catalogue, const struct catalogue_row *row,
                     struct err *err);
 void catalogue_close(struct catalogue *catalogue); /* ends the child, waits for it */
 
 /*
- * What the reader and the catalogue do first, each in its own process: nothing blocked, standard
- * descriptors on /dev/null, no core, and a soft cpu_sec of processor time and `memory` bytes on top
- * of what is mapped now. Sanitizers keep stderr for their reports, and all the memory they like.
+ * What the reader and the catalogue do first, each in its own process: nothing blocked,
+ * standard descriptors on /dev/null, no core, and a soft cpu_sec of processor time and
+ * `memory` bytes on top of what is mapped now. Sanitizers keep stderr for their reports,
+ * and all the memory they like.
  */
 int catalogue_bound_self(unsigned cpu_sec, uint64_t memory, struct err *err);
 

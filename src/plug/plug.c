@@ -14,18 +14,19 @@
 #include "wire/descriptor.h"
 
 /* Ends of the first version's structs: what every plugin of this ABI has. */
-#define SERVICE_SIZE (offsetof(struct usher_service, run) + sizeof(int (*)(struct usher_run *)))
+#define SERVICE_SIZE                                                                     \
+    (offsetof(struct usher_service, run) + sizeof(int (*)(struct usher_run *)))
 #define OPTION_SIZE (offsetof(struct usher_option, help) + sizeof(const char *))
-#define STRUCT_MAX 4096 /* no later version's struct is larger than that */
+#define STRUCT_MAX  4096 /* no later version's struct is larger than that */
 
 #define SHAPES_ALL (USHER_STREAM | USHER_DATAGRAM)
-#define NEEDS_ALL                                                                              \
-    (USHER_NEEDS_FILES | USHER_NEEDS_PASSWD | USHER_NEEDS_CONNECT | USHER_NEEDS_FORK           \
-     | USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER)
+#define NEEDS_ALL                                                                        \
+    (USHER_NEEDS_FILES | USHER_NEEDS_PASSWD | USHER_NEEDS_CONNECT | USHER_NEEDS_FORK |   \
+     USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER)
 
 #define BUILT_IN "built-in"
 
-/* ---- built-in services ----------------------------------------------------------------- */
+/* ---- built-in services ------------------------------------------------------------ */
 
 #ifdef WITH_BUILTIN_SERVICES
 #define BUILTIN(id) extern const struct usher_service usher_service_##id;
@@ -38,12 +39,11 @@ static const struct builtin {
     const struct usher_service *service;
 } builtins[] = {
 #ifdef WITH_BUILTIN_SERVICES
-#define BUILTIN(id) { #id, &usher_service_##id },
+#define BUILTIN(id) {#id, &usher_service_##id},
 #include "builtin-services.h"
 #undef BUILTIN
 #endif
-    { NULL, NULL }
-};
+    {NULL, NULL}};
 
 static const struct usher_service *find_builtin(const char *name)
 {
@@ -53,20 +53,22 @@ static const struct usher_service *find_builtin(const char *name)
     return NULL;
 }
 
-/* ---- the descriptor -------------------------------------------------------------------- */
+/* ---- the descriptor --------------------------------------------------------------- */
 
 static int check_version(const struct usher_service *theirs, struct err *err)
 {
     if (theirs->abi != USHER_ABI)
-        return err_set(err, "built for plugin interface %u, this daemon has %u", theirs->abi,
-                       USHER_ABI);
+        return err_set(err, "built for plugin interface %u, this daemon has %u",
+                       theirs->abi, USHER_ABI);
     if (theirs->size < SERVICE_SIZE || theirs->size > STRUCT_MAX)
-        return err_set(err, "its descriptor says it has %u bytes, at least %zu are needed",
+        return err_set(err,
+                       "its descriptor says it has %u bytes, at least %zu are needed",
                        theirs->size, SERVICE_SIZE);
     return 0;
 }
 
-/* The name is the only thing that the table, the file and the descriptor have in common. */
+/* The name is the only thing that the table, the file and the descriptor have in common.
+ */
 static int check_name(const char *name, const char *path, struct err *err)
 {
     const char *base = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
@@ -84,38 +86,47 @@ static int check_name(const char *name, const char *path, struct err *err)
 static int check_sizes(const struct usher_service *service, struct err *err)
 {
     if (service->conf_size > PLUG_CONF_MAX)
-        return err_set(err, "conf_size %zu is above %d", service->conf_size, PLUG_CONF_MAX);
+        return err_set(err, "conf_size %zu is above %d", service->conf_size,
+                       PLUG_CONF_MAX);
     if (service->conn_size > PLUG_CONN_MAX)
-        return err_set(err, "conn_size %zu is above %d", service->conn_size, PLUG_CONN_MAX);
+        return err_set(err, "conn_size %zu is above %d", service->conn_size,
+                       PLUG_CONN_MAX);
     if (service->max_input > PLUG_INPUT_MAX)
-        return err_set(err, "max_input %zu is above %d", service->max_input, PLUG_INPUT_MAX);
+        return err_set(err, "max_input %zu is above %d", service->max_input,
+                       PLUG_INPUT_MAX);
     return 0;
 }
 
 static int check_ways(const struct usher_service *service, struct err *err)
 {
     if (service->shapes == 0 || (service->shapes & ~SHAPES_ALL) != 0)
-        return err_set(err, "shapes 0x%x: neither stream nor datagram, or something unknown",
+        return err_set(err,
+                       "shapes 0x%x: neither stream nor datagram, or something unknown",
                        service->shapes);
     if ((service->needs & ~NEEDS_ALL) != 0)
-        return err_set(err, "needs 0x%x: something this daemon does not know", service->needs);
+        return err_set(err, "needs 0x%x: something this daemon does not know",
+                       service->needs);
     if ((service->shapes & USHER_DATAGRAM) != 0 && service->datagram == NULL)
         return err_set(err, "it serves datagrams, but has no datagram");
-    if ((service->shapes & USHER_STREAM) != 0 && service->opened == NULL && service->data == NULL
-        && service->finished == NULL && service->run == NULL)
-        return err_set(err, "it serves streams, but has no opened, data, finished or run");
+    if ((service->shapes & USHER_STREAM) != 0 && service->opened == NULL &&
+        service->data == NULL && service->finished == NULL && service->run == NULL)
+        return err_set(err,
+                       "it serves streams, but has no opened, data, finished or run");
     return 0;
 }
 
-/* Their rows may be longer or shorter than ours, as they know a later or an earlier struct. */
-static int copy_options(struct plug *plug, const struct usher_service *theirs, struct err *err)
+/* Their rows may be longer or shorter than ours, as they know a later or an earlier
+ * struct. */
+static int copy_options(struct plug *plug, const struct usher_service *theirs,
+                        struct err *err)
 {
     const char *from = (const char *)theirs->options;
     size_t step = theirs->option_size, count = 0;
     size_t part = step < sizeof(struct usher_option) ? step : sizeof(struct usher_option);
 
     if (from != NULL && (step < OPTION_SIZE || step > STRUCT_MAX))
-        return err_set(err, "its option rows say they have %zu bytes, at least %zu are needed",
+        return err_set(err,
+                       "its option rows say they have %zu bytes, at least %zu are needed",
                        step, OPTION_SIZE);
     while (from != NULL && count <= DESCRIPTOR_OPTIONS) {
         struct usher_option *row = MEM_PUSH(plug->options, count);
@@ -127,7 +138,8 @@ static int copy_options(struct plug *plug, const struct usher_service *theirs, s
         from += step;
     }
     if (count > DESCRIPTOR_OPTIONS)
-        return err_set(err, "more than %d options, or no USHER_OPTION_END", DESCRIPTOR_OPTIONS);
+        return err_set(err, "more than %d options, or no USHER_OPTION_END",
+                       DESCRIPTOR_OPTIONS);
     if (from == NULL)
         (void)MEM_PUSH(plug->options, count);
     plug->service.options = plug->options;
@@ -140,11 +152,12 @@ static int adopt(struct plug *plug, const struct usher_service *theirs, struct e
 
     if (check_version(theirs, err) == -1)
         return -1;
-    memcpy(service, theirs, theirs->size < sizeof(*service) ? theirs->size : sizeof(*service));
+    memcpy(service, theirs,
+           theirs->size < sizeof(*service) ? theirs->size : sizeof(*service));
     service->sentence = service->sentence != NULL ? service->sentence : "";
     service->max_input = service->max_input != 0 ? service->max_input : PLUG_INPUT_PRESET;
-    if (check_name(service->name, plug->path, err) == -1 || check_sizes(service, err) == -1
-        || copy_options(plug, theirs, err) == -1)
+    if (check_name(service->name, plug->path, err) == -1 ||
+        check_sizes(service, err) == -1 || copy_options(plug, theirs, err) == -1)
         return -1;
     return check_ways(service, err);
 }
@@ -160,7 +173,7 @@ int plug_adopt(struct plug *out, const struct usher_service *theirs, const char 
     return err_prefix(err, "%s", path);
 }
 
-/* ---- the file -------------------------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------------------- */
 
 /* Whoever may write what we load, or swap it in its folder, may run code as us. */
 static int check_owner(int fd, bool is_dir, bool only_root, struct err *err)
@@ -210,8 +223,8 @@ static int check_place(const char *dir, const char *path, bool only_root, struct
     return result;
 }
 
-/* By path and not by /proc/self/fd: the loader takes an object for loaded when it has seen the
- * name before, and a descriptor's number comes again. */
+/* By path and not by /proc/self/fd: the loader takes an object for loaded when it has
+ * seen the name before, and a descriptor's number comes again. */
 static const struct usher_service *load_file(const char *path, struct err *err)
 {
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -254,8 +267,9 @@ int plug_load_safe(struct plug *out, const char *dir, const char *name, bool onl
     if (builtin != NULL)
         return plug_adopt(out, builtin, BUILT_IN, err);
     if (!descriptor_is_name(name))
-        return err_set(err, "\"%s\" is not a plugin's name: only a-z, 0-9, _ and - may be in it",
-                       name);
+        return err_set(
+            err, "\"%s\" is not a plugin's name: only a-z, 0-9, _ and - may be in it",
+            name);
     if (dir[0] != '/')
         return err_set(err, "%s: the plugin directory must be an absolute path", dir);
     path = mem_print("%s/%s.so", dir, name);
@@ -269,7 +283,7 @@ int plug_load(struct plug *out, const char *dir, const char *name, struct err *e
     return plug_load_safe(out, dir, name, geteuid() == 0, err);
 }
 
-/* ---- configuration ---------------------------------------------------------------------- */
+/* ---- configuration ---------------------------------------------------------------- */
 
 static bool is_among(const char *key, const char *const *keys, size_t count)
 {
@@ -279,17 +293,16 @@ static bool is_among(const char *key, const char *const *keys, size_t count)
     return false;
 }
 
-static int set_key(const struct plug *plug, void *conf, const char *key, const char *value,
-                   struct err *err)
+static int set_key(const struct plug *plug, void *conf, const char *key,
+                   const char *value, struct err *err)
 {
     const struct usher_option *row = opt_find(plug->options, key);
 
     if (row == NULL) {
         const char *near = opt_nearest(plug->options, key);
 
-        return near != NULL
-                   ? err_set(err, "unknown option, did you mean %s?", near)
-                   : err_set(err, "unknown option");
+        return near != NULL ? err_set(err, "unknown option, did you mean %s?", near)
+                            : err_set(err, "unknown option");
     }
     return opt_set(row, conf, value, err);
 }
@@ -308,13 +321,13 @@ static int set_keys(const struct plug *plug, void *conf, const char *const *keys
     return 0;
 }
 
-void *plug_conf(const struct plug *plug, const char *const *keys, const char *const *values,
-                size_t count, struct err *err)
+void *plug_conf(const struct plug *plug, const char *const *keys,
+                const char *const *values, size_t count, struct err *err)
 {
     void *conf = mem_new(plug->service.conf_size + 1);
 
-    if (opt_preset(plug->options, conf, err) == 0
-        && set_keys(plug, conf, keys, values, count, err) == 0)
+    if (opt_preset(plug->options, conf, err) == 0 &&
+        set_keys(plug, conf, keys, values, count, err) == 0)
         return conf;
     plug_conf_free(plug, conf);
     return NULL;

@@ -9,27 +9,30 @@
 
 #define SHAPES_ALL (USHER_STREAM | USHER_DATAGRAM)
 
-/* Names of types on the wire, and the fields they fill; in the order of enum usher_type. */
+/* Names of types on the wire, and the fields they fill; in the order of enum usher_type.
+ */
 static const struct field {
     const char *name;
     size_t size, align;
     int64_t min, max; /* what the bounds of a row may be */
 } fields[] = {
-    [USHER_TYPE_BOOL] = { "bool", sizeof(bool), _Alignof(bool), INT64_MIN, INT64_MAX },
-    [USHER_TYPE_UINT] = { "uint", sizeof(unsigned), _Alignof(unsigned), 0, UINT_MAX },
-    [USHER_TYPE_SIZE] = { "size", sizeof(uint64_t), _Alignof(uint64_t), 0, INT64_MAX },
-    [USHER_TYPE_DURATION] = { "duration", sizeof(int64_t), _Alignof(int64_t), -1, INT64_MAX },
-    [USHER_TYPE_TEXT] = { "text", sizeof(char *), _Alignof(char *), 0, INT64_MAX },
-    [USHER_TYPE_ENUM] = { "enum", sizeof(int), _Alignof(int), INT64_MIN, INT64_MAX },
-    [USHER_TYPE_LIST] = { "list", sizeof(struct usher_list), _Alignof(struct usher_list), 0,
-                          INT64_MAX },
-    [USHER_TYPE_ADDRESS] = { "address", sizeof(struct usher_address),
-                             _Alignof(struct usher_address), INT64_MIN, INT64_MAX },
-    [USHER_TYPE_MODE] = { "mode", sizeof(unsigned), _Alignof(unsigned), INT64_MIN, INT64_MAX },
-    [USHER_TYPE_INT] = { "int", sizeof(int), _Alignof(int), INT_MIN, INT_MAX },
+    [USHER_TYPE_BOOL] = {"bool", sizeof(bool), _Alignof(bool), INT64_MIN, INT64_MAX},
+    [USHER_TYPE_UINT] = {"uint", sizeof(unsigned), _Alignof(unsigned), 0, UINT_MAX},
+    [USHER_TYPE_SIZE] = {"size", sizeof(uint64_t), _Alignof(uint64_t), 0, INT64_MAX},
+    [USHER_TYPE_DURATION] = {"duration", sizeof(int64_t), _Alignof(int64_t), -1,
+                             INT64_MAX},
+    [USHER_TYPE_TEXT] = {"text", sizeof(char *), _Alignof(char *), 0, INT64_MAX},
+    [USHER_TYPE_ENUM] = {"enum", sizeof(int), _Alignof(int), INT64_MIN, INT64_MAX},
+    [USHER_TYPE_LIST] = {"list", sizeof(struct usher_list), _Alignof(struct usher_list),
+                         0, INT64_MAX},
+    [USHER_TYPE_ADDRESS] = {"address", sizeof(struct usher_address),
+                            _Alignof(struct usher_address), INT64_MIN, INT64_MAX},
+    [USHER_TYPE_MODE] = {"mode", sizeof(unsigned), _Alignof(unsigned), INT64_MIN,
+                         INT64_MAX},
+    [USHER_TYPE_INT] = {"int", sizeof(int), _Alignof(int), INT_MIN, INT_MAX},
 };
 
-/* ---- rules ---------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------ */
 
 static bool is_word_of(const char *text, const char *letters)
 {
@@ -73,8 +76,8 @@ static int check_apart(const struct usher_option *a, const struct usher_option *
 {
     if (strcmp(a->key, b->key) == 0)
         return err_set(err, "it is there twice");
-    if (a->offset < b->offset + fields[b->type].size
-        && b->offset < a->offset + fields[a->type].size)
+    if (a->offset < b->offset + fields[b->type].size &&
+        b->offset < a->offset + fields[a->type].size)
         return err_set(err, "its field overlaps that of %s", b->key);
     return 0;
 }
@@ -90,7 +93,8 @@ static int check_row(const struct usher_option *rows, size_t at, size_t conf_siz
     return 0;
 }
 
-int descriptor_check_options(const struct usher_option *rows, size_t conf_size, struct err *err)
+int descriptor_check_options(const struct usher_option *rows, size_t conf_size,
+                             struct err *err)
 {
     void *scratch;
     int result;
@@ -113,7 +117,7 @@ int descriptor_check_options(const struct usher_option *rows, size_t conf_size, 
     return result;
 }
 
-/* ---- printing -------------------------------------------------------------------------- */
+/* ---- printing --------------------------------------------------------------------- */
 
 static void print_option(struct record_out *out, const struct usher_option *row)
 {
@@ -129,8 +133,8 @@ static void print_option(struct record_out *out, const struct usher_option *row)
 
 static bool has_callbacks(const struct usher_service *service)
 {
-    return service->opened != NULL || service->data != NULL || service->finished != NULL
-           || service->drained != NULL || service->gone != NULL;
+    return service->opened != NULL || service->data != NULL ||
+           service->finished != NULL || service->drained != NULL || service->gone != NULL;
 }
 
 void descriptor_print(struct record_out *out, const struct usher_service *service,
@@ -150,7 +154,7 @@ void descriptor_print(struct record_out *out, const struct usher_service *servic
     record_end(out);
 }
 
-/* ---- parsing --------------------------------------------------------------------------- */
+/* ---- parsing ---------------------------------------------------------------------- */
 
 static int parse_type(const char *name, enum usher_type *out, struct err *err)
 {
@@ -201,8 +205,8 @@ static int parse_option_field(struct usher_option *row, const struct record_fiel
 
 static bool is_head_key(const char *key)
 {
-    static const char *const keys[] = { "name",  "path",      "sentence", "shapes",
-                                        "needs", "callbacks", "run" };
+    static const char *const keys[] = {"name",  "path",      "sentence", "shapes",
+                                       "needs", "callbacks", "run"};
 
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (strcmp(key, keys[i]) == 0)
@@ -210,7 +214,8 @@ static bool is_head_key(const char *key)
     return false;
 }
 
-static int parse_options(struct descriptor *out, const struct record *record, struct err *err)
+static int parse_options(struct descriptor *out, const struct record *record,
+                         struct err *err)
 {
     size_t count = 0;
 
@@ -231,7 +236,8 @@ static int parse_options(struct descriptor *out, const struct record *record, st
     return 0;
 }
 
-static int parse_head(struct descriptor *out, const struct record *record, struct err *err)
+static int parse_head(struct descriptor *out, const struct record *record,
+                      struct err *err)
 {
     int64_t shapes, needs, callbacks, run;
 
@@ -242,10 +248,10 @@ static int parse_head(struct descriptor *out, const struct record *record, struc
         return err_set(err, "name: missing, or not of [a-z0-9_-]");
     if (out->path == NULL || (out->path[0] != '/' && strcmp(out->path, "built-in") != 0))
         return err_set(err, "path: missing or relative");
-    if (record_number(record, "shapes", 1, SHAPES_ALL, &shapes, err) == -1
-        || record_number(record, "needs", 0, UINT_MAX, &needs, err) == -1
-        || record_number(record, "callbacks", 0, 1, &callbacks, err) == -1
-        || record_number(record, "run", 0, 1, &run, err) == -1)
+    if (record_number(record, "shapes", 1, SHAPES_ALL, &shapes, err) == -1 ||
+        record_number(record, "needs", 0, UINT_MAX, &needs, err) == -1 ||
+        record_number(record, "callbacks", 0, 1, &callbacks, err) == -1 ||
+        record_number(record, "run", 0, 1, &run, err) == -1)
         return -1;
     out->shapes = (unsigned)shapes;
     out->needs = (unsigned)needs;
@@ -276,7 +282,8 @@ int descriptor_parse(struct descriptor *out, const struct record *record, struct
     out->options = mem_array(DESCRIPTOR_OPTIONS + 1, sizeof(*out->options));
     if (!record_is(record, "descriptor")) {
         err_set(err, "not a descriptor");
-    } else if (parse_head(out, record, err) == 0 && parse_options(out, record, err) == 0) {
+    } else if (parse_head(out, record, err) == 0 &&
+               parse_options(out, record, err) == 0) {
         size_t size = lay_out(out->options);
 
         if (descriptor_check_options(out->options, size, err) == 0)
@@ -300,7 +307,8 @@ void descriptor_free(struct descriptor *descriptor)
     mem_free(&descriptor->name);
     mem_free(&descriptor->path);
     mem_free(&descriptor->sentence);
-    for (struct usher_option *row = descriptor->options; row != NULL && row->key != NULL; row++) {
+    for (struct usher_option *row = descriptor->options; row != NULL && row->key != NULL;
+         row++) {
         mem_free(&row->key);
         mem_free(&row->preset);
         mem_free(&row->unit);

@@ -1,6 +1,6 @@
 /*
- * The child is replaced by one that behaves badly in a chosen way: start() gets the channel's
- * end as its context and may run what it likes there.
+ * The child is replaced by one that behaves badly in a chosen way: start() gets the
+ * channel's end as its context and may run what it likes there.
  */
 #include "plug/catalogue.h"
 
@@ -31,7 +31,7 @@ static int starts; /* how many children there were */
 /* cmocka and sanitizers catch what must kill; the daemon has no handlers. */
 static void forget_handlers(void)
 {
-    static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
     for (size_t i = 0; i < ARRAY_LEN(deadly); i++)
         signal(deadly[i], SIG_DFL);
@@ -56,11 +56,11 @@ static pid_t start_real(int (*child)(void *), void *context, struct err *err)
     return start_in(child, context);
 }
 
-/* ---- children ---------------------------------------------------------------------------- */
+/* ---- children --------------------------------------------------------------------- */
 
 static void take_request(int fd)
 {
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
     char bytes[1024];
 
     if (poll(&ready, 1, 5000) != 1 || recv(fd, bytes, sizeof(bytes), 0) <= 0)
@@ -75,7 +75,7 @@ static void say(int fd, const char *text)
 
 static int crashes(void *context)
 {
-    struct rlimit none = { 0, 0 };
+    struct rlimit none = {0, 0};
 
     setrlimit(RLIMIT_CORE, &none);
     take_request(*(int *)context);
@@ -114,7 +114,8 @@ static int says_something_else(void *context)
 static int describes_another(void *context)
 {
     take_request(*(int *)context);
-    say(*(int *)context, "descriptor name=y path=/y.so shapes=1 needs=0 callbacks=1 run=0");
+    say(*(int *)context,
+        "descriptor name=y path=/y.so shapes=1 needs=0 callbacks=1 run=0");
     return hangs(NULL);
 }
 
@@ -144,7 +145,7 @@ static int says_good_beforehand(void *context)
     return 4;
 }
 
-/* ---- tests -------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------ */
 
 static int (*behaviour)(void *);
 
@@ -177,15 +178,16 @@ static void bad_children_become_a_text(void **state)
         int (*child)(void *);
         const char *want;
     } cases[] = {
-        { crashes, "/d/x.so: it crashed when it was loaded: signal=11 (Segmentation fault)" },
-        { exits, "/d/x.so: it ended the process when it was loaded: exit=3" },
-        { hangs, "/d/x.so: it hung when it was loaded: no answer for 500 ms" },
-        { babbles,
-          "/d/x.so: it wrote nonsense where the catalogue answers when it was loaded" },
-        { says_something_else,
-          "/d/x.so: it wrote nonsense where the catalogue answers when it was loaded" },
-        { describes_another, "/d/x.so: its descriptor does not come through" },
-        { says_unprintable, "\\x1b[31mred\\x0a" },
+        {crashes,
+         "/d/x.so: it crashed when it was loaded: signal=11 (Segmentation fault)"},
+        {exits, "/d/x.so: it ended the process when it was loaded: exit=3"},
+        {hangs, "/d/x.so: it hung when it was loaded: no answer for 500 ms"},
+        {babbles,
+         "/d/x.so: it wrote nonsense where the catalogue answers when it was loaded"},
+        {says_something_else,
+         "/d/x.so: it wrote nonsense where the catalogue answers when it was loaded"},
+        {describes_another, "/d/x.so: its descriptor does not come through"},
+        {says_unprintable, "\\x1b[31mred\\x0a"},
     };
 
     (void)state;
@@ -257,15 +259,15 @@ static void a_descriptor_is_asked_for_once_and_stays(void **state)
 static void an_answer_before_the_question_is_not_believed(void **state)
 {
     struct catalogue catalogue = catalogue_with(start_behaviour);
-    struct catalogue_row row = { .dir = "/d", .plugin = "x" };
+    struct catalogue_row row = {.dir = "/d", .plugin = "x"};
     struct err err = ERR_EMPTY;
 
     (void)state;
     behaviour = says_good_beforehand;
     assert_non_null(catalogue_describe(&catalogue, "/d", "x", &err));
     behaviour = exits;
-    /* Either it was seen before the question, or it came in between and is taken: at most the
-     * plugin's own check() is skipped by that. */
+    /* Either it was seen before the question, or it came in between and is taken: at most
+     * the plugin's own check() is skipped by that. */
     if (catalogue_check(&catalogue, &row, &err) == -1)
         assert_string_equal(err.text, "it ended the process in its check(): exit=3");
     catalogue_close(&catalogue);
@@ -274,7 +276,7 @@ static void an_answer_before_the_question_is_not_believed(void **state)
 static void a_check_that_crashes_is_a_refusal(void **state)
 {
     struct catalogue catalogue = catalogue_with(start_behaviour);
-    struct catalogue_row row = { .dir = "/d", .plugin = "x" };
+    struct catalogue_row row = {.dir = "/d", .plugin = "x"};
     struct err err = ERR_EMPTY;
 
     (void)state;
@@ -293,14 +295,15 @@ static void the_real_child_refuses_what_plug_refuses(void **state)
     (void)state;
     assert_null(catalogue_describe(&catalogue, "/nowhere", "x", &err));
     assert_string_equal(
-        err.text, "/nowhere: cannot open the plugin directory: No such file or directory");
+        err.text,
+        "/nowhere: cannot open the plugin directory: No such file or directory");
     assert_null(catalogue_describe(&catalogue, "/usr/lib", "../x", &err));
     assert_non_null(strstr(err.text, "is not a plugin's name"));
     assert_int_equal(starts, 1); /* an error is not the child's end */
     catalogue_close(&catalogue);
 }
 
-/* ---- with the plugins that `make check` builds ------------------------------------------------ */
+/* ---- with the plugins that `make check` builds ------------------------------------ */
 
 static const char *plugins_dir(void)
 {
@@ -318,11 +321,11 @@ static void constructors_cost_a_line_each(void **state)
     static const struct {
         const char *plugin, *want; /* NULL: good */
     } plugins[] = {
-        { "crash_in_constructor", "it crashed when it was loaded: signal=11" },
-        { "newer", NULL },
-        { "hang_in_constructor", "it hung when it was loaded" },
-        { "old_abi", "built for plugin interface" },
-        { "blocking_run", NULL },
+        {"crash_in_constructor", "it crashed when it was loaded: signal=11"},
+        {"newer", NULL},
+        {"hang_in_constructor", "it hung when it was loaded"},
+        {"old_abi", "built for plugin interface"},
+        {"blocking_run", NULL},
     };
     const char *dir = plugins_dir();
     struct catalogue catalogue = catalogue_with(start_real);
@@ -330,11 +333,11 @@ static void constructors_cost_a_line_each(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(plugins); i++) {
         struct err err = ERR_EMPTY;
-        const struct descriptor *got = catalogue_describe(&catalogue, dir, plugins[i].plugin,
-                                                          &err);
+        const struct descriptor *got =
+            catalogue_describe(&catalogue, dir, plugins[i].plugin, &err);
 
-        if ((got != NULL) != (plugins[i].want == NULL)
-            || (got == NULL && strstr(err.text, plugins[i].want) == NULL))
+        if ((got != NULL) != (plugins[i].want == NULL) ||
+            (got == NULL && strstr(err.text, plugins[i].want) == NULL))
             fail_msg("%s: %s", plugins[i].plugin, err.text);
     }
     assert_int_equal(starts, 3);
@@ -343,9 +346,9 @@ static void constructors_cost_a_line_each(void **state)
 
 static void options_are_shown_to_the_real_plugin(void **state)
 {
-    static const char *const keys[] = { "first" };
-    static const char *const values[] = { "9" }, *const too_much[] = { "10" };
-    struct catalogue_row row = { plugins_dir(), "newer", keys, values, 1 };
+    static const char *const keys[] = {"first"};
+    static const char *const values[] = {"9"}, *const too_much[] = {"10"};
+    struct catalogue_row row = {plugins_dir(), "newer", keys, values, 1};
     struct catalogue catalogue = catalogue_with(start_real);
     struct err err = ERR_EMPTY;
 

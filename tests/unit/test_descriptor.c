@@ -29,15 +29,15 @@ static const struct usher_option all_options[] = {
     USHER_OPTION_UINT(struct all_conf, count, "7", 1, 4294967295, "things", "How many."),
     USHER_OPTION_SIZE(struct all_conf, room, "64k", 1, 1048576, "Room, with \\ and \"."),
     USHER_OPTION_DURATION(struct all_conf, pause, "none", -1, 60000, "Wait."),
-    USHER_OPTION_TEXT(struct all_conf, text, "a, b\x01\xff = c", 0, 20, "Some text, commas."),
+    USHER_OPTION_TEXT(struct all_conf, text, "a, b\x01\xff = c", 0, 20,
+                      "Some text, commas."),
     USHER_OPTION_ENUM(struct all_conf, kind, "two", "one|two|three", "Which."),
     USHER_OPTION_LIST(struct all_conf, names, NULL, 0, 9, "Names."),
     USHER_OPTION_ADDRESS(struct all_conf, to, "127.0.0.1:7", "Where to."),
     USHER_OPTION_INT(struct all_conf, level, "-3", -5, 5, NULL, ""),
-    { "mode", USHER_TYPE_MODE, offsetof(struct all_conf, mode), "0660", 0, 4095, NULL, NULL,
-      "A mode." },
-    USHER_OPTION_END
-};
+    {"mode", USHER_TYPE_MODE, offsetof(struct all_conf, mode), "0660", 0, 4095, NULL,
+     NULL, "A mode."},
+    USHER_OPTION_END};
 
 static size_t use_all(struct usher_conn *conn, const void *bytes, size_t count)
 {
@@ -129,10 +129,10 @@ static void a_struct_of_its_own_can_be_filled(void **state)
     conf = mem_new(descriptor_conf_size(&got));
     assert_int_equal(opt_preset(got.options, conf, &err), 0);
     assert_int_equal(opt_set(opt_find(got.options, "count"), conf, "9", &err), 0);
-    assert_string_equal(opt_text(opt_find(got.options, "count"), conf, 0, text, sizeof(text)),
-                        "9");
-    assert_string_equal(opt_text(opt_find(got.options, "kind"), conf, 0, text, sizeof(text)),
-                        "two");
+    assert_string_equal(
+        opt_text(opt_find(got.options, "count"), conf, 0, text, sizeof(text)), "9");
+    assert_string_equal(
+        opt_text(opt_find(got.options, "kind"), conf, 0, text, sizeof(text)), "two");
     opt_free(got.options, conf);
     mem_free(&conf);
     record_out_free(&out);
@@ -140,32 +140,32 @@ static void a_struct_of_its_own_can_be_filled(void **state)
 }
 
 #define HEAD "descriptor name=x path=/x.so shapes=1 needs=0 callbacks=1 run=0"
-#define ROW " option=a type=uint min=0 max=9"
+#define ROW  " option=a type=uint min=0 max=9"
 
 static void nonsense_is_refused(void **state)
 {
     static const struct {
         const char *line, *want;
     } refused[] = {
-        { "good", "not a descriptor" },
-        { "descriptor name=X path=/x.so shapes=1 needs=0 callbacks=1 run=0", "name: " },
-        { "descriptor path=/x.so shapes=1 needs=0 callbacks=1 run=0", "name: " },
-        { "descriptor name=x path=x.so shapes=1 needs=0 callbacks=1 run=0", "path: " },
-        { "descriptor name=x path=/x.so shapes=0 needs=0 callbacks=1 run=0", "shapes" },
-        { "descriptor name=x path=/x.so shapes=4 needs=0 callbacks=1 run=0", "shapes" },
-        { "descriptor name=x path=/x.so shapes=1 callbacks=1 run=0", "needs" },
-        { "descriptor name=x path=/x.so shapes=1 needs=0 callbacks=2 run=0", "callbacks" },
-        { HEAD " wing=1", "wing: not expected here" },
-        { HEAD ROW " wing=1", "wing: not expected here" },
-        { HEAD ROW " help=a help=b", "help: not expected here" },
-        { HEAD " option=A type=uint min=0 max=9", "option 1: its key is not of [a-z0-9_]" },
-        { HEAD " option=a type=what min=0 max=9", "unknown type what" },
-        { HEAD " option=a type=uint min=x max=9", "min: not a number" },
-        { HEAD " option=a type=uint min=9 max=0", "option a: its min is above its max" },
-        { HEAD " option=a type=uint min=-1 max=0", "option a: its range is wider" },
-        { HEAD " option=a type=enum min=0 max=0", "option a: it has no choices" },
-        { HEAD ROW ROW, "option a: it is there twice" },
-        { HEAD ROW " preset=10", "the default of a" },
+        {"good", "not a descriptor"},
+        {"descriptor name=X path=/x.so shapes=1 needs=0 callbacks=1 run=0", "name: "},
+        {"descriptor path=/x.so shapes=1 needs=0 callbacks=1 run=0", "name: "},
+        {"descriptor name=x path=x.so shapes=1 needs=0 callbacks=1 run=0", "path: "},
+        {"descriptor name=x path=/x.so shapes=0 needs=0 callbacks=1 run=0", "shapes"},
+        {"descriptor name=x path=/x.so shapes=4 needs=0 callbacks=1 run=0", "shapes"},
+        {"descriptor name=x path=/x.so shapes=1 callbacks=1 run=0", "needs"},
+        {"descriptor name=x path=/x.so shapes=1 needs=0 callbacks=2 run=0", "callbacks"},
+        {HEAD " wing=1", "wing: not expected here"},
+        {HEAD ROW " wing=1", "wing: not expected here"},
+        {HEAD ROW " help=a help=b", "help: not expected here"},
+        {HEAD " option=A type=uint min=0 max=9", "option 1: its key is not of [a-z0-9_]"},
+        {HEAD " option=a type=what min=0 max=9", "unknown type what"},
+        {HEAD " option=a type=uint min=x max=9", "min: not a number"},
+        {HEAD " option=a type=uint min=9 max=0", "option a: its min is above its max"},
+        {HEAD " option=a type=uint min=-1 max=0", "option a: its range is wider"},
+        {HEAD " option=a type=enum min=0 max=0", "option a: it has no choices"},
+        {HEAD ROW ROW, "option a: it is there twice"},
+        {HEAD ROW " preset=10", "the default of a"},
     };
 
     (void)state;
@@ -209,7 +209,7 @@ static void more_options_than_fit_are_refused(void **state)
     memset(rows, 0, sizeof(rows));
     for (size_t i = 0; i <= DESCRIPTOR_OPTIONS; i++) {
         snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
-        rows[i] = (struct usher_option){ .key = keys[i], .offset = i, .max = 1 };
+        rows[i] = (struct usher_option){.key = keys[i], .offset = i, .max = 1};
     }
     assert_int_equal(descriptor_check_options(rows, DESCRIPTOR_OPTIONS + 1, &err), -1);
     rows[DESCRIPTOR_OPTIONS].key = NULL;

@@ -24,9 +24,7 @@ struct conf {
 static const struct usher_option options[] = {
     USHER_OPTION_UINT(struct conf, size, "512", 1, 65507, "bytes", "Longest."),
     USHER_OPTION_TEXT(struct conf, text, "", 0, 9, NULL),
-    USHER_OPTION_LIST(struct conf, names, NULL, 0, 3, "Names."),
-    USHER_OPTION_END
-};
+    USHER_OPTION_LIST(struct conf, names, NULL, 0, 3, "Names."), USHER_OPTION_END};
 
 static size_t use_all(struct usher_conn *conn, const void *bytes, size_t count)
 {
@@ -47,15 +45,9 @@ static void answer(struct usher_dgram *dgram)
 }
 
 static const struct usher_service good = {
-    USHER_SERVICE_HEADER,
-    .name = "good",
-    .shapes = USHER_STREAM | USHER_DATAGRAM,
-    .sentence = "Good.",
-    .options = options,
-    .conf_size = sizeof(struct conf),
-    .conn_size = 8,
-    .data = use_all,
-    .datagram = answer,
+    USHER_SERVICE_HEADER, .name = "good",     .shapes = USHER_STREAM | USHER_DATAGRAM,
+    .sentence = "Good.",  .options = options, .conf_size = sizeof(struct conf),
+    .conn_size = 8,       .data = use_all,    .datagram = answer,
 };
 
 static void a_good_one_is_copied(void **state)
@@ -96,37 +88,30 @@ static void one_without_options_has_an_empty_table(void **state)
     plug_free(&plug);
 }
 
-/* ---- wrong ones ------------------------------------------------------------------------- */
+/* ---- wrong ones ------------------------------------------------------------------- */
 
 static const struct usher_option bad_preset[] = {
-    USHER_OPTION_UINT(struct conf, size, "70000", 1, 65507, "bytes", ""), USHER_OPTION_END
-};
+    USHER_OPTION_UINT(struct conf, size, "70000", 1, 65507, "bytes", ""),
+    USHER_OPTION_END};
 static const struct usher_option bad_key[] = {
-    { "no-dash", USHER_TYPE_UINT, 0, NULL, 0, 1, NULL, NULL, "" }, USHER_OPTION_END
-};
+    {"no-dash", USHER_TYPE_UINT, 0, NULL, 0, 1, NULL, NULL, ""}, USHER_OPTION_END};
 static const struct usher_option bad_type[] = {
-    { "what", (enum usher_type)99, 0, NULL, 0, 1, NULL, NULL, "" }, USHER_OPTION_END
-};
+    {"what", (enum usher_type)99, 0, NULL, 0, 1, NULL, NULL, ""}, USHER_OPTION_END};
 static const struct usher_option bad_offset[] = {
-    { "far", USHER_TYPE_UINT, sizeof(struct conf) - 3, NULL, 0, 1, NULL, NULL, "" },
-    USHER_OPTION_END
-};
+    {"far", USHER_TYPE_UINT, sizeof(struct conf) - 3, NULL, 0, 1, NULL, NULL, ""},
+    USHER_OPTION_END};
 static const struct usher_option bad_offset_wrap[] = {
-    { "far", USHER_TYPE_UINT, SIZE_MAX - 1, NULL, 0, 1, NULL, NULL, "" }, USHER_OPTION_END
-};
+    {"far", USHER_TYPE_UINT, SIZE_MAX - 1, NULL, 0, 1, NULL, NULL, ""}, USHER_OPTION_END};
 static const struct usher_option unaligned[] = {
-    { "odd", USHER_TYPE_UINT, 1, NULL, 0, 1, NULL, NULL, "" }, USHER_OPTION_END
-};
+    {"odd", USHER_TYPE_UINT, 1, NULL, 0, 1, NULL, NULL, ""}, USHER_OPTION_END};
 static const struct usher_option overlapping[] = {
-    { "one", USHER_TYPE_SIZE, 0, NULL, 0, 1, NULL, NULL, "" },
-    { "two", USHER_TYPE_UINT, 4, NULL, 0, 1, NULL, NULL, "" },
-    USHER_OPTION_END
-};
+    {"one", USHER_TYPE_SIZE, 0, NULL, 0, 1, NULL, NULL, ""},
+    {"two", USHER_TYPE_UINT, 4, NULL, 0, 1, NULL, NULL, ""},
+    USHER_OPTION_END};
 static const struct usher_option twice[] = {
-    { "one", USHER_TYPE_UINT, 0, NULL, 0, 1, NULL, NULL, "" },
-    { "one", USHER_TYPE_UINT, 4, NULL, 0, 1, NULL, NULL, "" },
-    USHER_OPTION_END
-};
+    {"one", USHER_TYPE_UINT, 0, NULL, 0, 1, NULL, NULL, ""},
+    {"one", USHER_TYPE_UINT, 4, NULL, 0, 1, NULL, NULL, ""},
+    USHER_OPTION_END};
 
 #define P "/lib/good.so: "
 
@@ -135,32 +120,34 @@ static const struct wrong {
     struct usher_service service; /* what is 0 or NULL here is taken from the good one */
     bool without_data, without_datagram;
 } wrongs[] = {
-    { P "built for plugin interface 2, this daemon has 1", .service.abi = 2 },
-    { P "its descriptor says it has 16 bytes, at least ", .service.size = 16 },
-    { P "its descriptor says it has 1000000 bytes, at least ", .service.size = 1000000 },
-    { P "its option rows say they have 8 bytes, at least ", .service.option_size = 8 },
-    { P "it calls itself \"other\"", .service.name = "other" },
-    { P "it calls itself \"goo\"", .service.name = "goo" },
-    { P "its name is missing, or not of [a-z0-9_-]", .service.name = "../good" },
-    { P "conf_size 1048577 is above 1048576", .service.conf_size = 1048577 },
-    { P "conn_size 65537 is above 65536", .service.conn_size = 65537 },
-    { P "max_input 16777217 is above 16777216", .service.max_input = 16777217 },
-    { P "shapes 0x4: neither stream nor datagram, or something unknown", .service.shapes = 4 },
-    { P "needs 0x40: something this daemon does not know", .service.needs = 64 },
-    { P "it serves streams, but has no opened, data, finished or run", .without_data = true },
-    { P "it serves datagrams, but has no datagram", .without_datagram = true },
-    { P "the default of size: 70000 is above 65507", .service.options = bad_preset },
-    { P "option 1: its key is not of [a-z0-9_]", .service.options = bad_key },
-    { P "option what: its type 99 is unknown", .service.options = bad_type },
-    { P "option far: its field ends beyond conf_size", .service.options = bad_offset },
-    { P "option far: its field ends beyond conf_size", .service.options = bad_offset_wrap },
-    { P "option odd: its field is not aligned", .service.options = unaligned },
-    { P "option two: its field overlaps that of one", .service.options = overlapping },
-    { P "option one: it is there twice", .service.options = twice },
+    {P "built for plugin interface 2, this daemon has 1", .service.abi = 2},
+    {P "its descriptor says it has 16 bytes, at least ", .service.size = 16},
+    {P "its descriptor says it has 1000000 bytes, at least ", .service.size = 1000000},
+    {P "its option rows say they have 8 bytes, at least ", .service.option_size = 8},
+    {P "it calls itself \"other\"", .service.name = "other"},
+    {P "it calls itself \"goo\"", .service.name = "goo"},
+    {P "its name is missing, or not of [a-z0-9_-]", .service.name = "../good"},
+    {P "conf_size 1048577 is above 1048576", .service.conf_size = 1048577},
+    {P "conn_size 65537 is above 65536", .service.conn_size = 65537},
+    {P "max_input 16777217 is above 16777216", .service.max_input = 16777217},
+    {P "shapes 0x4: neither stream nor datagram, or something unknown",
+     .service.shapes = 4},
+    {P "needs 0x40: something this daemon does not know", .service.needs = 64},
+    {P "it serves streams, but has no opened, data, finished or run",
+     .without_data = true},
+    {P "it serves datagrams, but has no datagram", .without_datagram = true},
+    {P "the default of size: 70000 is above 65507", .service.options = bad_preset},
+    {P "option 1: its key is not of [a-z0-9_]", .service.options = bad_key},
+    {P "option what: its type 99 is unknown", .service.options = bad_type},
+    {P "option far: its field ends beyond conf_size", .service.options = bad_offset},
+    {P "option far: its field ends beyond conf_size", .service.options = bad_offset_wrap},
+    {P "option odd: its field is not aligned", .service.options = unaligned},
+    {P "option two: its field overlaps that of one", .service.options = overlapping},
+    {P "option one: it is there twice", .service.options = twice},
 };
 
-#define OVERRIDE(field)                                                                        \
-    if (wrong->service.field)                                                                  \
+#define OVERRIDE(field)                                                                  \
+    if (wrong->service.field)                                                            \
     service.field = wrong->service.field
 
 static struct usher_service made_wrong(const struct wrong *wrong)
@@ -212,7 +199,8 @@ static void a_table_without_an_end_is_refused(void **state)
         rows[i].key = "a";
     service.options = rows;
     assert_int_equal(plug_adopt(&plug, &service, "good.so", &err), -1);
-    assert_string_equal(err.text, "good.so: more than 100 options, or no USHER_OPTION_END");
+    assert_string_equal(err.text,
+                        "good.so: more than 100 options, or no USHER_OPTION_END");
     mem_free(&rows);
 }
 
@@ -221,11 +209,11 @@ static void a_newer_one_is_cut_to_what_we_know(void **state)
     struct later_option {
         struct usher_option known;
         const char *since;
-    } rows[] = { { options[0], "2" }, { options[1], "2" }, { { 0 }, NULL } };
+    } rows[] = {{options[0], "2"}, {options[1], "2"}, {{0}, NULL}};
     struct {
         struct usher_service known;
         void *later[4];
-    } service = { .known = good };
+    } service = {.known = good};
     struct plug plug;
     struct err err = ERR_EMPTY;
 
@@ -240,12 +228,12 @@ static void a_newer_one_is_cut_to_what_we_know(void **state)
     plug_free(&plug);
 }
 
-/* ---- configuration ------------------------------------------------------------------------ */
+/* ---- configuration ---------------------------------------------------------------- */
 
 static void conf_is_presets_and_then_pairs(void **state)
 {
-    static const char *const keys[] = { "names", "text", "names" };
-    static const char *const values[] = { "x", "hello", "y" };
+    static const char *const keys[] = {"names", "text", "names"};
+    static const char *const values[] = {"x", "hello", "y"};
     struct plug plug;
     struct err err = ERR_EMPTY;
     struct conf *conf;
@@ -267,9 +255,9 @@ static void wrong_pairs_are_refused(void **state)
     static const struct {
         const char *key, *value, *want;
     } refused[] = {
-        { "size", "70000", "size: 70000 is above 65507" },
-        { "sizes", "1", "sizes: unknown option, did you mean size?" },
-        { "zzzzzzzz", "1", "zzzzzzzz: unknown option" },
+        {"size", "70000", "size: 70000 is above 65507"},
+        {"sizes", "1", "sizes: unknown option, did you mean size?"},
+        {"zzzzzzzz", "1", "zzzzzzzz: unknown option"},
     };
     struct plug plug;
     struct err err = ERR_EMPTY;
@@ -283,7 +271,7 @@ static void wrong_pairs_are_refused(void **state)
     plug_free(&plug);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------ */
 
 struct place {
     char dir[64], file[96];
@@ -328,7 +316,8 @@ static void assert_refused(const struct place *place, const char *want)
     struct err err = ERR_EMPTY;
 
     assert_int_equal(plug_load(&plug, place->dir, "x", &err), -1);
-    if (strncmp(err.text, place->dir, strlen(place->dir)) != 0 || strstr(err.text, want) == NULL)
+    if (strncmp(err.text, place->dir, strlen(place->dir)) != 0 ||
+        strstr(err.text, want) == NULL)
         fail_msg("want \"%s\", got \"%s\"", want, err.text);
 }
 
@@ -360,8 +349,8 @@ static void what_others_may_write_is_refused(void **state)
     assert_refused(place, "/x.so: others than its owner may write it (mode 0646)");
     write_file(place, 0664);
     assert_int_equal(plug_load_safe(&plug, place->dir, "x", true, &err), -1);
-    assert_non_null(strstr(err.text, geteuid() == 0 ? "may write it (mode 0664)"
-                                                    : "not by root"));
+    assert_non_null(
+        strstr(err.text, geteuid() == 0 ? "may write it (mode 0664)" : "not by root"));
     write_file(place, 0644);
     assert_int_equal(chmod(place->dir, 0777), 0);
     assert_refused(place, ": others than its owner may write it (mode 0777)");
@@ -383,13 +372,13 @@ static void names_and_folders_must_be_plain(void **state)
     static const struct {
         const char *dir, *name, *want;
     } refused[] = {
-        { "/usr/lib", "../x", "\"../x\" is not a plugin's name" },
-        { "/usr/lib", "/bin/x", "\"/bin/x\" is not a plugin's name" },
-        { "/usr/lib", "", "\"\" is not a plugin's name" },
-        { "lib", "x", "lib: the plugin directory must be an absolute path" },
-        { "", "x", ": the plugin directory must be an absolute path" },
-        { "/nowhere", "x", "/nowhere: cannot open the plugin directory: No such file" },
-        { "/etc/passwd", "x", "/etc/passwd: cannot open the plugin directory: Not a dir" },
+        {"/usr/lib", "../x", "\"../x\" is not a plugin's name"},
+        {"/usr/lib", "/bin/x", "\"/bin/x\" is not a plugin's name"},
+        {"/usr/lib", "", "\"\" is not a plugin's name"},
+        {"lib", "x", "lib: the plugin directory must be an absolute path"},
+        {"", "x", ": the plugin directory must be an absolute path"},
+        {"/nowhere", "x", "/nowhere: cannot open the plugin directory: No such file"},
+        {"/etc/passwd", "x", "/etc/passwd: cannot open the plugin directory: Not a dir"},
     };
 
     (void)state;
@@ -409,15 +398,15 @@ static void built_plugins_are_loaded_or_refused(void **state)
     static const struct {
         const char *name, *want; /* NULL: loads */
     } plugins[] = {
-        { "newer", NULL },
-        { "blocking_run", NULL },
-        { "reads_nothing", NULL },
-        { "old_abi", "/old_abi.so: built for plugin interface 0, this daemon has 1" },
-        { "no_symbol", "/no_symbol.so: no symbol usher_service: not a plugin" },
-        { "null_hooks", "/null_hooks.so: shapes 0x0: neither stream nor datagram" },
-        { "no_datagram", "/no_datagram.so: it serves datagrams, but has no datagram" },
-        { "bad_offset", "/bad_offset.so: " },
-        { "bad_options", "/bad_options.so: the default of size: 70000 is above 65535" },
+        {"newer", NULL},
+        {"blocking_run", NULL},
+        {"reads_nothing", NULL},
+        {"old_abi", "/old_abi.so: built for plugin interface 0, this daemon has 1"},
+        {"no_symbol", "/no_symbol.so: no symbol usher_service: not a plugin"},
+        {"null_hooks", "/null_hooks.so: shapes 0x0: neither stream nor datagram"},
+        {"no_datagram", "/no_datagram.so: it serves datagrams, but has no datagram"},
+        {"bad_offset", "/bad_offset.so: "},
+        {"bad_options", "/bad_options.so: the default of size: 70000 is above 65535"},
     };
     char dir[512];
 
@@ -431,8 +420,8 @@ static void built_plugins_are_loaded_or_refused(void **state)
         struct err err = ERR_EMPTY;
         int result = plug_load(&plug, dir, plugins[i].name, &err);
 
-        if (result != (plugins[i].want == NULL ? 0 : -1)
-            || (result == -1 && strstr(err.text, plugins[i].want) == NULL))
+        if (result != (plugins[i].want == NULL ? 0 : -1) ||
+            (result == -1 && strstr(err.text, plugins[i].want) == NULL))
             fail_msg("%s: %s", plugins[i].name, err.text);
         plug_free(&plug);
     }
@@ -474,7 +463,8 @@ int main(void)
         cmocka_unit_test(a_newer_one_is_cut_to_what_we_know),
         cmocka_unit_test(conf_is_presets_and_then_pairs),
         cmocka_unit_test(wrong_pairs_are_refused),
-        cmocka_unit_test_setup_teardown(what_is_no_object_is_refused, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(what_is_no_object_is_refused, make_place,
+                                        remove_place),
         cmocka_unit_test_setup_teardown(what_others_may_write_is_refused, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(another_owner_is_refused_by_root, make_place,

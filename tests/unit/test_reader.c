@@ -1,6 +1,7 @@
 /*
- * What the reader does between the bytes and the plan is conf's affair and tested there: here
- * check_build() is replaced by one that behaves as each test wants, in the reader's process.
+ * What the reader does between the bytes and the plan is conf's affair and tested there:
+ * here check_build() is replaced by one that behaves as each test wants, in the reader's
+ * process.
  */
 #include "master/reader.h"
 
@@ -27,7 +28,7 @@
 #include "conf/keys.h"
 #include "loop/sig.h"
 
-/* ---- what the reader runs -------------------------------------------------------------------- */
+/* ---- what the reader runs --------------------------------------------------------- */
 
 static struct plan *(*behaviour)(struct mistakes *mistakes);
 
@@ -166,8 +167,9 @@ static struct plan *telling(struct mistakes *mistakes)
 
     for (int fd = 0; fd < 1024; fd++)
         count += fcntl(fd, F_GETFD) != -1;
-    mistake_add(mistakes, "me", 0, "%s fds=%zu nnp=%d session=%s", geteuid() == 0 ? "root" : "user",
-                count, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
+    mistake_add(mistakes, "me", 0, "%s fds=%zu nnp=%d session=%s",
+                geteuid() == 0 ? "root" : "user", count,
+                prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
                 getsid(0) == getpid() ? "own" : "shared");
     return NULL;
 }
@@ -179,7 +181,7 @@ static struct plan *wrong_often(struct mistakes *mistakes)
     return NULL;
 }
 
-/* ---- tests -------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------ */
 
 struct place {
     char dir[64], file[96];
@@ -210,12 +212,14 @@ static int remove_place(void **state)
     return rmdir(place.dir);
 }
 
-static struct plan *read_now(struct plan *(*how)(struct mistakes *), struct mistakes *mistakes)
+static struct plan *read_now(struct plan *(*how)(struct mistakes *),
+                             struct mistakes *mistakes)
 {
-    struct reader_input input = { .config = place.file, .timeout_ms = how == hanging ? 300 : 0 };
+    struct reader_input input = {.config = place.file,
+                                 .timeout_ms = how == hanging ? 300 : 0};
 
     behaviour = how;
-    *mistakes = (struct mistakes){ 0 };
+    *mistakes = (struct mistakes){0};
     return reader_run_now(&input, mistakes);
 }
 
@@ -273,16 +277,16 @@ static void a_bad_end_is_one_mistake(void **state)
         struct plan *(*how)(struct mistakes *mistakes);
         const char *want;
     } ends[] = {
-        { killed, "the reader ended: signal=9 (Killed)" },
-        { failed, "the reader ended: exit=5" },
-        { ended, "the reader: what it printed was cut off" },
-        { cut_off, "the reader: what it printed was cut off" },
-        { silent, "the reader: it printed nothing" },
-        { babbling, "the reader: " },
-        { half_a_plan, "the reader: " },
-        { mistakes_and_more, "the reader: it printed mistakes and a plan" },
-        { hanging, "the reader took longer than 300 ms" },
-        { endless, "the reader printed more than 8388608 bytes" },
+        {killed, "the reader ended: signal=9 (Killed)"},
+        {failed, "the reader ended: exit=5"},
+        {ended, "the reader: what it printed was cut off"},
+        {cut_off, "the reader: what it printed was cut off"},
+        {silent, "the reader: it printed nothing"},
+        {babbling, "the reader: "},
+        {half_a_plan, "the reader: "},
+        {mistakes_and_more, "the reader: it printed mistakes and a plan"},
+        {hanging, "the reader took longer than 300 ms"},
+        {endless, "the reader printed more than 8388608 bytes"},
     };
 
     (void)state;
@@ -320,7 +324,7 @@ static void a_missing_table_is_a_mistake(void **state)
     mistakes_free(&mistakes);
 }
 
-/* ---- in a loop ----------------------------------------------------------------------------------- */
+/* ---- in a loop -------------------------------------------------------------------- */
 
 struct seen {
     struct loop loop;
@@ -352,7 +356,7 @@ static void collect(const struct signalfd_siginfo *info, void *context)
 
 static void open_seen(struct seen *seen)
 {
-    static const int signals[] = { SIGCHLD, 0 };
+    static const int signals[] = {SIGCHLD, 0};
     struct err err = ERR_EMPTY;
 
     memset(seen, 0, sizeof(*seen));
@@ -362,7 +366,7 @@ static void open_seen(struct seen *seen)
 
 static void done_is_called_once_from_the_loop(void **state)
 {
-    struct reader_input input = { .config = place.file };
+    struct reader_input input = {.config = place.file};
     struct err err = ERR_EMPTY;
     struct seen seen;
 
@@ -379,7 +383,7 @@ static void done_is_called_once_from_the_loop(void **state)
 
 static void a_cancelled_one_says_nothing(void **state)
 {
-    struct reader_input input = { .config = place.file };
+    struct reader_input input = {.config = place.file};
     struct err err = ERR_EMPTY;
     struct reader *reader;
     struct seen seen;
@@ -398,7 +402,7 @@ static void a_cancelled_one_says_nothing(void **state)
     loop_close(&seen.loop);
 }
 
-/* ---- what is left ------------------------------------------------------------------------------------ */
+/* ---- what is left ----------------------------------------------------------------- */
 
 static size_t at_start;
 
