@@ -64,18 +64,23 @@ libproc_a_SOURCES = \
 
 libflow_a_SOURCES = \
 	src/flow/conn.c src/flow/conn.h \
+	src/flow/deadline.c \
 	src/flow/env.c src/flow/env.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.h \
 	src/flow/host.c src/flow/host.h \
+	src/flow/input.c \
 	src/flow/listener.c src/flow/listener.h \
+	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
 	src/flow/peer.c src/flow/peer.h \
+	src/flow/request.c src/flow/request.h \
 	src/flow/row.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \
 	src/flow/run_exec.c src/flow/run_exec.h \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
+	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h
 

@@ -55,6 +55,9 @@ UNIT_TESTS = \
 	tests/unit/test_descriptor \
 	tests/unit/test_record \
 	tests/unit/test_loop \
+	tests/unit/test_sig \
+	tests/unit/test_solo \
+	tests/unit/test_bind \
 	tests/unit/test_dgram \
 	tests/unit/test_endpoint \
 	tests/unit/test_catalogue \
@@ -86,7 +89,11 @@ LIVE_TESTS = \
 	tests/live/20-clients.t \
 	tests/live/30-exec.t \
 	tests/live/40-wait.t \
-	tests/live/50-reload.t
+	tests/live/50-reload.t \
+	tests/live/60-crash.t \
+	tests/live/70-start.t \
+	tests/live/80-limits.t \
+	tests/live/90-udp-safety.t
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
