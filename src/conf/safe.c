@@ -122,7 +122,9 @@ static int walk_link(struct walk *walk, const char *name, struct err *err)
  * the file's own folder must still be root's alone, since new files in it would count. */
 static bool is_sticky(const struct walk *walk, const struct stat *st)
 {
-    return st->st_uid == 0 && (st->st_mode & S_ISVTX) != 0 && !is_last(walk);
+    const char *rest = walk->rest + strspn(walk->rest, "/");
+
+    return st->st_uid == 0 && (st->st_mode & S_ISVTX) != 0 && strchr(rest, '/') != NULL;
 }
 
 static int walk_into(struct walk *walk, const char *name, const struct stat *st,
