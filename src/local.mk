@@ -67,15 +67,16 @@ libflow_a_SOURCES = \
 	src/flow/deadline.c \
 	src/flow/env.c src/flow/env.h \
 	src/flow/farewell.c src/flow/farewell.h \
-	src/flow/flow.h \
+	src/flow/flow.c src/flow/flow.h \
 	src/flow/host.c src/flow/host.h \
 	src/flow/input.c \
+	src/flow/job.c src/flow/job.h \
 	src/flow/listener.c src/flow/listener.h \
 	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
 	src/flow/peer.c src/flow/peer.h \
 	src/flow/request.c src/flow/request.h \
-	src/flow/row.h \
+	src/flow/row.c src/flow/row.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \
 	src/flow/run_exec.c src/flow/run_exec.h \
 	src/flow/run_fork.c src/flow/run_fork.h \
