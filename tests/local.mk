@@ -2,6 +2,7 @@
 TEST_EXTENSIONS = .t
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 T_LOG_DRIVER = $(LOG_DRIVER)
+LOG_COMPILER = $(top_srcdir)/tests/support/cmocka.sh
 # A script says in its lines what failed: its exit status would count that once more.
 AM_T_LOG_DRIVER_FLAGS = --ignore-exit
 AM_TESTS_ENVIRONMENT = CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
@@ -101,7 +102,7 @@ EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 EXTRA_DIST += tests/install/install.t tests/install/hello.c tests/install/files.golden
 
 # make check TESTS='$(UNIT_TESTS)' LOG_COMPILER=tests/support/valgrind.sh
-EXTRA_DIST += tests/support/valgrind.sh
+EXTRA_DIST += tests/support/valgrind.sh tests/support/cmocka.sh
 
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 # A unit test links its layer and the ones below.

@@ -7,4 +7,4 @@ case $1 in
     exit 0
     ;;
 esac
-exec valgrind --quiet --leak-check=full --error-exitcode=99 --child-silent-after-fork=yes "$@"
+exec "$(dirname "$0")/cmocka.sh" valgrind --quiet --leak-check=full --error-exitcode=99 --child-silent-after-fork=yes "$@"
