@@ -66,15 +66,21 @@ libflow_a_SOURCES = \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/deadline.c \
 	src/flow/env.c src/flow/env.h \
+	src/flow/errpipe.c src/flow/errpipe.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/host.c src/flow/host.h \
+	src/flow/identity.c src/flow/identity.h \
 	src/flow/input.c \
 	src/flow/job.c src/flow/job.h \
 	src/flow/listener.c src/flow/listener.h \
+	src/flow/logline.c src/flow/logline.h \
+	src/flow/orders.c src/flow/orders.h \
 	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
 	src/flow/peer.c src/flow/peer.h \
+	src/flow/program.c src/flow/program.h \
+	src/flow/queue.c src/flow/queue.h \
 	src/flow/request.c src/flow/request.h \
 	src/flow/row.c src/flow/row.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \

@@ -61,6 +61,7 @@ UNIT_TESTS = \
 	tests/unit/test_bind \
 	tests/unit/test_dgram \
 	tests/unit/test_endpoint \
+	tests/unit/test_source \
 	tests/unit/test_catalogue \
 	tests/unit/test_plug \
 	tests/unit/test_cred \
@@ -94,7 +95,8 @@ LIVE_TESTS = \
 	tests/live/60-crash.t \
 	tests/live/70-start.t \
 	tests/live/80-limits.t \
-	tests/live/90-udp-safety.t
+	tests/live/90-udp-safety.t \
+	tests/golden/golden.t
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
