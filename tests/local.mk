@@ -100,6 +100,12 @@ LIVE_TESTS = \
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
+# Tables, and the exact plan or the exact mistakes they give.
+check_PROGRAMS += tests/golden/plan_of
+tests_golden_plan_of_SOURCES = tests/golden/plan_of.c
+tests_golden_plan_of_LDADD = libconf.a libsock.a libwire.a $(LIBCONFIG_LIBS) libbase.a
+EXTRA_DIST += tests/golden/bad tests/golden/good
+
 # Run by script/test: it installs, so it needs a finished build.
 EXTRA_DIST += tests/install/install.t tests/install/hello.c tests/install/files.golden
 
