@@ -1,0 +1,418 @@
+#include "flow/conn.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "flow/listener.h"
+
+#define CALLBACKS 8 /* that follow one event at most; the rest waits a turn */
+
+/* ---- entering and leaving -------------------------------------------------------------- */
+
+int64_t conn_enter(struct conn *conn)
+{
+    struct row *row = conn_row(conn);
+
+    row->flow->current = conn;
+    return flow_enter(row->flow, row->service->number, &conn->peer);
+}
+
+struct conn_more *conn_more(struct conn *conn)
+{
+    if (conn->more == NULL) {
+        conn->more = mem_new(sizeof(*conn->more));
+        list_init(&conn->more->pending);
+        conn->more->owner = conn;
+    }
+    return conn->more;
+}
+
+void conn_touch(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+
+    if (flow->current == conn || !list_is_empty(&conn_more(conn)->pending))
+        return;
+    if (list_is_empty(&flow->pending))
+        timer_start(&flow->loop, &flow->again, 0);
+    list_append(&flow->pending, &conn->more->pending);
+}
+
+void conn_again(int fd, short what, void *context)
+{
+    struct flow *flow = context;
+    struct list now;
+    struct conn_more *more;
+
+    (void)fd, (void)what;
+    /* Who is touched meanwhile has its turn after everybody else's. */
+    list_init(&now);
+    list_append(&flow->pending, &now);
+    while ((more = CONTAINER(flow->pending.next, struct conn_more, pending)),
+           &more->pending != &now) {
+        struct conn *conn = more->owner;
+
+        list_remove(&more->pending);
+        conn_enter(conn);
+        conn_leave(conn);
+    }
+    list_remove(&now);
+    if (!list_is_empty(&flow->pending))
+        timer_start(&flow->loop, &flow->again, 0);
+}
+
+/* The one callback that is due now, if any. */
+static bool run_due(struct conn *conn)
+{
+    const struct usher_service *calls = conn_row(conn)->calls;
+
+    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0 ||
+        conn_kept_output(conn) > 0)
+        return false;
+    if ((conn->flags & CONN_FULL) != 0) {
+        conn->flags &= (uint16_t)~CONN_FULL;
+        if (calls->drained != NULL)
+            calls->drained(&conn->head);
+        return true;
+    }
+    if ((conn->flags & CONN_PAUSED) != 0)
+        return false;
+    if ((conn->flags & CONN_RESUMED) != 0) {
+        conn->flags &= (uint16_t)~CONN_RESUMED;
+        input_offer_kept(conn);
+        return true;
+    }
+    if ((conn->flags & (CONN_FINISHED | CONN_TOLD)) == CONN_FINISHED) {
+        conn->flags |= CONN_TOLD;
+        input_finish(conn);
+        return true;
+    }
+    return false;
+}
+
+static void close_socket(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+    switch ((enum usher_reason)conn->reason) {
+    case USHER_GONE_ENDED:
+    case USHER_GONE_INPUT:
+        if ((conn->flags & CONN_FINISHED) == 0 && conn->fd != -1) {
+            farewell_add(&flow->farewell, conn->fd, clock_ms());
+            conn->fd = -1;
+        }
+        break;
+    case USHER_GONE_ABORTED:
+    case USHER_GONE_OUTPUT:
+        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        break;
+    case USHER_GONE_PEER:
+    case USHER_GONE_TIMEOUT:
+    case USHER_GONE_STOPPED:
+        break;
+    }
+    fd_close(&conn->fd);
+}
+
+static const char *reason_name(enum usher_reason reason)
+{
+    static const char *const names[] = {
+        [USHER_GONE_ENDED] = "ended",     [USHER_GONE_ABORTED] = "aborted",
+        [USHER_GONE_PEER] = "reset",      [USHER_GONE_TIMEOUT] = "timeout",
+        [USHER_GONE_OUTPUT] = "output",   [USHER_GONE_INPUT] = "input",
+        [USHER_GONE_STOPPED] = "stopped",
+    };
+
+    return names[reason];
+}
+
+static void log_end(struct conn *conn)
+{
+    struct row *row = conn_row(conn);
+    char how[96];
+    const struct conn_more *more = conn->more;
+
+    if (!row->service->log_connections)
+        return;
+    snprintf(how, sizeof(how), "bytes_in=%llu bytes_out=%llu reason=%s",
+             more != NULL ? (unsigned long long)more->bytes_in : 0,
+             more != NULL ? (unsigned long long)more->bytes_out : 0,
+             reason_name((enum usher_reason)conn->reason));
+    row_log_end(row, &conn->peer, clock_ms() - conn->opened_ms, how);
+}
+
+static void free_more(struct conn *conn)
+{
+    struct conn_more *more = conn->more;
+
+    if (more == NULL)
+        return;
+    list_remove(&more->pending);
+    tools_free(conn);
+    mem_free(&more->output);
+    mem_free(&more->input);
+    mem_free(&conn->more);
+}
+
+static void finish(struct conn *conn)
+{
+    struct row *row = conn_row(conn);
+
+    if (conn->watching != 0)
+        watch_stop(&row->flow->loop, &conn->watch);
+    deadline_remove(conn);
+    if (row->calls->gone != NULL)
+        row->calls->gone(&conn->head, (enum usher_reason)conn->reason);
+    if (conn->reason == USHER_GONE_PEER)
+        page_add(&row->counts->failed, 1);
+    log_end(conn);
+    free_more(conn);
+    close_socket(conn);
+    mem_free(&conn);
+    row_release(row);
+}
+
+/* Nothing of it is in use: an idle connection has no more than its block. */
+static void shed_more(struct conn *conn)
+{
+    struct conn_more *more = conn->more;
+
+    if (more != NULL && more->output == NULL && more->input == NULL && more->tools == NULL &&
+        list_is_empty(&more->pending) && !conn_row(conn)->service->log_connections)
+        mem_free(&conn->more);
+}
+
+static void rewatch(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+    short what = 0;
+    struct err err = ERR_EMPTY;
+
+    if (conn_kept_output(conn) > 0)
+        what = LOOP_WRITE;
+    else if (conn_wants_input(conn))
+        what = LOOP_READ;
+    if (what == conn->watching)
+        return;
+
+    conn->watching = (uint8_t)what;
+    if (what == 0)
+        watch_stop(&flow->loop, &conn->watch);
+    else if (watch_change(&flow->loop, &conn->watch, what, &err) == -1) {
+        conn->watching = 0;
+        listener_pause_row(conn_row(conn), &err);
+        conn_over(conn, USHER_GONE_STOPPED);
+    }
+}
+
+void conn_leave(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+    int left = CALLBACKS;
+
+    while (left > 0 && run_due(conn))
+        left--;
+    if ((conn->flags & CONN_ENDING) != 0 && conn_kept_output(conn) == 0)
+        conn_over(conn, USHER_GONE_ENDED);
+    if ((conn->flags & CONN_OVER) == 0)
+        rewatch(conn);
+
+    if ((conn->flags & CONN_OVER) != 0)
+        finish(conn);
+    else if (left > 0)
+        shed_more(conn);
+    else {
+        flow->current = NULL;
+        conn_touch(conn);
+    }
+    flow->current = NULL;
+    flow_leave(flow);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------ */
+
+static void conn_ready(int fd, short what, void *context)
+{
+    struct conn *conn = context;
+    int64_t now_ms = conn_enter(conn);
+
+    (void)fd;
+    if ((what & LOOP_WRITE) != 0 && conn_kept_output(conn) > 0) {
+        deadline_touch(conn, now_ms);
+        output_flush(conn);
+    }
+    if ((what & LOOP_READ) != 0 && conn_wants_input(conn))
+        input_read(conn, now_ms);
+    conn_leave(conn);
+}
+
+/* Many peers have spoken by the time we accept them: then one read saves a turn of the loop, and
+ * often meeting the loop at all. Where they have not, it is a wasted call: so each row learns. */
+static void read_early(struct conn *conn, int64_t now_ms)
+{
+    struct row *row = conn_row(conn);
+
+    if (!conn_wants_input(conn) || (row->luck < 0 && ++row->skipped % 32 != 0))
+        return;
+    input_read(conn, now_ms);
+    if ((conn->flags & (CONN_HEARD | CONN_FINISHED)) != 0)
+        row->luck = row->luck < 8 ? row->luck + 1 : 8;
+    else
+        row->luck = row->luck > -8 ? row->luck - 1 : -8;
+}
+
+int conn_open(struct row *row, int fd, const struct peer *peer)
+{
+    size_t size = sizeof(struct conn) + row->calls->conn_size;
+    struct conn *conn = mem_try(size);
+    int64_t now_ms;
+
+    if (conn == NULL)
+        return -1;
+    memset(conn, 0, size);
+    conn->head.size = sizeof(conn->head);
+    conn->head.service = &row->instance;
+    conn->head.mine = conn->mine;
+    conn->peer = *peer;
+    conn->fd = fd;
+    conn->flags = row->is_packets ? CONN_PACKETS : 0;
+    watch_init(&conn->watch, fd, LOOP_READ, conn_ready, conn);
+
+    row_take(row);
+    now_ms = conn_enter(conn);
+    conn->opened_ms = now_ms;
+    deadline_add(conn);
+    if (row->service->log_connections) {
+        row_log_begin(row, peer);
+        conn_more(conn);
+    }
+    if (row->calls->opened != NULL)
+        row->calls->opened(&conn->head);
+    read_early(conn, now_ms);
+    conn_leave(conn);
+    return 0;
+}
+
+void conn_over(struct conn *conn, enum usher_reason reason)
+{
+    if ((conn->flags & CONN_OVER) != 0)
+        return;
+    if ((conn->flags & CONN_TAKEN) != 0) {
+        /* The descriptor is the plugin's, which sees its end and calls done(). */
+        shutdown(conn->fd, SHUT_RDWR);
+        return;
+    }
+    conn->flags |= CONN_OVER;
+    conn->reason = (uint8_t)reason;
+    conn_touch(conn);
+}
+
+void conn_close(struct conn *conn, enum usher_reason reason)
+{
+    conn_enter(conn);
+    conn_over(conn, reason);
+    conn_leave(conn);
+}
+
+/* ---- host functions --------------------------------------------------------------------- */
+
+static bool is_deaf(const struct conn *conn)
+{
+    return (conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0;
+}
+
+void conn_end(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if (is_deaf(conn))
+        return;
+    conn->flags |= CONN_ENDING;
+    conn_touch(conn);
+}
+
+void conn_abort(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if ((conn->flags & CONN_TAKEN) == 0)
+        conn_over(conn, USHER_GONE_ABORTED);
+}
+
+void conn_pause(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if (is_deaf(conn))
+        return;
+    conn->flags |= CONN_PAUSED;
+    conn_touch(conn);
+}
+
+void conn_resume(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if (is_deaf(conn) || (conn->flags & CONN_PAUSED) == 0)
+        return;
+    conn->flags &= (uint16_t)~CONN_PAUSED;
+    conn->flags |= CONN_RESUMED;
+    conn_touch(conn);
+}
+
+static void ask_socket(int fd, int (*ask)(int, struct sockaddr *, socklen_t *),
+                       struct usher_address *out)
+{
+    socklen_t length = sizeof(out->storage);
+
+    memset(out, 0, sizeof(*out));
+    if (fd != -1 && ask(fd, (struct sockaddr *)&out->storage, &length) == 0) {
+        out->length = length;
+        addr_normalize(out);
+    }
+}
+
+void conn_peer(const struct usher_conn *head, struct usher_address *out)
+{
+    const struct conn *conn = conn_of(head);
+
+    if (conn->peer.kind == PEER_UNIX)
+        ask_socket(conn->fd, getpeername, out);
+    else
+        peer_get(&conn->peer, out);
+}
+
+void conn_local(const struct usher_conn *head, struct usher_address *out)
+{
+    ask_socket(conn_of(head)->fd, getsockname, out);
+}
+
+int conn_take(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if (is_deaf(conn) || conn_kept_output(conn) > 0)
+        return -1;
+    if (conn->watching != 0)
+        watch_stop(&conn_row(conn)->flow->loop, &conn->watch);
+    conn->watching = 0;
+    conn->flags |= CONN_TAKEN;
+    conn_touch(conn);
+    return conn->fd;
+}
+
+void conn_done(struct usher_conn *head)
+{
+    struct conn *conn = conn_of(head);
+
+    if ((conn->flags & CONN_TAKEN) == 0)
+        return;
+    conn->flags &= (uint16_t)~CONN_TAKEN;
+    conn->fd = -1;
+    conn_over(conn, USHER_GONE_ENDED);
+}

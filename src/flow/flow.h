@@ -1,0 +1,93 @@
+/*
+ * What all of a worker's parts share: the loop, the plan, the counters' page, the rows it serves
+ * and their listeners. One per process; a forked child goes on with its copy, on a loop of its own.
+ */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "conf/plan.h"
+#include "flow/farewell.h"
+#include "flow/page.h"
+#include "flow/udp.h"
+#include "loop/loop.h"
+#include "sock/dgram.h"
+
+struct conn;
+struct listener;
+struct row;
+
+#define FLOW_READ 65536u  /* bytes one read may bring */
+#define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is busy */
+
+struct flow {
+    struct loop loop;
+    const struct plan *plan;
+    struct pages *pages;
+    struct page *page; /* NULL in a forked child */
+    uint32_t pool;
+    int channel, log; /* -1: none */
+    struct rlimit nofile; /* as we found it: for children */
+
+    struct row *rows;
+    size_t row_count;
+    struct listener *listeners;
+    size_t listener_count;
+
+    char *buffer; /* shared by all reads: FLOW_READ bytes behind max_input kept ones */
+    size_t buffer_kept;
+    struct dgram_batch *batch; /* NULL without datagram rows */
+    int queued;   /* replies in it */
+    struct udp udp;
+    struct farewell farewell;
+
+    struct conn *current;  /* whose callback runs */
+    struct list pending;   /* connections that were touched from elsewhere */
+    struct watch again;    /* runs when there are */
+    int64_t busy_ms;       /* when something was last served */
+    bool is_child;         /* forked, for one connection or datagram */
+    bool is_draining;      /* accepts no more; ends when the last is gone */
+    void (*drained)(struct flow *flow); /* nothing is left; called while draining only */
+};
+
+void flow_init(struct flow *flow); /* loop must be open */
+/* Makes the read buffer, once the plugins' largest max_input is known. */
+void flow_make_buffer(struct flow *flow, size_t max_input);
+void flow_fini(struct flow *flow);
+/* In a freshly forked child: lets go of everything that is the worker's, keeps one descriptor (-1:
+ * none) and the log, unblocks signals, goes on with an empty solo loop. */
+int flow_become_child(struct flow *flow, int keep, struct err *err);
+
+void flow_say_busy(struct flow *flow);
+/* Calls drained() when the worker drains and nothing is left. */
+void flow_check_drained(struct flow *flow);
+
+/* Notes in the page whom we serve from now on; yields the time. */
+static inline int64_t flow_enter(struct flow *flow, unsigned row, const struct peer *peer)
+{
+    int64_t now_ms = clock_ms();
+
+    if (flow->page != NULL) {
+        flow->page->now_peer = *peer;
+        atomic_store_explicit(&flow->page->now_since_ms, now_ms, memory_order_relaxed);
+        atomic_store_explicit(&flow->page->now_row, row + 1, memory_order_release);
+        if (now_ms - flow->busy_ms > FLOW_REST_MS)
+            flow_say_busy(flow);
+        flow->busy_ms = now_ms;
+    }
+    return now_ms;
+}
+
+static inline void flow_leave(struct flow *flow)
+{
+    if (flow->page != NULL)
+        atomic_store_explicit(&flow->page->now_row, 0, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,59 @@
+#include "flow/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "flow/conn.h"
+#include "flow/request.h"
+
+/* The plugin's text may hold a peer's bytes. */
+__attribute__((format(printf, 3, 0))) static void host_log(const struct usher_instance *service,
+                                                           enum usher_level level,
+                                                           const char *format, va_list args)
+{
+    static const enum log_level levels[] = {
+        [USHER_ERROR] = LOG_ERROR_, [USHER_WARNING] = LOG_WARNING_,
+        [USHER_INFO] = LOG_INFO_,   [USHER_DEBUG] = LOG_DEBUG_,
+    };
+    char text[LOG_LINE], line[LOG_LINE];
+
+    if ((unsigned)level >= ARRAY_LEN(levels) || !log_wants(levels[level]))
+        return;
+    vsnprintf(text, sizeof(text), format, args);
+    log_escape(line, sizeof(line), text, strlen(text));
+    switch (levels[level]) {
+    case LOG_ERROR_:
+        log_error(service->name, "%s", line);
+        break;
+    case LOG_WARNING_:
+        log_warning(service->name, "%s", line);
+        break;
+    case LOG_INFO_:
+        log_info(service->name, "%s", line);
+        break;
+    case LOG_DEBUG_:
+        log_debug(service->name, "%s", line);
+        break;
+    }
+}
+
+const struct usher_host host_table = {
+    .size = sizeof(host_table),
+    .write = output_write,
+    .room = output_room,
+    .end = conn_end,
+    .abort = conn_abort,
+    .pause = conn_pause,
+    .resume = conn_resume,
+    .timer = tools_timer,
+    .watch = tools_watch,
+    .peer = conn_peer,
+    .local = conn_local,
+    .take = conn_take,
+    .done = conn_done,
+    .reply = request_reply,
+    .log = host_log,
+    .clock_ms = clock_ms,
+};

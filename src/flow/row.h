@@ -1,0 +1,70 @@
+/*
+ * A row as it runs in one worker: its part of the plan, its plugin or program, its counters, its
+ * connections and its children.
+ */
+#ifndef FLOW_ROW_H
+#define FLOW_ROW_H
+
+#include <usher/service.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "conf/plan.h"
+#include "flow/flow.h"
+#include "flow/peer.h"
+#include "loop/loop.h"
+#include "plug/plug.h"
+
+struct program; /* run_exec's and run_wait's */
+
+struct row {
+    struct flow *flow;
+    const struct plan_service *service;
+    struct page_row *counts;
+    size_t live; /* our own connections and children */
+    bool is_kept; /* draining: its connections end by themselves */
+
+    struct plug plug;
+    const struct usher_service *calls; /* the plugin's callbacks; NULL for programs */
+    struct usher_instance instance;
+    bool is_open;
+    bool is_packets; /* its streams are seqpacket sockets */
+    struct program *program; /* NULL for plugins */
+
+    struct list by_age;   /* all connections, oldest first */
+    struct list silent;   /* those that have not said anything yet, while first_byte_timeout asks */
+    struct list by_rest;  /* the others, the longest at rest first, while idle_timeout asks */
+    int64_t grain_ms;     /* how exactly by_rest is kept in order */
+    struct watch deadline;
+    int64_t due_ms;       /* of the timer */
+    int luck;             /* of reading right after accept; below 0: it seldom pays */
+    unsigned skipped;
+
+    struct list jobs;     /* children, oldest first */
+    struct list dying;    /* children that were told to end */
+    struct watch reaper;  /* total_timeout of jobs, KILL for dying ones */
+
+    struct log_limit limit;      /* of lines about failures */
+    struct log_limit wait_limit; /* of lines about resources */
+};
+
+/* Borrows flow and service until row_close(). Counts nothing yet. */
+void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
+              struct page_row *counts);
+/* Loads the plugin and calls its open(). Unprivileged by now. */
+int row_open(struct row *row, struct err *err);
+void row_close(struct row *row); /* close(), frees; also never opened, or half */
+
+/* One connection or child more; one less, which may let the next caller in. */
+void row_take(struct row *row);
+void row_release(struct row *row);
+bool row_is_full(const struct row *row);     /* max_connections, over all workers of the pool */
+bool row_has_siblings(const struct row *row); /* other workers hold slots of this row */
+size_t row_free(const struct row *row);      /* slots left */
+
+/* With log_connections: one line at the beginning, one at the end. */
+void row_log_begin(const struct row *row, const struct peer *peer);
+void row_log_end(const struct row *row, const struct peer *peer, int64_t ms, const char *how);
+
+#endif

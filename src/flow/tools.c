@@ -1,0 +1,128 @@
+#include "base/mem.h"
+#include "flow/conn.h"
+
+struct tool {
+    struct watch watch;
+    struct conn *conn;
+    int fd; /* -1: free */
+    void (*ready)(struct usher_conn *head, int fd, unsigned what);
+};
+
+/* What a plugin asked the loop for, on behalf of one connection. */
+struct conn_tools {
+    struct watch timer;
+    void (*expired)(struct usher_conn *head);
+    struct tool watches[CONN_WATCHES];
+};
+
+static struct loop *loop_of(const struct conn *conn)
+{
+    return &conn_row(conn)->flow->loop;
+}
+
+static void timer_expired(int fd, short what, void *context)
+{
+    struct conn *conn = context;
+
+    (void)fd, (void)what;
+    conn_enter(conn);
+    if ((conn->flags & (CONN_OVER | CONN_ENDING)) == 0)
+        conn->more->tools->expired(&conn->head);
+    conn_leave(conn);
+}
+
+static struct conn_tools *tools_of(struct conn *conn)
+{
+    struct conn_more *more = conn_more(conn);
+
+    if (more->tools == NULL) {
+        more->tools = mem_new(sizeof(*more->tools));
+        timer_init(&more->tools->timer, timer_expired, conn);
+        for (size_t i = 0; i < CONN_WATCHES; i++)
+            more->tools->watches[i].fd = -1;
+    }
+    return more->tools;
+}
+
+void tools_timer(struct usher_conn *head, int64_t after_ms,
+                 void (*expired)(struct usher_conn *head))
+{
+    struct conn *conn = conn_of(head);
+    struct conn_tools *tools;
+
+    if ((conn->flags & (CONN_OVER | CONN_ENDING)) != 0)
+        return;
+    tools = tools_of(conn);
+    tools->expired = expired;
+    if (after_ms < 0)
+        timer_stop(loop_of(conn), &tools->timer);
+    else
+        timer_start(loop_of(conn), &tools->timer, after_ms);
+}
+
+static void tool_ready(int fd, short what, void *context)
+{
+    struct tool *tool = context;
+    struct conn *conn = tool->conn;
+    unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
+
+    conn_enter(conn);
+    if ((conn->flags & (CONN_OVER | CONN_ENDING)) == 0)
+        tool->ready(&conn->head, fd, now);
+    conn_leave(conn);
+}
+
+static struct tool *find_tool(struct conn_tools *tools, int fd)
+{
+    for (size_t i = 0; i < CONN_WATCHES; i++)
+        if (tools->watches[i].fd == fd)
+            return &tools->watches[i];
+    return NULL;
+}
+
+static void stop_tool(struct loop *loop, struct tool *tool)
+{
+    if (tool->fd == -1)
+        return;
+    watch_stop(loop, &tool->watch);
+    tool->fd = -1;
+}
+
+int tools_watch(struct usher_conn *head, int fd, unsigned what,
+                void (*ready)(struct usher_conn *head, int fd, unsigned what))
+{
+    struct conn *conn = conn_of(head);
+    short wanted = (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
+    struct tool *tool;
+
+    if (fd < 0 || (conn->flags & (CONN_OVER | CONN_ENDING)) != 0)
+        return -1;
+    tool = find_tool(tools_of(conn), fd);
+    if (tool != NULL)
+        stop_tool(loop_of(conn), tool);
+    if (wanted == 0)
+        return 0;
+    tool = find_tool(tools_of(conn), -1);
+    if (tool == NULL)
+        return -1;
+
+    watch_init(&tool->watch, fd, wanted, tool_ready, tool);
+    if (watch_start(loop_of(conn), &tool->watch, NULL) == -1)
+        return -1;
+    tool->conn = conn;
+    tool->fd = fd;
+    tool->ready = ready;
+    return 0;
+}
+
+void tools_free(struct conn *conn)
+{
+    struct conn_tools *tools = conn->more->tools;
+
+    if (tools == NULL)
+        return;
+    timer_stop(loop_of(conn), &tools->timer);
+    for (size_t i = 0; i < CONN_WATCHES; i++)
+        stop_tool(loop_of(conn), &tools->watches[i]);
+    mem_free(&conn->more->tools);
+}
