@@ -1,0 +1,191 @@
+#include "flow/run_wait.h"
+
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "flow/job.h"
+#include "flow/program.h"
+#include "flow/queue.h"
+#include "wire/channel.h"
+
+#define FIRST_DELAY_MS 100
+#define LAST_DELAY_MS 10000
+#define TRIES 3         /* without progress, before something is thrown away */
+#define QUICK_MS 1000   /* a child that lived longer has done something */
+#define FIRST_LISTEN_FD 3
+
+struct lent_job {
+    struct job job;
+    struct listener *listener; /* who woke us */
+    struct queue_mark before;
+};
+
+static bool is_stream(const struct listener *listener)
+{
+    return endpoint_is_stream(listener->endpoint->kind);
+}
+
+/* systemd's style lends all listeners of the row at once. */
+static bool is_lent_with(const struct listener *listener, const struct listener *other)
+{
+    return other == listener ||
+           (other->row == listener->row &&
+            listener->row->service->env_style == PLAN_ENV_SYSTEMD);
+}
+
+static void report(const struct row *row, pid_t pid)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    record_begin(&out, "child");
+    record_add(&out, "service", row->service->name);
+    record_add_number(&out, "pid", pid);
+    record_end(&out);
+    channel_send(row->flow->channel, &out, NULL);
+    record_out_free(&out);
+}
+
+/* ---- after the child ---------------------------------------------------------------------- */
+
+static void take_back(struct listener *listener, int64_t after_ms)
+{
+    struct flow *flow = listener->row->flow;
+
+    for (size_t i = 0; i < flow->listener_count; i++) {
+        struct listener *other = &flow->listeners[i];
+
+        if (!is_lent_with(listener, other) || other->state == LISTENER_CLOSED)
+            continue;
+        fd_set_nonblock(other->fd, true);
+        if (after_ms > 0)
+            listener_pause(other, after_ms, NULL);
+        else
+            listener_resume(other);
+    }
+}
+
+static int64_t next_delay(const struct listener *listener)
+{
+    int64_t delay_ms = FIRST_DELAY_MS;
+
+    for (unsigned i = 1; i < listener->idle_tries && delay_ms < LAST_DELAY_MS; i++)
+        delay_ms *= 2;
+    return delay_ms < LAST_DELAY_MS ? delay_ms : LAST_DELAY_MS;
+}
+
+/* Promise 7: nobody wanted it. */
+static void throw_away(struct listener *listener)
+{
+    struct row *row = listener->row;
+    unsigned long left_out;
+
+    fd_set_nonblock(listener->fd, true);
+    queue_drop_first(listener->fd, is_stream(listener));
+    page_add(is_stream(listener) ? &row->counts->refused : &row->counts->dropped, 1);
+    if (listener->idle_tries == TRIES || log_limit(&row->wait_limit, &left_out))
+        log_warning(row->service->name,
+                    "hold reason=\"%u children ended without taking what waits; dropped it\"",
+                    listener->idle_tries);
+}
+
+static bool was_idle(const struct lent_job *lent)
+{
+    struct listener *listener = lent->listener;
+    struct queue_mark now = queue_look(listener->fd, is_stream(listener));
+
+    if (!queue_is_same(lent->before, now, is_stream(listener)))
+        return false;
+    return !is_stream(listener) || clock_ms() - lent->job.started_ms < QUICK_MS;
+}
+
+static void child_ended(struct job *job, int status)
+{
+    struct lent_job *lent = (struct lent_job *)(void *)job;
+    struct listener *listener = lent->listener;
+
+    (void)status;
+    report(job->row, 0);
+    if (listener->state == LISTENER_CLOSED)
+        return;
+    if (!was_idle(lent)) {
+        listener->idle_tries = 0;
+        take_back(listener, 0);
+        return;
+    }
+    if (++listener->idle_tries >= TRIES)
+        throw_away(listener);
+    take_back(listener, next_delay(listener));
+}
+
+/* ---- the child ---------------------------------------------------------------------------- */
+
+static size_t collect_fds(struct listener *listener, int *fds)
+{
+    struct flow *flow = listener->row->flow;
+    struct program *program = listener->row->program;
+    size_t count = FIRST_LISTEN_FD;
+
+    fds[2] = program->errpipe.write_fd;
+    if (listener->row->service->env_style != PLAN_ENV_SYSTEMD) {
+        fds[0] = fds[1] = listener->fd;
+        return count;
+    }
+    fds[0] = program->null_fd;
+    fds[1] = program->errpipe.write_fd;
+    for (size_t i = 0; i < flow->listener_count; i++)
+        if (flow->listeners[i].row == listener->row)
+            fds[count++] = flow->listeners[i].fd;
+    return count;
+}
+
+/* O_NONBLOCK belongs to the open file, which the child shares: programs expect it off. */
+static void lend(struct listener *listener)
+{
+    struct flow *flow = listener->row->flow;
+
+    for (size_t i = 0; i < flow->listener_count; i++) {
+        struct listener *other = &flow->listeners[i];
+
+        if (!is_lent_with(listener, other) || other->state == LISTENER_CLOSED)
+            continue;
+        listener_lend(other);
+        fd_set_nonblock(other->fd, false);
+    }
+}
+
+static void start_failed(struct listener *listener, const struct err *err)
+{
+    struct row *row = listener->row;
+    unsigned long left_out;
+
+    page_add(&row->counts->failed, 1);
+    if (log_limit(&row->limit, &left_out))
+        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text,
+                  left_out);
+    listener->idle_tries++;
+    take_back(listener, next_delay(listener));
+}
+
+void run_wait_ready(struct listener *listener)
+{
+    struct row *row = listener->row;
+    int *fds = mem_array(row->flow->listener_count + FIRST_LISTEN_FD, sizeof(*fds));
+    struct queue_mark before = queue_look(listener->fd, is_stream(listener));
+    struct err err = ERR_EMPTY;
+    struct lent_job *lent;
+    pid_t pid;
+
+    lend(listener);
+    pid = program_start(row->program, &listener->env, fds, collect_fds(listener, fds), &err);
+    mem_free(&fds);
+    if (pid == -1) {
+        start_failed(listener, &err);
+        return;
+    }
+    lent = job_new(row, sizeof(*lent), NULL, child_ended);
+    lent->listener = listener;
+    lent->before = before;
+    job_start(&lent->job, pid);
+    report(row, pid);
+}
