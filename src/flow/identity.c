@@ -1,0 +1,38 @@
+#include "flow/identity.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proc/cred.h"
+
+/* While we still may: niceness below 0 and somebody else's directory need a privilege. */
+static int set_surroundings(const struct plan_service *service, struct err *err)
+{
+    const char *directory = service->directory;
+
+    umask((mode_t)service->umask);
+    if (service->nice != 0 && setpriority(PRIO_PROCESS, 0, service->nice) == -1)
+        return err_sys(err, "%s: nice %d", service->name, service->nice);
+    if (directory == NULL || directory[0] == '\0')
+        directory = "/";
+    if (chdir(directory) == -1)
+        return err_sys(err, "%s: directory %s", service->name, directory);
+    return 0;
+}
+
+int identity_become(const struct plan_service *service, struct err *err)
+{
+    struct cred cred = { .uid = service->uid, .gid = service->gid,
+                         .groups = service->gids, .group_count = service->gid_count };
+    bool is_program = service->way == PLAN_WAY_EXEC || service->way == PLAN_WAY_WAIT;
+
+    if (set_surroundings(service, err) == -1)
+        return -1;
+    if (cred_become(&cred, err) == -1)
+        return err_prefix(err, "%s", service->name);
+    if (is_program && service->privileges)
+        return 0;
+    return cred_no_new_privs(err);
+}
