@@ -123,7 +123,7 @@ static void push_bind(struct item *item)
     const struct usher_list *bind = &item->row->all->plan->globals.bind;
     size_t before = item->row->service->endpoint_count;
 
-    if (item->row->all->is_bind_bad)
+    if (item->row->all->is_bind_bad || before == PLAN_ENDPOINTS)
         return;
     item->is_optional = true;
     for (size_t i = 0; i < bind->count; i++)
@@ -185,11 +185,6 @@ void endpoints_check(struct row_check *row)
 
 /* ---- one socket, one row --------------------------------------------------------------- */
 
-static bool may_share(const struct endpoint *endpoint)
-{
-    return plan_is_drawn(endpoint);
-}
-
 /* "*" and an address of the same family and port cannot both be open, unless a network
  * interface keeps them apart. */
 static bool overlaps(const struct endpoint *a, const struct endpoint *b)
@@ -200,11 +195,18 @@ static bool overlaps(const struct endpoint *a, const struct endpoint *b)
            && (addr_is_any(&a->addr) || addr_is_any(&b->addr));
 }
 
+/* The table leaves the port to the system. */
+static bool has_any_port(const struct endpoint *endpoint)
+{
+    return (endpoint->kind == ENDPOINT_TCP || endpoint->kind == ENDPOINT_UDP)
+           && addr_port(&endpoint->addr) == 0;
+}
+
 /* 0: they are apart; 1: the same; 2: one takes in the other. */
 static int clash(const struct plan_service *of_a, const struct endpoint *a,
                  const struct plan_service *of_b, const struct endpoint *b)
 {
-    if (may_share(a) || may_share(b))
+    if (a->kind != b->kind || has_any_port(a) || has_any_port(b))
         return 0;
     if (endpoint_equal(a, b))
         return 1;
@@ -224,7 +226,9 @@ static void say_clash(const struct place *here, const struct place *there, int k
 
     endpoint_print(here->endpoint, mine, sizeof(mine));
     endpoint_print(there->endpoint, theirs, sizeof(theirs));
-    if (kind == 1)
+    if (kind == 1 && here->row == there->row)
+        row_mistake_at(here->row, "listen", here->endpoint->group, "%s stands here twice", mine);
+    else if (kind == 1)
         row_mistake_at(here->row, "listen", here->endpoint->group,
                        "%s is taken by service %s (%s:%u)", mine, there->row->service->name, file,
                        line);
@@ -261,7 +265,7 @@ void endpoints_check_all(struct checking *all)
             struct row_check there = { all, &all->table.rows[j], &all->plan->services[j], NULL };
 
             if (there.service->enabled)
-                check_pair(&here, &there);
+                check_pair(&here, i == j ? &here : &there);
         }
     }
 }

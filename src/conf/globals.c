@@ -91,7 +91,7 @@ static void set_override(struct checking *all, const char *key, const char *valu
 {
     const struct usher_option *row = opt_find(keys_global, key);
     const char *nearest = opt_nearest(keys_global, key);
-    struct usher_option items[2] = { { NULL }, USHER_OPTION_END };
+    struct usher_option items[] = { USHER_OPTION_END, USHER_OPTION_END };
     struct err err = ERR_EMPTY;
 
     if (row == NULL && nearest != NULL) {
@@ -261,6 +261,14 @@ static void check_control_group(struct checking *all, const char *key, const cha
         mistake(all, key, "%s", err.text);
 }
 
+/* The key's value was no text: that has been said, and the field has its preset. */
+static bool is_wrong_kind(const struct checking *all, const char *key)
+{
+    const struct table_entry *entry = table_find(&all->table.globals, key);
+
+    return entry != NULL && entry->kind != TABLE_TEXT && override_of(all->input, key) == NULL;
+}
+
 /* Root: the user must be there. Otherwise: it is the caller, and can be nobody else. */
 static void check_user(struct checking *all)
 {
@@ -269,6 +277,8 @@ static void check_user(struct checking *all)
     uid_t uid;
     gid_t gid;
 
+    if (is_wrong_kind(all, "user"))
+        return;
     if (!all->input->is_root && !is_set(all, "user")) {
         char *name = resolve_user_name(all->input->uid);
 

@@ -180,20 +180,25 @@ static bool is_hex(const char *at, size_t count)
     return i == count;
 }
 
+/* Digits around one dot, and an exponent perhaps. */
 static bool is_fraction(const char *at, size_t count)
 {
-    size_t i = 0, digits = 0;
+    size_t i = 0, digits = 0, dots = 0;
 
-    for (; i < count && (is_digit(at[i]) || at[i] == '.'); i++)
+    for (; i < count && (is_digit(at[i]) || at[i] == '.'); i++) {
         digits += is_digit(at[i]);
-    if (digits == 0)
+        dots += at[i] == '.';
+    }
+    if (digits == 0 || dots != 1)
         return false;
     if (i < count && (at[i] == 'e' || at[i] == 'E')) {
         i += i + 1 < count && (at[i + 1] == '-' || at[i + 1] == '+') ? 2 : 1;
+        if (i == count)
+            return false;
         while (i < count && is_digit(at[i]))
             i++;
     }
-    return i == count && memchr(at, '.', count) != NULL;
+    return i == count;
 }
 
 static struct lex_token number_token(struct lex *lex)

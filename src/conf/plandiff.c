@@ -52,17 +52,33 @@ static bool has_all(const struct plan *in, const struct plan *of, const char *po
     return true;
 }
 
-static bool has_all_udp_ports(const struct plan *in, const struct plan *of)
-{
-    for (size_t i = 0; i < of->service_count; i++) {
-        const struct plan_service *service = &of->services[i];
+struct ports {
+    unsigned char bits[65536 / 8];
+};
 
-        for (size_t j = 0; service->enabled && j < service->endpoint_count; j++)
-            if (plan_is_udp(service, j) && !plan_is_drawn(&service->endpoints[j])
-                && !plan_has_udp_port(in, addr_port(&service->endpoints[j].addr)))
-                return false;
+/* A drawn port may differ: whoever listens there was told. */
+static void note_udp_ports(struct ports *ports, const struct plan *plan)
+{
+    memset(ports, 0, sizeof(*ports));
+    for (size_t i = 0; i < plan->service_count; i++) {
+        const struct plan_service *service = &plan->services[i];
+
+        for (size_t j = 0; service->enabled && j < service->endpoint_count; j++) {
+            unsigned port = addr_port(&service->endpoints[j].addr);
+
+            if (plan_is_udp(service, j) && !plan_is_drawn(&service->endpoints[j]))
+                ports->bits[port / 8] |= (unsigned char)(1u << port % 8);
+        }
     }
-    return true;
+}
+
+static bool has_same_udp_ports(const struct plan *a, const struct plan *b)
+{
+    struct ports ports_a, ports_b;
+
+    note_udp_ports(&ports_a, a);
+    note_udp_ports(&ports_b, b);
+    return memcmp(&ports_a, &ports_b, sizeof(ports_a)) == 0;
 }
 
 static bool is_same_world(const struct plan_globals *a, const struct plan_globals *b)
@@ -76,6 +92,5 @@ static bool is_same_world(const struct plan_globals *a, const struct plan_global
 bool plandiff_pool_same(const struct plan *old, const struct plan *new_, const char *pool_key)
 {
     return is_same_world(&old->globals, &new_->globals) && has_all(old, new_, pool_key)
-           && has_all(new_, old, pool_key) && has_all_udp_ports(old, new_)
-           && has_all_udp_ports(new_, old);
+           && has_all(new_, old, pool_key) && has_same_udp_ports(old, new_);
 }

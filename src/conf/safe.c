@@ -178,7 +178,9 @@ static int walk_step(struct walk *walk, mode_t kind, int *fd_out, struct err *er
     if (fstatat(walk->at, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
         return err_sys(err, "cannot be opened");
     if (S_ISLNK(st.st_mode))
-        return walk_link(walk, name, err);
+        return st.st_uid == 0 ? walk_link(walk, name, err)
+                              : err_set(err, "the link %s/%s does not belong to root",
+                                        walk->seen, name);
     if (!is_last(walk))
         return walk_into(walk, name, &st, err);
     *fd_out = walk_last(walk, name, kind, err);

@@ -79,19 +79,29 @@ static int not_closed(struct parse *parse, const struct lex_token *open)
     return -1;
 }
 
+/* What libconfig tells apart: texts, booleans, numbers, those with L, those with a dot. */
+static char type_of(const struct lex_token *token)
+{
+    if (token->kind != LEX_NUMBER)
+        return token->kind == LEX_TEXT ? 't' : 'b';
+    if (lex_is_fraction(token))
+        return 'f';
+    return token->at[token->length - 1] == 'L' ? 'l' : 'n';
+}
+
 /* One item; [ ] holds plain values of one type, ( ) anything. */
-static int parse_item(struct parse *parse, const struct lex_token *open, enum lex_kind *kind)
+static int parse_item(struct parse *parse, const struct lex_token *open, char *type)
 {
     if (lex_is(open, '('))
         return parse_value(parse, "in a list");
     if (!is_scalar(&parse->token))
         return expected(parse, "a plain value in [ ]");
-    if (*kind != LEX_END && *kind != parse->token.kind) {
+    if (*type != '\0' && *type != type_of(&parse->token)) {
         mistake_add(parse->mistakes, parse->file->name, parse->token.line,
                     "syntax error: values of different types in [ ]");
         return -1;
     }
-    *kind = parse->token.kind;
+    *type = type_of(&parse->token);
     parse_scalar(parse);
     return 0;
 }
@@ -99,8 +109,7 @@ static int parse_item(struct parse *parse, const struct lex_token *open, enum le
 static int parse_list(struct parse *parse)
 {
     struct lex_token open = parse->token;
-    char close = lex_is(&open, '[') ? ']' : ')';
-    enum lex_kind kind = LEX_END;
+    char close = lex_is(&open, '[') ? ']' : ')', type = '\0';
     char what[16];
 
     snprintf(what, sizeof(what), "\",\" or \"%c\"", close);
@@ -110,7 +119,7 @@ static int parse_list(struct parse *parse)
             return not_closed(parse, &open);
         if (count == SYNTAX_ITEMS)
             return expected(parse, "fewer items in a list");
-        if (parse_item(parse, &open, &kind) == -1)
+        if (parse_item(parse, &open, &type) == -1)
             return -1;
         if (lex_is(&parse->token, close))
             break;

@@ -16,6 +16,7 @@ struct walk {
     const struct source_file *file;
     const struct syntax *syntax;
     size_t value;
+    bool is_main;
     struct table *table;
     struct mistakes *mistakes;
     int result;
@@ -145,8 +146,9 @@ static bool may_be_row(struct walk *walk, const config_setting_t *setting)
     const char *name = config_setting_name(setting);
 
     if (kind_of(setting) != TABLE_GROUP) {
-        refuse(walk, setting, "%s, where a service (a group) is expected",
-               table_kind_name(kind_of(setting)));
+        refuse(walk, setting, "%s, where a service (a group) is expected%s",
+               table_kind_name(kind_of(setting)),
+               walk->is_main ? "" : "; settings stand in the main file");
         return false;
     }
     if (strchr(name, '*') != NULL || strlen(name) > NAME_MAX_LENGTH) {
@@ -200,9 +202,9 @@ static void add_global(struct walk *walk, const config_setting_t *setting)
     }
 }
 
-static void add_tree(struct walk *walk, const config_setting_t *root, bool is_main)
+static void add_tree(struct walk *walk, const config_setting_t *root)
 {
-    if (!is_main) {
+    if (!walk->is_main) {
         add_rows(walk, root);
         return;
     }
@@ -211,19 +213,22 @@ static void add_tree(struct walk *walk, const config_setting_t *root, bool is_ma
         add_global(walk, config_setting_get_elem(root, (unsigned)i));
 }
 
-static int parse(struct walk *walk, bool is_main)
+static int parse(struct walk *walk)
 {
+    /* libconfig 1.5 refuses a comment that ends with the file. */
+    char *bytes = mem_print("%s\n", walk->file->bytes);
     config_t config;
 
     config_init(&config);
-    if (config_read_string(&config, walk->file->bytes) == CONFIG_TRUE) {
-        add_tree(walk, config_root_setting(&config), is_main);
+    if (config_read_string(&config, bytes) == CONFIG_TRUE) {
+        add_tree(walk, config_root_setting(&config));
     } else {
         mistake_add(walk->mistakes, walk->file->name, (unsigned)config_error_line(&config), "%s",
                     config_error_text(&config));
         walk->result = -1;
     }
     config_destroy(&config);
+    mem_free(&bytes);
     return walk->result;
 }
 
@@ -231,11 +236,11 @@ int table_add(struct table *table, const struct source_file *file, bool is_main,
               struct mistakes *mistakes)
 {
     struct syntax syntax = { NULL, 0 };
-    struct walk walk = { file, &syntax, 0, table, mistakes, 0 };
+    struct walk walk = { file, &syntax, 0, is_main, table, mistakes, 0 };
     int result = syntax_check(file, &syntax, mistakes);
 
     if (result == 0)
-        result = parse(&walk, is_main);
+        result = parse(&walk);
     syntax_free(&syntax);
     return result;
 }
