@@ -71,7 +71,7 @@ ready_or_gone() {
 }
 
 ctl() {
-    "$root/usr/bin/usherctl" --control "$work/control" "$@"
+    "$root/usr/bin/usherctl" -s "$work/control" "$@"
 }
 
 echoes() {
@@ -108,7 +108,7 @@ CONF
 ok "usherctl reload takes the two new files" ctl reload
 ok "the plugin answers" answers $((offset + 11)) "hello from outside"
 ok "the script answers" answers $((offset + 12)) "you speak TCP"
-ok "usherctl list names both" sh -c "'$root/usr/bin/usherctl' --control '$work/control' list >'$work/list' &&
+ok "usherctl list names both" sh -c "'$root/usr/bin/usherctl' -s '$work/control' list >'$work/list' &&
     grep -q hello '$work/list' && grep -q who '$work/list'"
 
 echo 'who: { this is wrong' >"$table/services.d/who.conf"
