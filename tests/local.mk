@@ -38,6 +38,7 @@ EXTRA_PROGRAMS += \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
 	tests/unit/test_options \
@@ -61,12 +62,18 @@ UNIT_TESTS = \
 	tests/unit/test_bind \
 	tests/unit/test_dgram \
 	tests/unit/test_endpoint \
+	tests/unit/test_plan \
+	tests/unit/test_plandiff \
 	tests/unit/test_source \
+	tests/unit/test_table \
 	tests/unit/test_catalogue \
 	tests/unit/test_plug \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_env \
+	tests/unit/test_page \
+	tests/unit/test_udp \
 	tests/unit/test_reader
 
 if HAVE_CMOCKA
@@ -203,6 +210,9 @@ tests_unit_test_reap_LDADD = $(PROC_LIBS)
 tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
 tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_env_SOURCES = tests/unit/test_env.c
+tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_env_LDADD = $(FLOW_LIBS)
 tests_unit_test_page_SOURCES = tests/unit/test_page.c
 tests_unit_test_page_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_page_LDADD = $(FLOW_LIBS)
