@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -147,6 +148,15 @@ static int accept_flags(const struct row *row)
     return SOCK_CLOEXEC | (is_blocking ? 0 : SOCK_NONBLOCK);
 }
 
+static void describe(const struct listener *listener, struct err *err)
+{
+    bool is_select = strcmp(loop_method(&listener->row->flow->loop), "select") == 0;
+
+    err_sys(err, "accept");
+    if (err->code == EMFILE && is_select)
+        err_prefix(err, "loop = \"select\" holds at most %d descriptors", FD_SETSIZE);
+}
+
 /* false: nothing more now. */
 static bool accept_one(struct listener *listener, int flags)
 {
@@ -159,7 +169,7 @@ static bool accept_one(struct listener *listener, int flags)
     if (fd == -1) {
         if (errno == EAGAIN || is_passing(errno))
             return errno != EAGAIN;
-        err_sys(&err, "accept");
+        describe(listener, &err);
         listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : 1000, &err);
         return false;
     }
