@@ -71,9 +71,6 @@ UNIT_TESTS = \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
-	tests/unit/test_env \
-	tests/unit/test_page \
-	tests/unit/test_udp \
 	tests/unit/test_reader
 
 if HAVE_CMOCKA
