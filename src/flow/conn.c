@@ -45,22 +45,22 @@ void conn_touch(struct conn *conn)
 void conn_again(int fd, short what, void *context)
 {
     struct flow *flow = context;
-    struct list now;
+    struct list *end = &flow->turn;
     struct conn_more *more;
 
     (void)fd, (void)what;
     /* Who is touched meanwhile has its turn after everybody else's. */
-    list_init(&now);
-    list_append(&flow->pending, &now);
+    list_init(end);
+    list_append(&flow->pending, end);
     while ((more = CONTAINER(flow->pending.next, struct conn_more, pending)),
-           &more->pending != &now) {
+           &more->pending != end) {
         struct conn *conn = more->owner;
 
         list_remove(&more->pending);
         conn_enter(conn);
         conn_leave(conn);
     }
-    list_remove(&now);
+    list_remove(end);
     if (!list_is_empty(&flow->pending))
         timer_start(&flow->loop, &flow->again, 0);
 }

@@ -49,6 +49,7 @@ struct flow {
 
     struct conn *current;  /* whose callback runs */
     struct list pending;   /* connections that were touched from elsewhere */
+    struct list turn;      /* conn_again()'s mark in it: where this turn ends */
     struct watch again;    /* runs when there are */
     int64_t busy_ms;       /* when something was last served */
     bool is_child;         /* forked, for one connection or datagram */
