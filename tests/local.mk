@@ -41,7 +41,6 @@ EXTRA_PROGRAMS += \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
-	tests/unit/test_options \
 	tests/unit/test_reader
 
 UNIT_TESTS = \
@@ -216,9 +215,6 @@ tests_unit_test_page_LDADD = $(FLOW_LIBS)
 tests_unit_test_udp_SOURCES = tests/unit/test_udp.c
 tests_unit_test_udp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_udp_LDADD = $(FLOW_LIBS)
-tests_unit_test_options_SOURCES = tests/unit/test_options.c
-tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_options_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
