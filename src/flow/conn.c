@@ -340,7 +340,7 @@ void conn_abort(struct usher_conn *head)
 {
     struct conn *conn = conn_of(head);
 
-    if ((conn->flags & CONN_TAKEN) == 0)
+    if (!is_deaf(conn))
         conn_over(conn, USHER_GONE_ABORTED);
 }
 

@@ -1,0 +1,810 @@
+#include "flow/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "flow/host.h"
+
+#define DEADLINE_MS 10000
+
+/* ---- a world of one row ------------------------------------------------------------------ */
+
+static struct world {
+    struct plan plan;
+    struct plan_service service;
+    struct page_row counts;
+    struct flow flow;
+    struct row row;
+    struct usher_service calls;
+    struct watch tick;
+
+    /* what the plugin was told */
+    struct usher_conn *conn, *other;
+    unsigned opened, gone, finished, drained, ticks, depth;
+    enum usher_reason reason;
+    char got[1 << 18]; /* by data(): used bytes */
+    size_t got_count;
+    char rest[256];
+    size_t rest_count;
+    bool is_nested; /* a callback ran inside another */
+} w;
+
+static void enter(void)
+{
+    w.is_nested = w.is_nested || w.depth > 0;
+    w.depth++;
+}
+
+static void leave(void)
+{
+    w.depth--;
+}
+
+static void on_opened(struct usher_conn *conn)
+{
+    enter();
+    w.opened++;
+    w.other = w.conn;
+    w.conn = conn;
+    leave();
+}
+
+static void on_gone(struct usher_conn *conn, enum usher_reason reason)
+{
+    enter();
+    w.gone++;
+    w.reason = reason;
+    if (conn == w.conn)
+        w.conn = NULL;
+    leave();
+}
+
+static void on_drained(struct usher_conn *conn)
+{
+    (void)conn;
+    enter();
+    w.drained++;
+    leave();
+}
+
+static void on_finished(struct usher_conn *conn, const void *rest, size_t count)
+{
+    enter();
+    w.finished++;
+    w.rest_count = count < sizeof(w.rest) ? count : sizeof(w.rest);
+    memcpy(w.rest, rest, w.rest_count);
+    usher_end(conn);
+    leave();
+}
+
+static void keep_got(const void *bytes, size_t count)
+{
+    if (count > sizeof(w.got) - w.got_count)
+        count = sizeof(w.got) - w.got_count;
+    memcpy(w.got + w.got_count, bytes, count);
+    w.got_count += count;
+}
+
+static size_t data_echo(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    enter();
+    keep_got(bytes, count);
+    usher_write(conn, bytes, count);
+    leave();
+    return count;
+}
+
+/* Whole lines only. */
+static size_t data_lines(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    const char *end = memrchr(bytes, '\n', count);
+    size_t used = end != NULL ? (size_t)(end - (const char *)bytes) + 1 : 0;
+
+    (void)conn;
+    enter();
+    keep_got(bytes, used);
+    leave();
+    return used;
+}
+
+static void stop_turn(int fd, short what, void *context)
+{
+    (void)fd, (void)what, (void)context;
+    loop_stop(&w.flow.loop);
+}
+
+static void begin(size_t (*data)(struct usher_conn *, const void *, size_t))
+{
+    struct err err = ERR_EMPTY;
+
+    memset(&w, 0, sizeof(w));
+    w.service = (struct plan_service){ .name = (char[]){ "row" }, .max_connections = 100,
+                                       .first_byte_timeout = -1, .idle_timeout = -1,
+                                       .total_timeout = -1 };
+    w.calls = (struct usher_service){ .opened = on_opened, .data = data,
+                                      .finished = on_finished, .drained = on_drained,
+                                      .gone = on_gone };
+    w.flow.plan = &w.plan;
+    w.flow.channel = w.flow.log = -1;
+    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
+    flow_init(&w.flow);
+    flow_make_buffer(&w.flow, 4096);
+    timer_init(&w.tick, stop_turn, NULL);
+}
+
+static void begin_row(void)
+{
+    row_init(&w.row, &w.flow, &w.service, &w.counts);
+    w.row.calls = &w.calls;
+}
+
+static void end(void)
+{
+    assert_int_equal(w.row.live, 0);
+    assert_int_equal(page_read(&w.counts.active), 0);
+    assert_int_equal(w.opened, w.gone);
+    assert_false(w.is_nested);
+    row_close(&w.row);
+    flow_fini(&w.flow);
+    loop_close(&w.flow.loop);
+}
+
+/* What is ready now, and what comes within a millisecond. */
+static void turn(void)
+{
+    struct err err = ERR_EMPTY;
+
+    timer_start(&w.flow.loop, &w.tick, 1);
+    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+}
+
+static void turn_before(int64_t end_ms)
+{
+    assert_true(clock_ms() < end_ms);
+    turn();
+}
+
+#define UNTIL(condition)                                                                       \
+    for (int64_t end_ms = clock_ms() + DEADLINE_MS; !(condition); turn_before(end_ms))
+
+/* ---- peers ------------------------------------------------------------------------------- */
+
+static int caller(int type)
+{
+    struct peer peer = { .kind = PEER_UNIX };
+    int pair[2];
+
+    assert_int_equal(
+        socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(conn_open(&w.row, pair[0], &peer), 0);
+    return pair[1];
+}
+
+static int tcp_caller(const char *first)
+{
+    struct sockaddr_in addr = { .sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_storage from;
+    socklen_t length = sizeof(addr);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), theirs;
+    struct peer peer;
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &length), 0);
+    assert_int_equal(connect(ours, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    if (first != NULL)
+        assert_int_equal(send(ours, first, strlen(first), 0), (ssize_t)strlen(first));
+    length = sizeof(from);
+    theirs = accept4(listener, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    peer_set(&peer, &from, length);
+    assert_int_equal(conn_open(&w.row, theirs, &peer), 0);
+    close(listener);
+    return ours;
+}
+
+static void say(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Reads until `want` bytes or the end of file came; the loop runs meanwhile. */
+static size_t hear(int fd, char *out, size_t want)
+{
+    size_t count = 0;
+    ssize_t got = -1;
+
+    UNTIL(count == want || got == 0) {
+        got = recv(fd, out + count, want - count, MSG_DONTWAIT);
+        if (got > 0)
+            count += (size_t)got;
+        else if (got == -1)
+            assert_int_equal(errno, EAGAIN);
+        if (count == want)
+            break;
+    }
+    return count;
+}
+
+static bool is_at_end(int fd)
+{
+    char byte;
+    ssize_t got = -1;
+
+    UNTIL(got >= 0) {
+        got = recv(fd, &byte, 1, MSG_DONTWAIT);
+        if (got == -1 && errno != EAGAIN)
+            return false;
+    }
+    return got == 0;
+}
+
+/* ---- tests ------------------------------------------------------------------------------- */
+
+static void a_connection_is_small(void **state)
+{
+    (void)state;
+    assert_true(sizeof(struct conn) <= 240);
+}
+
+static void bytes_come_back_and_half_close_is_answered(void **state)
+{
+    char out[16];
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "hello");
+    assert_int_equal(hear(fd, out, 5), 5);
+    assert_memory_equal(out, "hello", 5);
+    assert_int_equal(w.gone, 0);
+    shutdown(fd, SHUT_WR);
+    assert_true(is_at_end(fd));
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_ENDED);
+    assert_int_equal(w.finished, 1);
+    assert_int_equal(page_read(&w.counts.accepted), 1);
+    assert_int_equal(page_read(&w.counts.bytes_in), 5);
+    assert_int_equal(page_read(&w.counts.bytes_out), 5);
+    close(fd);
+    end();
+}
+
+static void what_is_there_at_accept_is_served_at_once(void **state)
+{
+    char out[8];
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = tcp_caller("now");
+    assert_int_equal(recv(fd, out, sizeof(out), 0), 3); /* the loop never ran */
+    shutdown(fd, SHUT_WR);
+    UNTIL(w.gone == 1);
+    close(fd);
+    end();
+}
+
+static void unused_input_comes_again_with_more_behind_it(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_lines);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "on");
+    turn();
+    say(fd, "e\ntw");
+    UNTIL(w.got_count == 4);
+    assert_memory_equal(w.got, "one\n", 4);
+    say(fd, "o");
+    shutdown(fd, SHUT_WR);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.got_count, 4);
+    assert_int_equal(w.rest_count, 3);
+    assert_memory_equal(w.rest, "two", 3);
+    close(fd);
+    end();
+}
+
+static void a_full_buffer_that_nobody_uses_ends(void **state)
+{
+    char line[5000];
+    int fd;
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    begin(data_lines);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    assert_int_equal(send(fd, line, 4095, 0), 4095);
+    turn();
+    assert_int_equal(w.gone, 0);
+    assert_int_equal(send(fd, line, 1, 0), 1);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_INPUT);
+    close(fd);
+    end();
+}
+
+static size_t data_flood(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    static char block[65536];
+
+    (void)bytes;
+    enter();
+    w.got_count += count;
+    assert_int_equal(usher_write(conn, block, sizeof(block)), 0);
+    leave();
+    return count;
+}
+
+static void a_peer_that_does_not_read_is_not_read_either(void **state)
+{
+    static char out[1 << 20];
+    int fd, small = 4096;
+
+    (void)state;
+    begin(data_flood);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    setsockopt(w.conn != NULL ? conn_of(w.conn)->fd : -1, SOL_SOCKET, SO_SNDBUF, &small,
+               sizeof(small));
+    say(fd, "a");
+    UNTIL(w.got_count == 1);
+    assert_true(usher_room(w.conn) < CONN_OUTPUT);
+    say(fd, "b");
+    turn();
+    assert_int_equal(w.got_count, 1);
+    assert_int_equal(w.drained, 0);
+
+    assert_int_equal(hear(fd, out, 65536), 65536);
+    UNTIL(w.drained >= 1);
+    assert_int_equal(hear(fd, out, 65536), 65536);
+    UNTIL(w.drained == 2);
+    assert_int_equal(w.got_count, 2);
+    assert_true(usher_room(w.conn) >= 65536);
+    assert_null(conn_of(w.conn)->more);
+    shutdown(fd, SHUT_WR);
+    UNTIL(w.gone == 1);
+    close(fd);
+    end();
+}
+
+static size_t data_too_much(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    static char block[CONN_OUTPUT + 1];
+
+    (void)bytes;
+    enter();
+    assert_int_equal(usher_write(conn, block, sizeof(block)), -1);
+    assert_int_equal(w.gone, 0);
+    assert_int_equal(usher_write(conn, block, 1), -1);
+    usher_end(conn);
+    leave();
+    return count;
+}
+
+static void writing_beyond_room_ends(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_too_much);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "a");
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_OUTPUT);
+    close(fd);
+    end();
+}
+
+static size_t data_pause(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    enter();
+    if (w.got_count == 0)
+        usher_pause(conn);
+    else {
+        keep_got(bytes, count);
+        leave();
+        return count;
+    }
+    keep_got(bytes, 1);
+    leave();
+    return 1;
+}
+
+static void pause_holds_input_and_its_end(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_pause);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "abc");
+    UNTIL(w.got_count == 1);
+    say(fd, "def");
+    shutdown(fd, SHUT_WR);
+    turn();
+    assert_int_equal(w.got_count, 1);
+    assert_int_equal(w.finished, 0);
+    usher_resume(w.conn);
+    assert_int_equal(w.got_count, 1); /* not inside the call */
+    UNTIL(w.gone == 1);
+    assert_memory_equal(w.got, "abcdef", 6);
+    assert_int_equal(w.got_count, 6);
+    assert_int_equal(w.finished, 1);
+    close(fd);
+    end();
+}
+
+static size_t data_end_other(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    (void)conn, (void)bytes;
+    enter();
+    usher_write(w.other, "bye", 3);
+    usher_end(w.other);
+    assert_int_equal(w.gone, 0);
+    usher_abort(w.other); /* changes nothing: it is ending */
+    leave();
+    return count;
+}
+
+static void another_connection_may_be_ended(void **state)
+{
+    char out[3];
+    int first, second;
+
+    (void)state;
+    begin(data_end_other);
+    begin_row();
+    first = caller(SOCK_STREAM);
+    second = caller(SOCK_STREAM);
+    say(second, "x");
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_ENDED);
+    assert_int_equal(recv(first, out, sizeof(out), MSG_DONTWAIT), 3);
+    shutdown(second, SHUT_WR);
+    UNTIL(w.gone == 2);
+    close(first);
+    close(second);
+    end();
+}
+
+static void opened_says_it_all(struct usher_conn *conn)
+{
+    enter();
+    w.opened++;
+    usher_write(conn, "reply", 5);
+    usher_end(conn);
+    assert_int_equal(w.gone, 0);
+    leave();
+}
+
+/* reliability.md F14. */
+static void unread_input_does_not_cost_the_peer_its_reply(void **state)
+{
+    char out[16];
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    w.calls.opened = opened_says_it_all;
+    begin_row();
+    fd = tcp_caller("something nobody reads");
+    assert_int_equal(w.gone, 1);
+    assert_int_equal(w.reason, USHER_GONE_ENDED);
+    say(fd, "and more");
+    assert_int_equal(hear(fd, out, 5), 5);
+    assert_memory_equal(out, "reply", 5);
+    assert_true(is_at_end(fd));
+    close(fd);
+    UNTIL(w.flow.farewell.count == 0);
+    end();
+}
+
+static void a_reset_is_gone_peer_and_counted(void **state)
+{
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = tcp_caller(NULL);
+    assert_int_equal(w.gone, 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_PEER);
+    assert_int_equal(page_read(&w.counts.failed), 1);
+    end();
+}
+
+static void abort_resets(void **state)
+{
+    char byte;
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = tcp_caller(NULL);
+    usher_abort(w.conn);
+    assert_int_equal(w.gone, 0);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_ABORTED);
+    assert_int_equal(recv(fd, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(fd);
+    end();
+}
+
+static void on_tick(struct usher_conn *conn)
+{
+    enter();
+    if (++w.ticks == 1)
+        conn->service->host->timer(conn, 0, on_tick);
+    else
+        usher_end(conn);
+    leave();
+}
+
+static void a_timer_runs_once_and_may_be_set_again(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    host_table.timer(w.conn, 60000, on_tick);
+    host_table.timer(w.conn, 1, on_tick);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.ticks, 2);
+
+    close(fd);
+    fd = caller(SOCK_STREAM);
+    host_table.timer(w.conn, 60000, on_tick); /* dies with it */
+    host_table.timer(w.conn, -1, on_tick);
+    shutdown(fd, SHUT_WR);
+    UNTIL(w.gone == 2);
+    close(fd);
+    end();
+}
+
+static void on_watch(struct usher_conn *conn, int fd, unsigned what)
+{
+    char byte;
+
+    enter();
+    assert_int_equal(what, 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    w.ticks++;
+    conn->service->host->watch(conn, fd, 0, NULL);
+    usher_end(conn);
+    leave();
+}
+
+static void four_watches_and_no_fifth(void **state)
+{
+    int fd, pipes[5][2];
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(pipe2(pipes[i], O_CLOEXEC), 0);
+        assert_int_equal(host_table.watch(w.conn, pipes[i][0], 1, on_watch), i < 4 ? 0 : -1);
+    }
+    assert_int_equal(host_table.watch(w.conn, pipes[0][0], 0, NULL), 0);
+    assert_int_equal(host_table.watch(w.conn, pipes[4][0], 1, on_watch), 0);
+    assert_int_equal(write(pipes[4][1], "x", 1), 1);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.ticks, 1);
+    for (int i = 0; i < 5; i++) {
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+    close(fd);
+    end();
+}
+
+static void every_timeout_ends(void **state)
+{
+    static const struct {
+        int64_t first, idle, total;
+        bool speaks;
+    } cases[] = {
+        { 20, -1, -1, false }, { -1, 20, -1, false }, { -1, 20, -1, true },
+        { -1, -1, 20, true },  { 60000, 20, -1, true }, { 20, 60000, 60000, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t began_ms = clock_ms();
+        int fd;
+
+        begin(data_echo);
+        w.service.first_byte_timeout = cases[i].first;
+        w.service.idle_timeout = cases[i].idle;
+        w.service.total_timeout = cases[i].total;
+        begin_row();
+        fd = caller(SOCK_STREAM);
+        if (cases[i].speaks)
+            say(fd, "x");
+        UNTIL(w.gone == 1);
+        assert_int_equal(w.reason, USHER_GONE_TIMEOUT);
+        assert_true(clock_ms() - began_ms >= 19);
+        close(fd);
+        end();
+    }
+}
+
+static void a_short_deadline_does_not_wait_for_a_long_one(void **state)
+{
+    int fd, silent;
+
+    (void)state;
+    begin(data_echo);
+    w.service.first_byte_timeout = 30;
+    w.service.idle_timeout = 60000;
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "x");
+    UNTIL(w.got_count == 1);
+    UNTIL(w.row.due_ms > clock_ms() + 1000); /* the timer is the idle one's now */
+
+    silent = caller(SOCK_STREAM);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_TIMEOUT);
+    close(silent);
+    close(fd);
+    UNTIL(w.gone == 2);
+    end();
+}
+
+static size_t data_take(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    enter();
+    keep_got(bytes, count);
+    w.ticks = (unsigned)conn->service->host->take(conn);
+    leave();
+    return count;
+}
+
+static void a_taken_descriptor_is_left_alone(void **state)
+{
+    char out[8];
+    int fd;
+
+    (void)state;
+    begin(data_take);
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    say(fd, "x");
+    UNTIL(w.got_count == 1);
+    say(fd, "yz");
+    turn();
+    assert_int_equal(w.got_count, 1);
+    assert_int_equal(host_table.take(w.conn), -1);
+    usher_end(w.conn);
+    turn();
+    assert_int_equal(w.gone, 0);
+    assert_int_equal(recv((int)w.ticks, out, sizeof(out), 0), 2);
+    close((int)w.ticks);
+    host_table.done(w.conn);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_ENDED);
+    close(fd);
+    end();
+}
+
+static size_t data_packets(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    static char block[3000];
+
+    (void)bytes;
+    enter();
+    for (size_t i = 1; i <= 30; i++) {
+        memset(block, (int)i, sizeof(block));
+        assert_int_equal(usher_write(conn, block, i * 100), 0);
+    }
+    leave();
+    return count;
+}
+
+static void seqpacket_keeps_its_boundaries(void **state)
+{
+    char out[4000];
+    int fd, small = 4096;
+
+    (void)state;
+    begin(data_packets);
+    begin_row();
+    w.row.is_packets = true;
+    fd = caller(SOCK_SEQPACKET);
+    setsockopt(conn_of(w.conn)->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    say(fd, "x");
+    for (ssize_t i = 1; i <= 30; i++) {
+        ssize_t got = -1;
+
+        UNTIL(got != -1)
+            got = recv(fd, out, sizeof(out), MSG_DONTWAIT);
+        assert_int_equal(got, i * 100);
+        assert_int_equal(out[i * 100 - 1], i);
+    }
+    UNTIL(w.drained == 1);
+    close(fd);
+    UNTIL(w.gone == 1);
+    end();
+}
+
+static void closing_all_tells_everyone_once(void **state)
+{
+    struct list *node, *safe;
+    int fds[20];
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = caller(SOCK_STREAM);
+    LIST_EACH(&w.row.by_age, node, safe)
+        conn_close(CONTAINER(node, struct conn, by_age), USHER_GONE_STOPPED);
+    assert_int_equal(w.gone, ARRAY_LEN(fds));
+    assert_int_equal(w.reason, USHER_GONE_STOPPED);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_is_small),
+        cmocka_unit_test(bytes_come_back_and_half_close_is_answered),
+        cmocka_unit_test(what_is_there_at_accept_is_served_at_once),
+        cmocka_unit_test(unused_input_comes_again_with_more_behind_it),
+        cmocka_unit_test(a_full_buffer_that_nobody_uses_ends),
+        cmocka_unit_test(a_peer_that_does_not_read_is_not_read_either),
+        cmocka_unit_test(writing_beyond_room_ends),
+        cmocka_unit_test(pause_holds_input_and_its_end),
+        cmocka_unit_test(another_connection_may_be_ended),
+        cmocka_unit_test(unread_input_does_not_cost_the_peer_its_reply),
+        cmocka_unit_test(a_reset_is_gone_peer_and_counted),
+        cmocka_unit_test(abort_resets),
+        cmocka_unit_test(a_timer_runs_once_and_may_be_set_again),
+        cmocka_unit_test(four_watches_and_no_fifth),
+        cmocka_unit_test(every_timeout_ends),
+        cmocka_unit_test(a_short_deadline_does_not_wait_for_a_long_one),
+        cmocka_unit_test(a_taken_descriptor_is_left_alone),
+        cmocka_unit_test(seqpacket_keeps_its_boundaries),
+        cmocka_unit_test(closing_all_tells_everyone_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
