@@ -10,7 +10,7 @@
 #include "conf/planwire.h"
 #include "conf/value.h"
 
-/* ---- one row --------------------------------------------------------------------------- */
+/* ---- one row --------------------------------------------------------------------- */
 
 static bool is_of_plugin(const struct table_entry *entry)
 {
@@ -29,7 +29,8 @@ static void set_values(struct row_check *row)
     struct mistakes said = { 0 };
 
     opt_preset(keys_service, row->service, NULL);
-    value_set_all(&row->all->table.defaults, keys_service, row->service, is_not_for_all, &said);
+    value_set_all(&row->all->table.defaults, keys_service, row->service, is_not_for_all,
+                  &said);
     value_set_all(row->row, keys_service, row->service, is_of_plugin, row->all->mistakes);
     mistakes_free(&said);
 }
@@ -64,7 +65,8 @@ static void finish(struct row_check *row)
 
     row->service->pool_key = identity_pool_key(row->service);
     if (longest + strlen(row->service->pool_key) * 4 + 1024 > RECORD_MAX)
-        row_mistake(row, NULL, "is too long: %zu bytes of at most %d", longest, RECORD_MAX);
+        row_mistake(row, NULL, "is too long: %zu bytes of at most %d", longest,
+                    RECORD_MAX);
     else
         plugins_ask(row);
 }
@@ -90,7 +92,7 @@ static void check_row(struct row_check *row)
         finish(row);
 }
 
-/* ---- the table ------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------- */
 
 static void check_rows(struct checking *all)
 {

@@ -32,8 +32,8 @@ static __attribute__((format(printf, 4, 0))) void add(const struct row_check *ro
     const char *file = row_place(row, key, item, &line);
 
     vsnprintf(text, sizeof(text), format, args);
-    mistake_add(row->all->mistakes, file, line, "%s: %s", key != NULL ? key : row->row->name,
-                text);
+    mistake_add(row->all->mistakes, file, line, "%s: %s",
+                key != NULL ? key : row->row->name, text);
 }
 
 void row_mistake(const struct row_check *row, const char *key, const char *format, ...)

@@ -1,5 +1,6 @@
 /*
- * What the files of the check share: the state of one check, and of one row of it. Of conf/ only.
+ * What the files of the check share: the state of one check, and of one row of it. Of
+ * conf/ only.
  */
 #ifndef CONF_CHECKING_H
 #define CONF_CHECKING_H
@@ -15,7 +16,7 @@ struct checking {
     struct table table;
     struct plan *plan;
     struct mistakes *mistakes;
-    bool is_user_bad; /* the global user or group is a mistake: rows need not say so again */
+    bool is_user_bad; /* the global user or group is a mistake: rows need not say so */
     bool is_bind_bad; /* the same of the bind list */
 };
 
@@ -28,10 +29,10 @@ struct row_check {
 
 /* Whether the row itself sets the key; defaults do not count. */
 bool row_says(const struct row_check *row, const char *key);
-/* A mistake in a key of the row, at the line where the row or the defaults set it; where neither
- * does, at the row's own line. key NULL: in the row as a whole. */
-__attribute__((format(printf, 3, 4))) void row_mistake(const struct row_check *row,
-                                                       const char *key, const char *format, ...);
+/* A mistake in a key of the row, at the line where the row or the defaults set it; where
+ * neither does, at the row's own line. key NULL: in the row as a whole. */
+__attribute__((format(printf, 3, 4))) void
+row_mistake(const struct row_check *row, const char *key, const char *format, ...);
 /* The same for an item of a list. */
 __attribute__((format(printf, 4, 5))) void row_mistake_at(const struct row_check *row,
                                                           const char *key, size_t item,
@@ -40,10 +41,10 @@ __attribute__((format(printf, 4, 5))) void row_mistake_at(const struct row_check
 const char *row_place(const struct row_check *row, const char *key, size_t item,
                       unsigned *line_out);
 
-/* conf/globals: the settings outside rows; defaults are looked at, and kept in the table. */
+/* conf/globals: the settings outside rows; defaults are looked at, and kept. */
 void globals_check(struct checking *all);
 
-/* conf/plugins: finds the descriptor, sets plugin_path, is_blocking, needs and options. */
+/* conf/plugins: the descriptor; sets plugin_path, is_blocking, needs and options. */
 void plugins_check(struct row_check *row);
 /* Lets the plugin see its options; last, when nothing else is wrong with the row. */
 void plugins_ask(struct row_check *row);
@@ -55,7 +56,7 @@ void endpoints_check(struct row_check *row);
 void endpoints_check_all(struct checking *all);
 /* conf/rules: which keys go with which rows. */
 void rules_check(struct row_check *row);
-/* conf/identity: users and groups into ids; then, when all else is known, the pool's key. */
+/* conf/identity: users and groups into ids; then, from all that, the pool's key. */
 void identity_check(struct row_check *row);
 char *identity_pool_key(const struct plan_service *service);
 

@@ -16,7 +16,7 @@ struct item {
     bool is_optional;
 };
 
-/* ---- what is refused ------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------- */
 
 /* "vsock://..." and their like are refused by name. */
 static const char *never(const char *text)
@@ -60,14 +60,15 @@ static int find_port(struct item *item)
     }
     if (item->port != 0 && item->port + offset > 65535) {
         row_mistake_at(item->row, "listen", item->number,
-                       "%u and port_offset, %u, are together above 65535", item->port, offset);
+                       "%u and port_offset, %u, are together above 65535", item->port,
+                       offset);
         return -1;
     }
     item->port += item->port != 0 ? offset : 0;
     return 0;
 }
 
-/* ---- from a text to endpoints ---------------------------------------------------------- */
+/* ---- from a text to endpoints ---------------------------------------------------- */
 
 static struct endpoint *push(struct item *item)
 {
@@ -183,7 +184,7 @@ void endpoints_check(struct row_check *row)
     }
 }
 
-/* ---- one socket, one row --------------------------------------------------------------- */
+/* ---- one socket, one row --------------------------------------------------------- */
 
 /* "*" and an address of the same family and port cannot both be open, unless a network
  * interface keeps them apart. */
@@ -227,18 +228,20 @@ static void say_clash(const struct place *here, const struct place *there, int k
     endpoint_print(here->endpoint, mine, sizeof(mine));
     endpoint_print(there->endpoint, theirs, sizeof(theirs));
     if (kind == 1 && here->row == there->row)
-        row_mistake_at(here->row, "listen", here->endpoint->group, "%s stands here twice", mine);
+        row_mistake_at(here->row, "listen", here->endpoint->group, "%s stands here twice",
+                       mine);
     else if (kind == 1)
         row_mistake_at(here->row, "listen", here->endpoint->group,
-                       "%s is taken by service %s (%s:%u)", mine, there->row->service->name, file,
-                       line);
+                       "%s is taken by service %s (%s:%u)", mine,
+                       there->row->service->name, file, line);
     else
         row_mistake_at(here->row, "listen", here->endpoint->group,
                        "%s cannot be open beside %s of service %s (%s:%u)", mine, theirs,
                        there->row->service->name, file, line);
 }
 
-/* Whether one endpoint of here clashes with one of there; one mistake a pair of rows is enough. */
+/* Whether one endpoint of here clashes with one of there; one mistake a pair of rows is
+ * enough. */
 static bool check_pair(const struct row_check *here, const struct row_check *there)
 {
     const struct plan_service *mine = here->service, *theirs = there->service;
@@ -259,10 +262,12 @@ static bool check_pair(const struct row_check *here, const struct row_check *the
 void endpoints_check_all(struct checking *all)
 {
     for (size_t i = 0; i < all->plan->service_count; i++) {
-        struct row_check here = { all, &all->table.rows[i], &all->plan->services[i], NULL };
+        struct row_check here = { all, &all->table.rows[i], &all->plan->services[i],
+                                  NULL };
 
         for (size_t j = 0; here.service->enabled && j <= i; j++) {
-            struct row_check there = { all, &all->table.rows[j], &all->plan->services[j], NULL };
+            struct row_check there = { all, &all->table.rows[j], &all->plan->services[j],
+                                       NULL };
 
             if (there.service->enabled)
                 check_pair(&here, i == j ? &here : &there);

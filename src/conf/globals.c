@@ -14,7 +14,7 @@
 
 #define WORKERS_MAX 256
 
-/* ---- places ---------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------- */
 
 /* The value of the last "KEY=VALUE" for key, or NULL. */
 static const char *override_of(const struct check_input *input, const char *key)
@@ -31,11 +31,12 @@ static const char *override_of(const struct check_input *input, const char *key)
 
 static bool is_set(const struct checking *all, const char *key)
 {
-    return override_of(all->input, key) != NULL || table_find(&all->table.globals, key) != NULL;
+    return override_of(all->input, key) != NULL
+           || table_find(&all->table.globals, key) != NULL;
 }
 
-static __attribute__((format(printf, 3, 4))) void mistake(struct checking *all, const char *key,
-                                                          const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void
+mistake(struct checking *all, const char *key, const char *format, ...)
 {
     const struct table_entry *entry = table_find(&all->table.globals, key);
     char text[1024], option[96];
@@ -48,12 +49,12 @@ static __attribute__((format(printf, 3, 4))) void mistake(struct checking *all, 
         snprintf(option, sizeof(option), "-o %s", key);
         mistake_add(all->mistakes, option, 0, "%s", text);
     } else {
-        mistake_add(all->mistakes, all->table.globals.file, entry != NULL ? entry->line : 0,
-                    "%s: %s", key, text);
+        mistake_add(all->mistakes, all->table.globals.file,
+                    entry != NULL ? entry->line : 0, "%s: %s", key, text);
     }
 }
 
-/* ---- values ---------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------- */
 
 static bool is_structure(const struct table_entry *entry)
 {
@@ -83,7 +84,8 @@ static void check_structure(struct checking *all)
             mistake(all, entry->key, "unknown group; did you mean \"%s\"?", nearest);
         else
             mistake(all, entry->key,
-                    "unknown group; services stand in the group services, or in services_dir");
+                    "unknown group; services stand in the group services, or in "
+                    "services_dir");
     }
 }
 
@@ -127,7 +129,7 @@ static void set_overrides(struct checking *all)
     }
 }
 
-/* ---- the services directory ------------------------------------------------------------ */
+/* ---- the services directory ------------------------------------------------------ */
 
 static char *beside(const char *main_file, const char *path)
 {
@@ -165,7 +167,8 @@ static char *find_services_dir(const struct source_file *file)
     for (token = lex_next(&lex); token.kind != LEX_END; token = lex_next(&lex)) {
         if (lex_is(&token, '{') || lex_is(&token, '(') || lex_is(&token, '['))
             depth++;
-        else if (depth > 0 && (lex_is(&token, '}') || lex_is(&token, ')') || lex_is(&token, ']')))
+        else if (depth > 0
+                 && (lex_is(&token, '}') || lex_is(&token, ')') || lex_is(&token, ']')))
             depth--;
         else if (is_key && depth == 0 && token.kind == LEX_TEXT)
             return joined_text(&lex, token);
@@ -200,7 +203,7 @@ static void check_dir(struct checking *all)
     mem_free(&path);
 }
 
-/* ---- rules ----------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------- */
 
 static void set_text(const char *key, struct plan_globals *globals, const char *text)
 {
@@ -240,12 +243,14 @@ static void check_paths(struct checking *all)
 
     if (strcmp(globals->log_to, "stderr") != 0 && strcmp(globals->log_to, "syslog") != 0
         && globals->log_to[0] != '/')
-        mistake(all, "log.to", "\"%s\" is neither \"stderr\", \"syslog\" nor an absolute path",
+        mistake(all, "log.to",
+                "\"%s\" is neither \"stderr\", \"syslog\" nor an absolute path",
                 globals->log_to);
     if (globals->control[0] != '/')
         mistake(all, "control", "\"%s\" is not an absolute path", globals->control);
     else if (strlen(globals->control) > 107)
-        mistake(all, "control", "%zu bytes are above 107, all that a socket's path may have",
+        mistake(all, "control",
+                "%zu bytes are above 107, all that a socket's path may have",
                 strlen(globals->control));
 }
 
@@ -266,7 +271,8 @@ static bool is_wrong_kind(const struct checking *all, const char *key)
 {
     const struct table_entry *entry = table_find(&all->table.globals, key);
 
-    return entry != NULL && entry->kind != TABLE_TEXT && override_of(all->input, key) == NULL;
+    return entry != NULL && entry->kind != TABLE_TEXT
+           && override_of(all->input, key) == NULL;
 }
 
 /* Root: the user must be there. Otherwise: it is the caller, and can be nobody else. */
@@ -326,7 +332,7 @@ static void check_bind(struct checking *all)
         }
 }
 
-/* ---- defaults -------------------------------------------------------------------------- */
+/* ---- defaults -------------------------------------------------------------------- */
 
 static bool is_of_a_row(const struct table_entry *entry)
 {
@@ -344,8 +350,9 @@ static void check_defaults(struct checking *all)
     for (size_t i = 0; i < defaults->entry_count; i++)
         if (is_of_a_row(&defaults->entries[i])
             && strchr(defaults->entries[i].key, '.') == NULL)
-            mistake_add(all->mistakes, defaults->entries[i].file, defaults->entries[i].line,
-                        "%s: belongs to a service, not to defaults", defaults->entries[i].key);
+            mistake_add(
+                all->mistakes, defaults->entries[i].file, defaults->entries[i].line,
+                "%s: belongs to a service, not to defaults", defaults->entries[i].key);
     value_set_all(defaults, keys_service, scratch, is_of_a_row, all->mistakes);
     opt_free(keys_service, scratch);
     mem_free(&scratch);
@@ -366,7 +373,8 @@ void globals_check(struct checking *all)
     check_user(all);
     check_group(all);
     check_bind(all);
-    check_control_group(all, "control_read", globals->control_read, &globals->control_read_gid);
+    check_control_group(all, "control_read", globals->control_read,
+                        &globals->control_read_gid);
     check_control_group(all, "control_operate", globals->control_operate,
                         &globals->control_operate_gid);
     check_defaults(all);

@@ -15,7 +15,7 @@ static bool is_program(const struct row_check *row)
     return row->service->exec.count > 0;
 }
 
-/* ---- supplementary groups -------------------------------------------------------------- */
+/* ---- supplementary groups -------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -46,7 +46,7 @@ static void check_groups(struct row_check *row)
     service->gid_count = kept;
 }
 
-/* ---- run by root ----------------------------------------------------------------------- */
+/* ---- run by root ----------------------------------------------------------------- */
 
 static int resolve_own_user(struct row_check *row, const char *user, gid_t *gid_out)
 {
@@ -95,13 +95,13 @@ static void check_as_root(struct row_check *row)
     if (service->group != NULL && resolve_group(service->group, &gid, &err) == -1)
         row_mistake(row, "group", "%s", err.text);
     else if (gid == (gid_t)-1)
-        row_mistake(row, is_own ? "user" : NULL, "user %s has no entry: group is needed too",
-                    service->user);
+        row_mistake(row, is_own ? "user" : NULL,
+                    "user %s has no entry: group is needed too", service->user);
     service->gid = gid;
     check_groups(row);
 }
 
-/* ---- run by anybody else --------------------------------------------------------------- */
+/* ---- run by anybody else --------------------------------------------------------- */
 
 static void check_as_caller(struct row_check *row)
 {
@@ -135,7 +135,7 @@ static void check_as_caller(struct row_check *row)
     }
 }
 
-/* ---- sockets --------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------- */
 
 static void check_socket(struct row_check *row)
 {
@@ -166,7 +166,7 @@ void identity_check(struct row_check *row)
     check_socket(row);
 }
 
-/* ---- pools ----------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------- */
 
 char *identity_pool_key(const struct plan_service *service)
 {

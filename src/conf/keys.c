@@ -9,21 +9,23 @@
 #define TEXT_MAX 4096
 
 /* The rows of usher_option for a key that is not its field's name, or has more to it. */
-#define KEY(T, key, field, ctype, type, preset, min, max, unit, choices, help)                 \
-    { key, USHER_TYPE_##type, USHER_FIELD(T, field, ctype), preset, min, max, unit, choices,   \
-      help }
+#define KEY(T, key, field, ctype, type, preset, min, max, unit, choices, help)           \
+    { key, USHER_TYPE_##type, USHER_FIELD(T, field, ctype), preset, min, max, unit,      \
+      choices, help }
 
 #define G struct plan_globals
 #define BOOL_KEY(T, f, preset, help) USHER_OPTION_BOOL(T, f, preset, help)
-#define TEXT_KEY(T, key, f, preset, help)                                                      \
+#define TEXT_KEY(T, key, f, preset, help)                                                \
     KEY(T, key, f, const char *, TEXT, preset, 1, TEXT_MAX, "bytes", NULL, help)
-#define ENUM_KEY(T, key, f, preset, choices, help)                                             \
+#define ENUM_KEY(T, key, f, preset, choices, help)                                       \
     KEY(T, key, f, int, ENUM, preset, 0, 0, NULL, choices, help)
 #define TIME_KEY(T, f, preset, help) USHER_OPTION_DURATION(T, f, preset, 1, YEAR_MS, help)
 
 const struct usher_option keys_global[] = {
-    TEXT_KEY(G, "user", user, "usher", "Whom plugin workers run as; without root: the caller."),
-    TEXT_KEY(G, "group", group, NULL, "The group of plugin workers; the user's unless set."),
+    TEXT_KEY(G, "user", user, "usher",
+             "Whom plugin workers run as; without root: the caller."),
+    TEXT_KEY(G, "group", group, NULL,
+             "The group of plugin workers; the user's unless set."),
     TEXT_KEY(G, "workers", workers, "1",
              "Processes per plugin pool: 1 to 256, or \"auto\", one per processor."),
     ENUM_KEY(G, "loop", loop, "auto", "auto|epoll|poll|select",
@@ -34,7 +36,8 @@ const struct usher_option keys_global[] = {
                       "Added to every TCP and UDP port of the table but 0."),
     TEXT_KEY(G, "services_dir", services_dir, "services.d",
              "The folder with more files of services, relative to the main file."),
-    TEXT_KEY(G, "plugin_dir", plugin_dir, USHER_PKGLIBDIR, "The folder with the plugins."),
+    TEXT_KEY(G, "plugin_dir", plugin_dir, USHER_PKGLIBDIR,
+             "The folder with the plugins."),
     TEXT_KEY(G, "control", control, "/run/usher/control", "usherctl's socket."),
     TEXT_KEY(G, "control_read", control_read, "root", "The group that may look."),
     TEXT_KEY(G, "control_operate", control_operate, "root", "The group that may act."),
@@ -51,16 +54,17 @@ const struct usher_option keys_global[] = {
 };
 
 #define S struct plan_service
-#define LIMIT_KEY(name, help)                                                                  \
-    KEY(S, "limits." #name, limits_##name, uint64_t, SIZE, "none", 0, INT64_MAX, NULL, NULL,   \
-        help)
+#define LIMIT_KEY(name, help)                                                            \
+    KEY(S, "limits." #name, limits_##name, uint64_t, SIZE, "none", 0, INT64_MAX, NULL,   \
+        NULL, help)
 #define LIST_KEY(f, max, help) USHER_OPTION_LIST(S, f, NULL, 0, max, help)
 
 const struct usher_option keys_service[] = {
     /* what runs */
     KEY(S, "plugin", plugin, const char *, TEXT, NULL, 1, 64, "bytes", NULL,
         "The plugin that serves."),
-    LIST_KEY(exec, 256, "The program that serves, and its arguments; begins with a path."),
+    LIST_KEY(exec, 256,
+             "The program that serves, and its arguments; begins with a path."),
     TEXT_KEY(S, "argv0", argv0, NULL, "The program's own name, instead of its path."),
     LIST_KEY(listen, 64, "Where: tcp://HOST:PORT, udp://HOST:PORT, unix:///path, ..."),
     BOOL_KEY(S, enabled, "true", "Whether the row is served."),
@@ -73,7 +77,8 @@ const struct usher_option keys_service[] = {
     LIST_KEY(groups, 64, "Supplementary groups."),
     KEY(S, "umask", umask, unsigned, MODE, "0022", 0, 0777, NULL, NULL,
         "The mask of file modes."),
-    USHER_OPTION_INT(S, nice, "0", -20, 19, NULL, "Scheduling priority: 19 is the lowest."),
+    USHER_OPTION_INT(S, nice, "0", -20, 19, NULL,
+                     "Scheduling priority: 19 is the lowest."),
     TEXT_KEY(S, "directory", directory, "/", "The working directory."),
     KEY(S, "pool", pool, const char *, TEXT, NULL, 1, 64, "bytes", NULL,
         "A name: rows with it share workers, away from the others."),
@@ -84,7 +89,8 @@ const struct usher_option keys_service[] = {
     LIST_KEY(pass_env, 64, "Programs: names of the daemon's own environment to pass on."),
     ENUM_KEY(S, "env_style", env_style, "ucspi", "ucspi|xinetd|systemd|none",
              "Programs: which variables tell of the connection."),
-    ENUM_KEY(S, "stderr", stderr_, "log", "log|peer", "Programs: where descriptor 2 leads."),
+    ENUM_KEY(S, "stderr", stderr_, "log", "log|peer",
+             "Programs: where descriptor 2 leads."),
     /* what it may use */
     LIMIT_KEY(nofile, "Children: descriptors."),
     LIMIT_KEY(as, "Children: bytes of address space."),
@@ -95,10 +101,12 @@ const struct usher_option keys_service[] = {
     LIMIT_KEY(memlock, "Children: bytes of locked memory."),
     LIMIT_KEY(stack, "Children: bytes of stack."),
     LIMIT_KEY(data, "Children: bytes of data."),
-    USHER_OPTION_UINT(S, max_connections, "1000", 1, 1000000, NULL, "Connections at a time."),
+    USHER_OPTION_UINT(S, max_connections, "1000", 1, 1000000, NULL,
+                      "Connections at a time."),
     TIME_KEY(S, first_byte_timeout, "none",
              "Plugins with callbacks: how long the peer may take to begin."),
-    TIME_KEY(S, idle_timeout, "5m", "Plugins with callbacks: how long nothing may happen."),
+    TIME_KEY(S, idle_timeout, "5m",
+             "Plugins with callbacks: how long nothing may happen."),
     TIME_KEY(S, total_timeout, "none", "How long a connection or child may last."),
     /* its sockets */
     USHER_OPTION_UINT(S, backlog, "4096", 1, 65535, NULL, "The kernel's queue."),
@@ -109,8 +117,10 @@ const struct usher_option keys_service[] = {
     BOOL_KEY(S, freebind, "false", "TCP, UDP: addresses that are not there yet."),
     KEY(S, "interface", interface, const char *, TEXT, NULL, 1, 15, "bytes", NULL,
         "TCP, UDP: this network interface only."),
-    USHER_OPTION_SIZE(S, receive_buffer, "none", 1024, 1 << 30, "Bytes the kernel may hold."),
-    USHER_OPTION_SIZE(S, send_buffer, "none", 1024, 1 << 30, "Bytes the kernel may hold."),
+    USHER_OPTION_SIZE(S, receive_buffer, "none", 1024, 1 << 30,
+                      "Bytes the kernel may hold."),
+    USHER_OPTION_SIZE(S, send_buffer, "none", 1024, 1 << 30,
+                      "Bytes the kernel may hold."),
     KEY(S, "socket_mode", socket_mode, unsigned, MODE, "0666", 0, 0777, NULL, NULL,
         "UNIX paths: the socket's file mode."),
     TEXT_KEY(S, "socket_user", socket_user, NULL, "UNIX paths: whose the socket is."),
@@ -123,11 +133,11 @@ const struct usher_option keys_service[] = {
 
 bool keys_is_later(const char *key)
 {
-    static const char *const later[] = { "allow",     "deny",          "max_per_source",
-                                         "rate",      "rate_per_source", "on_limit",
-                                         "max_load",  "hours",         "banner",
-                                         "banner_denied", "banner_busy", "tcpmux",
-                                         "root" };
+    static const char *const later[] = {
+        "allow",    "deny",  "max_per_source", "rate",          "rate_per_source",
+        "on_limit", "hours", "max_load",       "banner_denied", "banner_busy",
+        "banner",   "root",  "tcpmux",
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(later); i++)
         if (strcmp(later[i], key) == 0)

@@ -46,7 +46,7 @@ bool lex_is_fraction(const struct lex_token *token)
                || memchr(token->at, 'E', token->length) != NULL);
 }
 
-/* ---- comments and blanks --------------------------------------------------------------- */
+/* ---- comments and blanks --------------------------------------------------------- */
 
 static size_t left(const struct lex *lex)
 {
@@ -98,7 +98,7 @@ static int skip_blank(struct lex *lex, unsigned *line)
     return 0;
 }
 
-/* ---- tokens ---------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------- */
 
 static struct lex_token token_of(struct lex *lex, enum lex_kind kind, size_t length)
 {
@@ -116,7 +116,7 @@ static struct lex_token bad(struct lex *lex, size_t length, const char *what)
     return token;
 }
 
-/* What is wrong with the byte (pair) of a text, or NULL; *step: how many bytes it takes. */
+/* What is wrong with a byte (pair) of a text, or NULL; *step: how many bytes it takes. */
 static const char *text_fault(const char *at, size_t count, size_t *step)
 {
     *step = 1;
@@ -242,8 +242,9 @@ static struct lex_token foreign(struct lex *lex)
     if (*lex->at == '\0')
         return bad(lex, 1, "a NUL byte");
     if (begins(lex, "@include"))
-        return bad(lex, strlen("@include"),
-                   "@include is not supported; files of services_dir are read by themselves");
+        return bad(
+            lex, strlen("@include"),
+            "@include is not supported; files of services_dir are read by themselves");
     if ((unsigned char)*lex->at < 0x80)
         return bad(lex, 1, "a character that has no meaning here");
     while (count < left(lex) && (unsigned char)lex->at[count] >= 0x80)
@@ -274,7 +275,7 @@ struct lex_token lex_next(struct lex *lex)
     return foreign(lex);
 }
 
-/* ---- texts ----------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------- */
 
 /* One escape, as libconfig 1.5 knows them; an unknown one stays as it is written. */
 static size_t unescape(const char *at, size_t count, char *out)

@@ -1,7 +1,8 @@
 /*
- * The tokens of a table file, with their lines: what conf/source scans before libconfig sees the
- * bytes, and what conf/syntax checks. Knows libconfig's comments (#, //, and C's), texts, numbers
- * and punctuation; keeps numbers as they were written. Allocates nothing but in lex_text().
+ * The tokens of a table file, with their lines: what conf/source scans before libconfig
+ * sees the bytes, and what conf/syntax checks. Knows libconfig's comments (#, //, and
+ * C's), texts, numbers and punctuation; keeps numbers as they were written. Allocates
+ * nothing but in lex_text().
  */
 #ifndef CONF_LEX_H
 #define CONF_LEX_H
@@ -15,8 +16,8 @@ enum lex_kind {
     LEX_TEXT,   /* at..length: between the quotes, escapes as written */
     LEX_NUMBER, /* as written: sign, 0x, L and fractions included */
     LEX_BOOL,
-    LEX_PUNCT,  /* one of { } [ ] ( ) = : ; , */
-    LEX_BAD     /* `what` says what is wrong; the next call goes on behind it */
+    LEX_PUNCT, /* one of { } [ ] ( ) = : ; , */
+    LEX_BAD    /* `what` says what is wrong; the next call goes on behind it */
 };
 
 struct lex_token {

@@ -55,7 +55,8 @@ bool plan_is_drawn(const struct endpoint *endpoint)
     struct endpoint_spec spec;
 
     return (endpoint->kind == ENDPOINT_TCP || endpoint->kind == ENDPOINT_UDP)
-           && endpoint_split(endpoint->text, &spec, NULL) == 0 && strcmp(spec.port, "0") == 0;
+           && endpoint_split(endpoint->text, &spec, NULL) == 0
+           && strcmp(spec.port, "0") == 0;
 }
 
 bool plan_has_udp_port(const struct plan *plan, unsigned port)

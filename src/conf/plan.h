@@ -1,11 +1,11 @@
 /*
- * The plan: the whole table, checked, every name resolved, every default filled in. Built by the
- * reader from the table's entries (conf/check), printed as records (conf/planwire), read back by
- * the master, inherited by workers, never changed after that. One plan is one allocation tree:
- * plan_free() gives everything back.
+ * The plan: the whole table, checked, every name resolved, every default filled in. Built
+ * by the reader from the table's entries (conf/check), printed as records
+ * (conf/planwire), read back by the master, inherited by workers, never changed after
+ * that. One plan is one allocation tree: plan_free() gives everything back.
  *
- * Fields that are keys of the table are filled through the option tables of conf/keys.h, under the
- * key's own name; what the reader computes stands apart.
+ * Fields that are keys of the table are filled through the option tables of conf/keys.h,
+ * under the key's own name; what the reader computes stands apart.
  */
 #ifndef CONF_PLAN_H
 #define CONF_PLAN_H
@@ -20,8 +20,9 @@
 #include "base/err.h"
 #include "sock/endpoint.h"
 
-#define PLAN_SERVICES 512  /* rows a table may have */
-#define PLAN_ENDPOINTS 256 /* of one row: names and the bind list make several of one text */
+#define PLAN_SERVICES 512 /* rows a table may have */
+#define PLAN_ENDPOINTS                                                                   \
+    256 /* of one row: names and the bind list make several of one text */
 
 enum plan_log_format { PLAN_LOG_TEXT, PLAN_LOG_JSON };
 enum plan_mode { PLAN_DISPATCH, PLAN_FORK };
@@ -49,7 +50,7 @@ struct plan_globals {
 };
 
 struct plan_limit {
-    int resource; /* RLIMIT_... */
+    int resource;   /* RLIMIT_... */
     uint64_t value; /* USHER_SIZE_UNLIMITED: no limit; soft and hard alike */
 };
 
@@ -78,8 +79,9 @@ struct plan_service {
     bool privileges;
     struct usher_list env, pass_env;
     int env_style, stderr_; /* key "stderr" */
-    uint64_t limits_nofile, limits_as, limits_cpu, limits_core, limits_fsize, limits_nproc,
-        limits_memlock, limits_stack, limits_data; /* keys "limits.nofile", ... */
+    uint64_t limits_nofile, limits_as, limits_cpu, limits_core, limits_fsize,
+        limits_nproc, limits_memlock, limits_stack,
+        limits_data; /* keys "limits.nofile", ... */
     unsigned max_connections;
     int64_t first_byte_timeout, idle_timeout, total_timeout; /* ms; -1 none */
     unsigned backlog;
@@ -94,9 +96,9 @@ struct plan_service {
 
     /* computed */
     enum plan_way way;
-    char *plugin_path;  /* absolute, or "built-in"; NULL for exec */
-    bool is_blocking;   /* the plugin has run() and no callbacks */
-    unsigned needs;     /* USHER_NEEDS_... */
+    char *plugin_path; /* absolute, or "built-in"; NULL for exec */
+    bool is_blocking;  /* the plugin has run() and no callbacks */
+    unsigned needs;    /* USHER_NEEDS_... */
     struct plan_option *options;
     size_t option_count;
     uid_t uid;
@@ -109,7 +111,8 @@ struct plan_service {
     size_t limit_count;
     struct endpoint *endpoints;
     size_t endpoint_count;
-    char *pool_key; /* equal keys share a pool: everything a process must become once, and way */
+    char *pool_key; /* equal keys share a pool: everything a process must become once, and
+                       way */
 
     /* the master's */
     unsigned number; /* place in the pages; the same name keeps it over reloads */

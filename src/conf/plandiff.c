@@ -18,7 +18,8 @@ static bool is_same_service(const struct plan_service *a, const struct plan_serv
 
     planwire_print_service(&out_a, a);
     planwire_print_service(&out_b, b);
-    is_same = out_a.length == out_b.length && memcmp(out_a.bytes, out_b.bytes, out_a.length) == 0;
+    is_same = out_a.length == out_b.length
+              && memcmp(out_a.bytes, out_b.bytes, out_a.length) == 0;
     record_out_free(&out_a);
     record_out_free(&out_b);
     return is_same;
@@ -37,7 +38,7 @@ enum plandiff_change plandiff_service(const struct plan *old, const struct plan 
     return is_same_service(before, after) ? PLANDIFF_SAME : PLANDIFF_CHANGED;
 }
 
-/* ---- pools ----------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------- */
 
 /* Each row of the pool in one plan is there, unchanged, in the other. */
 static bool has_all(const struct plan *in, const struct plan *of, const char *pool_key)
@@ -89,7 +90,8 @@ static bool is_same_world(const struct plan_globals *a, const struct plan_global
            && a->log_addresses == b->log_addresses;
 }
 
-bool plandiff_pool_same(const struct plan *old, const struct plan *new_, const char *pool_key)
+bool plandiff_pool_same(const struct plan *old, const struct plan *new_,
+                        const char *pool_key)
 {
     return is_same_world(&old->globals, &new_->globals) && has_all(old, new_, pool_key)
            && has_all(new_, old, pool_key) && has_same_udp_ports(old, new_);

@@ -8,14 +8,21 @@
 
 #include "conf/plan.h"
 
-enum plandiff_change { PLANDIFF_SAME, PLANDIFF_CHANGED, PLANDIFF_ADDED, PLANDIFF_REMOVED };
+enum plandiff_change {
+    PLANDIFF_SAME,
+    PLANDIFF_CHANGED,
+    PLANDIFF_ADDED,
+    PLANDIFF_REMOVED
+};
 
-/* Of the row `name`; rows are the same when everything about them is equal but file and line.
- * A disabled row counts as absent. */
+/* Of the row `name`; rows are the same when everything about them is equal but file and
+ * line. A disabled row counts as absent. */
 enum plandiff_change plandiff_service(const struct plan *old, const struct plan *new_,
                                       const char *name);
-/* Whether the pool with this key has the same rows, all unchanged, in both plans, and no global
- * setting that workers live by (workers, loop, hang_timeout, log.*, UDP ports listened on) differs. */
-bool plandiff_pool_same(const struct plan *old, const struct plan *new_, const char *pool_key);
+/* Whether the pool with this key has the same rows, all unchanged, in both plans, and no
+ * global setting that workers live by (workers, loop, hang_timeout, log.*, UDP ports
+ * listened on) differs. */
+bool plandiff_pool_same(const struct plan *old, const struct plan *new_,
+                        const char *pool_key);
 
 #endif

@@ -10,23 +10,24 @@
 #include "conf/keys.h"
 
 #define OPTIONS_MAX 1024
-#define GIDS_MAX 64
+#define GIDS_MAX    64
 #define WORKERS_MAX 1024
-#define ID_MAX ((int64_t)UINT32_MAX - 1)
+#define ID_MAX      ((int64_t)UINT32_MAX - 1)
 
 static const struct {
     const char *name;
     int resource;
 } resources[] = {
-    { "nofile", RLIMIT_NOFILE }, { "as", RLIMIT_AS },       { "cpu", RLIMIT_CPU },
-    { "core", RLIMIT_CORE },     { "fsize", RLIMIT_FSIZE }, { "nproc", RLIMIT_NPROC },
+    { "nofile", RLIMIT_NOFILE },   { "as", RLIMIT_AS },       { "cpu", RLIMIT_CPU },
+    { "core", RLIMIT_CORE },       { "fsize", RLIMIT_FSIZE }, { "nproc", RLIMIT_NPROC },
     { "memlock", RLIMIT_MEMLOCK }, { "stack", RLIMIT_STACK }, { "data", RLIMIT_DATA },
 };
 
-/* ---- printing -------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------- */
 
 /* What differs from the presets: the other side begins with the same ones. */
-static void print_keys(struct record_out *out, const struct usher_option *keys, const void *from)
+static void print_keys(struct record_out *out, const struct usher_option *keys,
+                       const void *from)
 {
     char text[ADDR_TEXT];
 
@@ -35,7 +36,8 @@ static void print_keys(struct record_out *out, const struct usher_option *keys, 
 
         if (opt_is_preset(row, from))
             continue;
-        for (size_t i = 0; (value = opt_text(row, from, i, text, sizeof(text))) != NULL; i++) {
+        for (size_t i = 0; (value = opt_text(row, from, i, text, sizeof(text))) != NULL;
+             i++) {
             record_add(out, row->key, value);
             if (row->type != USHER_TYPE_LIST)
                 break;
@@ -58,8 +60,9 @@ static void print_limit(struct record_out *out, const struct plan_limit *limit)
     record_begin(out, "limit");
     record_add(out, "resource", limit_name(limit->resource));
     record_add(out, "value",
-               limit->value == USHER_SIZE_UNLIMITED ? "unlimited"
-                                                    : str_size(text, sizeof(text), limit->value));
+               limit->value == USHER_SIZE_UNLIMITED
+                   ? "unlimited"
+                   : str_size(text, sizeof(text), limit->value));
     record_end(out);
 }
 
@@ -95,7 +98,8 @@ static void print_endpoint(struct record_out *out, const struct endpoint *endpoi
     record_end(out);
 }
 
-/* A port that the system drew, and what a passed-in listener proved to be, were not written. */
+/* A port that the system drew, and what a passed-in listener proved to be, were not
+ * written. */
 static void print_as_written(struct record_out *out, const struct endpoint *endpoint)
 {
     struct endpoint copy = *endpoint;
@@ -184,7 +188,7 @@ void planwire_print(struct record_out *out, const struct plan *plan)
         print_service(out, &plan->services[i]);
 }
 
-/* ---- reading: nothing is believed ------------------------------------------------------ */
+/* ---- reading: nothing is believed ------------------------------------------------ */
 
 struct reading {
     struct plan *plan;
@@ -209,7 +213,8 @@ static int check_field(const struct record *record, size_t at, const char *const
     return 0;
 }
 
-static int check_fields(const struct record *record, const char *const *names, struct err *err)
+static int check_fields(const struct record *record, const char *const *names,
+                        struct err *err)
 {
     for (size_t i = 0; i < record->count; i++)
         if (check_field(record, i, names, err) == -1)
@@ -226,8 +231,8 @@ static bool came_before(const struct record *record, size_t at)
     return false;
 }
 
-static int read_key(const struct usher_option *row, const struct record *record, size_t at,
-                    void *into, struct err *err)
+static int read_key(const struct usher_option *row, const struct record *record,
+                    size_t at, void *into, struct err *err)
 {
     bool is_again = came_before(record, at);
 
@@ -241,8 +246,8 @@ static int read_key(const struct usher_option *row, const struct record *record,
 }
 
 /* Fills the keys of `into` from the record; every other field must be one of names. */
-static int read_keys(const struct usher_option *keys, const struct record *record, void *into,
-                     const char *const *names, struct err *err)
+static int read_keys(const struct usher_option *keys, const struct record *record,
+                     void *into, const char *const *names, struct err *err)
 {
     for (size_t i = 0; i < record->count; i++) {
         const struct usher_option *row = opt_find(keys, record->fields[i].key);
@@ -255,7 +260,8 @@ static int read_keys(const struct usher_option *keys, const struct record *recor
     return 0;
 }
 
-static int take_plan(struct reading *reading, const struct record *record, struct err *err)
+static int take_plan(struct reading *reading, const struct record *record,
+                     struct err *err)
 {
     static const char *const names[] = { "config", "services", NULL };
     int64_t count;
@@ -273,7 +279,8 @@ static int take_plan(struct reading *reading, const struct record *record, struc
     return 0;
 }
 
-static int take_globals(struct reading *reading, const struct record *record, struct err *err)
+static int take_globals(struct reading *reading, const struct record *record,
+                        struct err *err)
 {
     static const char *const names[] = { "worker_count", "control_read_gid",
                                          "control_operate_gid", NULL };
@@ -287,7 +294,8 @@ static int take_globals(struct reading *reading, const struct record *record, st
         || read_keys(keys_global, record, globals, names, err) == -1
         || record_number(record, "worker_count", 1, WORKERS_MAX, &workers, err) == -1
         || record_number(record, "control_read_gid", 0, ID_MAX, &read_gid, err) == -1
-        || record_number(record, "control_operate_gid", 0, ID_MAX, &operate_gid, err) == -1)
+        || record_number(record, "control_operate_gid", 0, ID_MAX, &operate_gid, err)
+               == -1)
         return -1;
     globals->worker_count = (unsigned)workers;
     globals->control_read_gid = (gid_t)read_gid;
@@ -299,7 +307,8 @@ static int read_way(const struct record *record, enum plan_way *out, struct err 
 {
     const char *name = record_get(record, "way");
 
-    for (enum plan_way way = PLAN_WAY_DISPATCH; name != NULL && way <= PLAN_WAY_WAIT; way++)
+    for (enum plan_way way = PLAN_WAY_DISPATCH; name != NULL && way <= PLAN_WAY_WAIT;
+         way++)
         if (strcmp(plan_way_name(way), name) == 0) {
             *out = way;
             return 0;
@@ -307,7 +316,8 @@ static int read_way(const struct record *record, enum plan_way *out, struct err 
     return err_set(err, "way: none of ours");
 }
 
-static int read_gids(struct plan_service *service, const struct record *record, struct err *err)
+static int read_gids(struct plan_service *service, const struct record *record,
+                     struct err *err)
 {
     const char *text;
 
@@ -322,10 +332,13 @@ static int read_gids(struct plan_service *service, const struct record *record, 
 }
 
 /* An id that may be missing. */
-static int read_id(const struct record *record, const char *key, int64_t *out, struct err *err)
+static int read_id(const struct record *record, const char *key, int64_t *out,
+                   struct err *err)
 {
     *out = -1;
-    return record_get(record, key) != NULL ? record_number(record, key, 0, ID_MAX, out, err) : 0;
+    return record_get(record, key) != NULL
+               ? record_number(record, key, 0, ID_MAX, out, err)
+               : 0;
 }
 
 static int read_computed(struct plan_service *service, const struct record *record,
@@ -379,12 +392,13 @@ static int check_service(const struct plan_service *service, struct err *err)
     return 0;
 }
 
-static int take_service(struct reading *reading, const struct record *record, struct err *err)
+static int take_service(struct reading *reading, const struct record *record,
+                        struct err *err)
 {
-    static const char *const names[] = { "name",        "file",  "line", "way",
-                                         "plugin_path", "blocking", "needs", "uid",
-                                         "gid",         "gids",  "socket_uid", "socket_gid",
-                                         "pool_key",    NULL };
+    static const char *const names[] = {
+        "name", "file", "line", "way",        "plugin_path", "blocking", "needs",
+        "uid",  "gid",  "gids", "socket_uid", "socket_gid",  "pool_key", NULL
+    };
     const char *name = record_get(record, "name");
     struct plan_service *service;
 
@@ -419,10 +433,12 @@ static int take_option(struct plan_service *service, const struct record *record
     return 0;
 }
 
-static int take_limit(struct plan_service *service, const struct record *record, struct err *err)
+static int take_limit(struct plan_service *service, const struct record *record,
+                      struct err *err)
 {
     static const char *const names[] = { "resource", "value", NULL };
-    const char *name = record_get(record, "resource"), *value = record_get(record, "value");
+    const char *name = record_get(record, "resource"),
+               *value = record_get(record, "value");
     struct plan_limit limit = { -1, USHER_SIZE_UNLIMITED };
 
     if (check_fields(record, names, err) == -1)
@@ -439,9 +455,11 @@ static int take_limit(struct plan_service *service, const struct record *record,
     return 0;
 }
 
-static int read_place(struct endpoint *endpoint, const struct record *record, struct err *err)
+static int read_place(struct endpoint *endpoint, const struct record *record,
+                      struct err *err)
 {
-    const char *path = record_get(record, "path"), *address = record_get(record, "address"),
+    const char *path = record_get(record, "path"),
+               *address = record_get(record, "address"),
                *name = record_get(record, "name");
     bool is_inet = endpoint->kind == ENDPOINT_TCP || endpoint->kind == ENDPOINT_UDP;
     bool is_fd = endpoint->kind == ENDPOINT_FD;
@@ -458,7 +476,7 @@ static int read_place(struct endpoint *endpoint, const struct record *record, st
 static int take_endpoint(struct plan_service *service, const struct record *record,
                          struct err *err)
 {
-    static const char *const names[] = { "kind", "address", "path", "name",
+    static const char *const names[] = { "kind", "address",  "path",  "name",
                                          "text", "optional", "group", NULL };
     const char *kind = record_get(record, "kind");
     struct endpoint endpoint = { 0 };
@@ -481,9 +499,10 @@ static int take_endpoint(struct plan_service *service, const struct record *reco
     return read_place(&service->endpoints[service->endpoint_count - 1], record, err);
 }
 
-/* ---- the whole ------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------- */
 
-static int take_part(struct reading *reading, const struct record *record, struct err *err)
+static int take_part(struct reading *reading, const struct record *record,
+                     struct err *err)
 {
     struct plan *plan = reading->plan;
     struct plan_service *service =

@@ -1,7 +1,8 @@
 /*
- * A plan as records and back: "plan", "global", then per row "service", "option", "limit",
- * "endpoint". What the reader prints and the master reads; exact in both directions. The master's
- * side believes nothing: counts, ranges and words are checked again.
+ * A plan as records and back: "plan", "global", then per row "service", "option",
+ * "limit", "endpoint". What the reader prints and the master reads; exact in both
+ * directions. The master's side believes nothing: counts, ranges and words are checked
+ * again.
  */
 #ifndef CONF_PLANWIRE_H
 #define CONF_PLANWIRE_H
@@ -14,8 +15,8 @@ void planwire_print(struct record_out *out, const struct plan *plan);
 struct plan *planwire_parse(const char *text, size_t count, struct err *err);
 /* One record: the settings outside rows. */
 void planwire_print_globals(struct record_out *out, const struct plan_globals *globals);
-/* One row alone, without file and line, and with 0 for a port that was drawn: equal texts mean
- * equal rows (conf/plandiff). */
+/* One row alone, without file and line, and with 0 for a port that was drawn: equal texts
+ * mean equal rows (conf/plandiff). */
 void planwire_print_service(struct record_out *out, const struct plan_service *service);
 
 #endif

@@ -19,7 +19,8 @@ static bool is_plain_word(const char *name)
 /* A row that is off may wait for its plugin to be installed. */
 static bool is_not_installed(const struct row_check *row)
 {
-    char *path = mem_print("%s/%s.so", row->all->plan->globals.plugin_dir, row->service->plugin);
+    char *path =
+        mem_print("%s/%s.so", row->all->plan->globals.plugin_dir, row->service->plugin);
     bool is_missing = access(path, F_OK) == -1 && errno == ENOENT;
 
     mem_free(&path);
@@ -44,7 +45,7 @@ static void describe(struct row_check *row)
     service->needs = row->descriptor->needs;
 }
 
-/* ---- options --------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------- */
 
 static void keep_option(struct plan_service *service, const struct usher_option *row,
                         const void *conf)
@@ -52,7 +53,8 @@ static void keep_option(struct plan_service *service, const struct usher_option 
     char text[ADDR_TEXT];
     const char *value;
 
-    for (size_t i = 0; (value = opt_text(row, conf, i, text, sizeof(text))) != NULL; i++) {
+    for (size_t i = 0; (value = opt_text(row, conf, i, text, sizeof(text))) != NULL;
+         i++) {
         struct plan_option *option = MEM_PUSH(service->options, service->option_count);
 
         option->key = mem_text(row->key);
@@ -60,7 +62,8 @@ static void keep_option(struct plan_service *service, const struct usher_option 
         if (row->type != USHER_TYPE_LIST)
             break;
     }
-    /* A value like the zero that a key without preset has would have no text, and no need of it. */
+    /* A value like the zero that a key without preset has would have no text, and no need
+     * of it. */
 }
 
 static void refuse_option(struct row_check *row, const struct table_entry *entry,

@@ -39,7 +39,8 @@ static bool is_name(const char *text, size_t count)
         return false;
     for (size_t i = 0; i < count; i++)
         if (!(text[i] == '_' || (text[i] >= '0' && text[i] <= '9')
-              || (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z')))
+              || (text[i] >= 'a' && text[i] <= 'z')
+              || (text[i] >= 'A' && text[i] <= 'Z')))
             return false;
     return true;
 }

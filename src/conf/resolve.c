@@ -11,7 +11,7 @@
 
 #define PORT_MAX 65535
 
-/* ---- hosts ----------------------------------------------------------------------------- */
+/* ---- hosts ----------------------------------------------------------------------- */
 
 static void set_any(struct usher_address *out, int family)
 {
@@ -46,15 +46,18 @@ static bool is_known(const struct usher_address *known, int count,
     return false;
 }
 
-static int named_hosts(const char *host, int family, struct usher_address *out, struct err *err)
+static int named_hosts(const char *host, int family, struct usher_address *out,
+                       struct err *err)
 {
-    struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM },
+                    *found = NULL;
     int result = getaddrinfo(host, NULL, &hints, &found), count = 0;
 
     if (result != 0)
         return err_set(err, "the name \"%s\" cannot be resolved: %s", host,
                        gai_strerror(result));
-    for (struct addrinfo *at = found; at != NULL && count < RESOLVE_HOSTS; at = at->ai_next) {
+    for (struct addrinfo *at = found; at != NULL && count < RESOLVE_HOSTS;
+         at = at->ai_next) {
         struct usher_address addr = { 0 };
 
         if (at->ai_addrlen > sizeof(addr.storage))
@@ -93,7 +96,7 @@ int resolve_host(const char *host, int family, struct usher_address *out, struct
     return 1;
 }
 
-/* ---- ports ----------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------- */
 
 int resolve_port(const char *port, const char *protocol, unsigned *out, struct err *err)
 {
@@ -138,7 +141,7 @@ int resolve_address(const char *text, struct usher_address *out, struct err *err
     return 0;
 }
 
-/* ---- users and groups ------------------------------------------------------------------ */
+/* ---- users and groups ------------------------------------------------------------ */
 
 static bool to_id(const char *text, int64_t *out)
 {
@@ -167,7 +170,8 @@ char *resolve_user_name(uid_t uid)
 {
     struct passwd *entry = getpwuid(uid);
 
-    return entry != NULL ? mem_text(entry->pw_name) : mem_print("%lu", (unsigned long)uid);
+    return entry != NULL ? mem_text(entry->pw_name)
+                         : mem_print("%lu", (unsigned long)uid);
 }
 
 int resolve_group(const char *group, gid_t *gid_out, struct err *err)

@@ -10,14 +10,14 @@
 #include "conf/keys.h"
 #include "conf/value.h"
 
-/* ---- which keys go with which rows ----------------------------------------------------- */
+/* ---- which keys go with which rows ----------------------------------------------- */
 
 /* What a row is. */
 enum {
     IS_PROGRAM = 1,
     IS_PLUGIN = 2,
-    IS_CHILD = 4,       /* runs in children that can have limits */
-    IS_VISIBLE = 8,     /* the host sees its bytes */
+    IS_CHILD = 4,   /* runs in children that can have limits */
+    IS_VISIBLE = 8, /* the host sees its bytes */
     IS_UDP_PLUGIN = 16,
     IS_UNIX = 32,
     IS_TCP = 64,
@@ -63,10 +63,11 @@ static const struct rule {
     { "freebind", IS_INET, "is for TCP and UDP endpoints only" },
     { "interface", IS_INET, "is for TCP and UDP endpoints only" },
     { "backlog", IS_STREAM, "is for endpoints with connections only" },
-    { "log_connections", IS_NOT_WAIT, "is not for wait rows: nobody sees their connections" },
+    { "log_connections", IS_NOT_WAIT,
+      "is not for wait rows: nobody sees their connections" },
 };
 
-/* A listener that is passed in may be anything; so may the endpoints that are mistakes. */
+/* A listener that is passed in may be anything; so may endpoints that are mistakes. */
 static unsigned endpoint_facts(const struct plan_service *service)
 {
     unsigned facts = 0;
@@ -121,7 +122,7 @@ static void check_keys(struct row_check *row)
         row_mistake(row, "options", "is for plugins only");
 }
 
-/* ---- what runs where ------------------------------------------------------------------- */
+/* ---- what runs where ------------------------------------------------------------- */
 
 static bool is_datagram(enum endpoint_kind kind)
 {
@@ -137,7 +138,8 @@ static void check_shape(struct row_check *row, const struct endpoint *endpoint)
         return;
     if (service->exec.count > 0 && is_datagram(endpoint->kind) && !service->wait)
         row_mistake_at(row, "listen", endpoint->group,
-                       "%s: a program on a datagram endpoint needs wait = true", endpoint->text);
+                       "%s: a program on a datagram endpoint needs wait = true",
+                       endpoint->text);
     if (row->descriptor != NULL && (row->descriptor->shapes & needed) == 0)
         row_mistake_at(row, "listen", endpoint->group, "%s: plugin %s serves %s only",
                        endpoint->text, service->plugin,
@@ -178,15 +180,19 @@ static void check_pool(struct row_check *row)
         row_mistake(row, "pool", "\"%s\" is not a plain word", pool);
 }
 
-/* ---- limits ---------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------- */
 
 static void fill_limits(struct plan_service *service)
 {
     const struct plan_limit all[] = {
-        { RLIMIT_NOFILE, service->limits_nofile }, { RLIMIT_AS, service->limits_as },
-        { RLIMIT_CPU, service->limits_cpu },       { RLIMIT_CORE, service->limits_core },
-        { RLIMIT_FSIZE, service->limits_fsize },   { RLIMIT_NPROC, service->limits_nproc },
-        { RLIMIT_MEMLOCK, service->limits_memlock }, { RLIMIT_STACK, service->limits_stack },
+        { RLIMIT_NOFILE, service->limits_nofile },
+        { RLIMIT_AS, service->limits_as },
+        { RLIMIT_CPU, service->limits_cpu },
+        { RLIMIT_CORE, service->limits_core },
+        { RLIMIT_FSIZE, service->limits_fsize },
+        { RLIMIT_NPROC, service->limits_nproc },
+        { RLIMIT_MEMLOCK, service->limits_memlock },
+        { RLIMIT_STACK, service->limits_stack },
         { RLIMIT_DATA, service->limits_data },
     };
 
@@ -195,7 +201,7 @@ static void fill_limits(struct plan_service *service)
             *MEM_PUSH(service->limits, service->limit_count) = all[i];
 }
 
-/* ---- warnings -------------------------------------------------------------------------- */
+/* ---- warnings -------------------------------------------------------------------- */
 
 static void warn_of_amplifier(struct row_check *row)
 {
@@ -204,7 +210,8 @@ static void warn_of_amplifier(struct row_check *row)
     unsigned line;
     const char *file = row_place(row, "amplify", (size_t)-1, &line);
 
-    for (size_t i = 0; service->enabled && service->amplify && i < service->endpoint_count; i++)
+    for (size_t i = 0;
+         service->enabled && service->amplify && i < service->endpoint_count; i++)
         if (plan_is_udp(service, i) && !addr_is_loopback(&service->endpoints[i].addr)) {
             mistake_warn(row->all->mistakes, file, line,
                          "amplify: %s of service %s can be reached from outside: forged "
@@ -220,7 +227,8 @@ void rules_check(struct row_check *row)
     const struct plan_service *service = row->service;
 
     if (service->plugin != NULL && service->exec.count > 0)
-        row_mistake(row, "exec", "the row has a plugin too; exactly one of the two can run");
+        row_mistake(row, "exec",
+                    "the row has a plugin too; exactly one of the two can run");
     if (!row_says(row, "plugin") && !row_says(row, "exec"))
         row_mistake(row, NULL, "has neither plugin nor exec");
     else if (row_says(row, "exec") && service->exec.count == 0

@@ -34,14 +34,16 @@ static int check_kind(mode_t mode, mode_t kind, struct err *err)
     return err_set(err, "is a socket");
 }
 
-/* Opens name in the folder at, and makes sure that it is the kind that stat() saw: a FIFO that
- * takes its place in between is opened without waiting, and refused. */
-static int open_kind(int at, const char *name, mode_t kind, int more_flags, struct err *err)
+/* Opens name in the folder at, and makes sure that it is the kind that stat() saw: a FIFO
+ * that takes its place in between is opened without waiting, and refused. */
+static int open_kind(int at, const char *name, mode_t kind, int more_flags,
+                     struct err *err)
 {
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | more_flags, fd;
     struct stat st;
 
-    if (fstatat(at, name, &st, (more_flags & O_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0) == -1)
+    if (fstatat(at, name, &st, (more_flags & O_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0)
+        == -1)
         return err_sys(err, "cannot be opened");
     if (check_kind(st.st_mode, kind, err) == -1)
         return -1;
@@ -55,7 +57,7 @@ static int open_kind(int at, const char *name, mode_t kind, int more_flags, stru
     return fd;
 }
 
-/* ---- root's way: each folder is looked at ---------------------------------------------- */
+/* ---- root's way: each folder is looked at ---------------------------------------- */
 
 struct walk {
     int at;              /* the folder we are in */
@@ -118,8 +120,9 @@ static int walk_link(struct walk *walk, const char *name, struct err *err)
     return walk_put(walk, target, err);
 }
 
-/* In a sticky folder of root's (/tmp) nobody can put something else in the place of what is root's;
- * the file's own folder must still be root's alone, since new files in it would count. */
+/* In a sticky folder of root's (/tmp) nobody can put something else in the place of what
+ * is root's; the file's own folder must still be root's alone, since new files in it
+ * would count. */
 static bool is_sticky(const struct walk *walk, const struct stat *st)
 {
     const char *rest = walk->rest + strspn(walk->rest, "/");
@@ -134,8 +137,9 @@ static int walk_into(struct walk *walk, const char *name, const struct stat *st,
     int fd;
 
     if (fault != NULL)
-        return err_set(err, "the folder %s/%s %s; usherd, run by root, reads what is root's alone",
-                       walk->seen, name, fault);
+        return err_set(
+            err, "the folder %s/%s %s; usherd, run by root, reads what is root's alone",
+            walk->seen, name, fault);
     fd = openat(walk->at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd == -1)
         return err_sys(err, "cannot be opened");

@@ -17,16 +17,14 @@
 #include "conf/lex.h"
 #include "conf/safe.h"
 
-#define SCAN_DEPTH 16    /* groups and lists within each other; libconfig recurses */
+#define SCAN_DEPTH    16 /* groups and lists within each other; libconfig recurses */
 #define SCAN_MISTAKES 20 /* in one file: more say nothing new */
-#define DIR_FILES 4096
+#define DIR_FILES     4096
 
-/* ---- mistakes -------------------------------------------------------------------------- */
+/* ---- mistakes -------------------------------------------------------------------- */
 
-static __attribute__((format(printf, 3, 0))) char *place_and_text(const char *file,
-                                                                  unsigned line,
-                                                                  const char *format,
-                                                                  va_list args)
+static __attribute__((format(printf, 3, 0))) char *
+place_and_text(const char *file, unsigned line, const char *format, va_list args)
 {
     char text[1024], out[1400];
 
@@ -62,8 +60,8 @@ static char **keep_text(char **said, size_t *count, char *text)
     return said;
 }
 
-void mistake_add(struct mistakes *mistakes, const char *file, unsigned line, const char *format,
-                 ...)
+void mistake_add(struct mistakes *mistakes, const char *file, unsigned line,
+                 const char *format, ...)
 {
     va_list args;
     char *text;
@@ -90,7 +88,8 @@ void mistake_warn(struct mistakes *mistakes, const char *file, unsigned line,
     if (mistakes->warning_count >= MISTAKES_MAX)
         mem_free(&text);
     else
-        mistakes->warnings = keep_text(mistakes->warnings, &mistakes->warning_count, text);
+        mistakes->warnings =
+            keep_text(mistakes->warnings, &mistakes->warning_count, text);
 }
 
 void mistakes_free(struct mistakes *mistakes)
@@ -104,7 +103,7 @@ void mistakes_free(struct mistakes *mistakes)
     mistakes->count = mistakes->warning_count = 0;
 }
 
-/* ---- reading --------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------- */
 
 static size_t room_left(const struct source *source)
 {
@@ -131,7 +130,8 @@ static ssize_t read_all(int fd, char *bytes, size_t max, struct err *err)
             return (ssize_t)count;
         count += (size_t)got;
         if (count > max)
-            return err_set(err, "too large: all files together may have %d bytes", SOURCE_MAX);
+            return err_set(err, "too large: all files together may have %d bytes",
+                           SOURCE_MAX);
     }
 }
 
@@ -257,7 +257,7 @@ void source_free(struct source *source)
     source->file_count = 0;
 }
 
-/* ---- the scan -------------------------------------------------------------------------- */
+/* ---- the scan -------------------------------------------------------------------- */
 
 /* Whether an integer, as written, fits libconfig's int; it would wrap without a word. */
 static bool fits(const char *text)
@@ -268,7 +268,8 @@ static bool fits(const char *text)
     text += *text == '-' || *text == '+';
     if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
         for (text += 2; *text != '\0' && *text != 'L'; text++) {
-            value = value * 16 + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
+            value = value * 16
+                    + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
             if (value > INT32_MAX)
                 return false;
         }
@@ -310,11 +311,11 @@ static void scan_number(struct scan *scan, const struct lex_token *token)
         scan->found++;
         if (strcmp(fault, "begins with 0") == 0)
             mistake_add(scan->mistakes, scan->file->name, token->line,
-                        "%s: %.40s %s; file modes are texts: write \"%.40s\"", scan->key, text,
-                        fault, text);
+                        "%s: %.40s %s; file modes are texts: write \"%.40s\"", scan->key,
+                        text, fault, text);
         else
-            mistake_add(scan->mistakes, scan->file->name, token->line, "%s: %.40s %s", scan->key,
-                        text, fault);
+            mistake_add(scan->mistakes, scan->file->name, token->line, "%s: %.40s %s",
+                        scan->key, text, fault);
     }
     mem_free(&text);
 }
@@ -336,8 +337,8 @@ static void scan_token(struct scan *scan, const struct lex_token *token)
         str_copy(scan->key, sizeof(scan->key), "");
         memcpy(scan->key, token->at,
                token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1);
-        scan->key[token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1] =
-            '\0';
+        scan->key[token->length < sizeof(scan->key) ? token->length
+                                                    : sizeof(scan->key) - 1] = '\0';
     } else if (token->kind == LEX_NUMBER) {
         scan_number(scan, token);
     } else if (token->kind == LEX_BAD) {

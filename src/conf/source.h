@@ -1,10 +1,11 @@
 /*
- * The table's bytes. Reads the main file and every *.conf of the services directory (byte order
- * of names), safely: regular files only, opened without following the last symlink into a FIFO or
- * device, not writable by others when we are root (nor their folders), capped. Then scans the
- * bytes for what libconfig 1.5 gets wrong: @include, an unclosed comment or string, numbers with a
- * leading 0 or outside 32 bits. Runs in the reader while it still has its privileges, and parses
- * nothing: names of keys are conf/table's affair.
+ * The table's bytes. Reads the main file and every *.conf of the services directory (byte
+ * order of names), safely: regular files only, opened without following the last symlink
+ * into a FIFO or device, not writable by others when we are root (nor their folders),
+ * capped. Then scans the bytes for what libconfig 1.5 gets wrong: @include, an unclosed
+ * comment or string, numbers with a leading 0 or outside 32 bits. Runs in the reader
+ * while it still has its privileges, and parses nothing: names of keys are conf/table's
+ * affair.
  */
 #ifndef CONF_SOURCE_H
 #define CONF_SOURCE_H
@@ -36,7 +37,7 @@ __attribute__((format(printf, 4, 5))) void mistake_warn(struct mistakes *mistake
 void mistakes_free(struct mistakes *mistakes);
 
 struct source_file {
-    char *name; /* as it is shown: the main file as given, "services.d/echo.conf" */
+    char *name;  /* as it is shown: the main file as given, "services.d/echo.conf" */
     char *bytes; /* NUL-terminated */
     size_t length;
     bool is_bad; /* the scan found mistakes: libconfig must not see it */
@@ -45,13 +46,14 @@ struct source_file {
 struct source {
     struct source_file *files; /* the main file first */
     size_t file_count;
-    char *dir;           /* as source_add_dir() was given it; NULL before */
-    bool is_dir_missing; /* a mistake only where the table names it: check_build() knows */
-    bool is_lax;         /* tests only: as root, files may be anybody's */
+    char *dir; /* as source_add_dir() was given it; NULL before */
+    bool
+        is_dir_missing; /* a mistake only where the table names it: check_build() knows */
+    bool is_lax;        /* tests only: as root, files may be anybody's */
 };
 
-/* The main file is read first; where the services directory is stands in it, so there are two
- * steps. Both return -1 when mistakes were added. */
+/* The main file is read first; where the services directory is stands in it, so there are
+ * two steps. Both return -1 when mistakes were added. */
 int source_open(struct source *source, const char *main_file, struct mistakes *mistakes);
 int source_add_dir(struct source *source, const char *dir, struct mistakes *mistakes);
 /* The scan of one file's bytes, also for tests and fuzzing. */

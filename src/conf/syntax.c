@@ -58,7 +58,8 @@ static int parse_value(struct parse *parse, const char *after);
 
 static bool is_scalar(const struct lex_token *token)
 {
-    return token->kind == LEX_TEXT || token->kind == LEX_NUMBER || token->kind == LEX_BOOL;
+    return token->kind == LEX_TEXT || token->kind == LEX_NUMBER
+           || token->kind == LEX_BOOL;
 }
 
 /* Texts side by side are one value. */
@@ -79,7 +80,7 @@ static int not_closed(struct parse *parse, const struct lex_token *open)
     return -1;
 }
 
-/* What libconfig tells apart: texts, booleans, numbers, those with L, those with a dot. */
+/* What libconfig tells apart: texts, booleans, numbers, with an L, with a dot. */
 static char type_of(const struct lex_token *token)
 {
     if (token->kind != LEX_NUMBER)
@@ -164,8 +165,8 @@ static void note_key(struct parse *parse, struct keys *keys)
         if (keys->at[i].length == token->length
             && memcmp(keys->at[i].at, token->at, token->length) == 0) {
             mistake_add(parse->mistakes, parse->file->name, token->line,
-                        "%.*s: stands here again, after line %u", (int)token->length, token->at,
-                        keys->at[i].line);
+                        "%.*s: stands here again, after line %u", (int)token->length,
+                        token->at, keys->at[i].line);
             parse->has_twins = true;
             return;
         }

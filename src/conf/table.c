@@ -11,7 +11,8 @@
 
 #define NAME_MAX_LENGTH 64
 
-/* What walking one file needs: values are met in the same order as conf/syntax met them. */
+/* What walking one file needs: values are met in the same order as conf/syntax met them.
+ */
 struct walk {
     const struct source_file *file;
     const struct syntax *syntax;
@@ -24,8 +25,8 @@ struct walk {
 
 const char *table_kind_name(enum table_kind kind)
 {
-    static const char *const names[] = { "a text", "a number", "a fraction", "a boolean",
-                                         "a list", "a group" };
+    static const char *const names[] = { "a text",    "a number", "a fraction",
+                                         "a boolean", "a list",   "a group" };
 
     return names[kind];
 }
@@ -49,7 +50,7 @@ static enum table_kind kind_of(const config_setting_t *setting)
     }
 }
 
-/* ---- values ---------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------- */
 
 static char *scalar_text(const config_setting_t *setting, enum table_kind kind)
 {
@@ -89,7 +90,7 @@ static void add_value(struct walk *walk, struct table_entry *entry,
     skip_values(walk, setting);
 }
 
-/* ---- entries --------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------- */
 
 static void add_members(struct walk *walk, struct table_row *row, const char *prefix,
                         const config_setting_t *group);
@@ -124,11 +125,10 @@ static void add_members(struct walk *walk, struct table_row *row, const char *pr
         add_entry(walk, row, prefix, config_setting_get_elem(group, (unsigned)i));
 }
 
-/* ---- rows ------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------ */
 
-static __attribute__((format(printf, 3, 4))) void refuse(struct walk *walk,
-                                                         const config_setting_t *setting,
-                                                         const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void
+refuse(struct walk *walk, const config_setting_t *setting, const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -136,8 +136,8 @@ static __attribute__((format(printf, 3, 4))) void refuse(struct walk *walk,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    mistake_add(walk->mistakes, walk->file->name, config_setting_source_line(setting), "%s: %s",
-                config_setting_name(setting), text);
+    mistake_add(walk->mistakes, walk->file->name, config_setting_source_line(setting),
+                "%s: %s", config_setting_name(setting), text);
     walk->result = -1;
 }
 
@@ -152,7 +152,8 @@ static bool may_be_row(struct walk *walk, const config_setting_t *setting)
         return false;
     }
     if (strchr(name, '*') != NULL || strlen(name) > NAME_MAX_LENGTH) {
-        refuse(walk, setting, "a service's name has letters, digits, \"-\" and \"_\", at most %d",
+        refuse(walk, setting,
+               "a service's name has letters, digits, \"-\" and \"_\", at most %d",
                NAME_MAX_LENGTH);
         return false;
     }
@@ -223,7 +224,8 @@ static int parse(struct walk *walk)
     if (config_read_string(&config, bytes) == CONFIG_TRUE) {
         add_tree(walk, config_root_setting(&config));
     } else {
-        mistake_add(walk->mistakes, walk->file->name, (unsigned)config_error_line(&config), "%s",
+        mistake_add(walk->mistakes, walk->file->name,
+                    (unsigned)config_error_line(&config), "%s",
                     config_error_text(&config));
         walk->result = -1;
     }
@@ -245,7 +247,7 @@ int table_add(struct table *table, const struct source_file *file, bool is_main,
     return result;
 }
 
-/* ---- the whole ------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------- */
 
 const struct table_entry *table_find(const struct table_row *row, const char *key)
 {

@@ -1,7 +1,7 @@
 /*
- * The table as it is written: libconfig's tree made flat, with file and line of everything. Types
- * are kept as found; which keys there are, and what they may hold, is conf/check's affair. The
- * only file that calls libconfig.
+ * The table as it is written: libconfig's tree made flat, with file and line of
+ * everything. Types are kept as found; which keys there are, and what they may hold, is
+ * conf/check's affair. The only file that calls libconfig.
  */
 #ifndef CONF_TABLE_H
 #define CONF_TABLE_H
@@ -22,12 +22,13 @@ enum table_kind {
 
 struct table_value {
     enum table_kind kind;
-    char *text; /* numbers in decimal, "true", "false"; NULL for a list or group in a list */
+    char *text; /* numbers in decimal, "true", "false"; NULL for a list or group in a list
+                 */
     unsigned line;
 };
 
-/* A key of a group within the row is written with a dot, behind an entry for the group itself
- * (which has no values): "options", then "options.prefix". */
+/* A key of a group within the row is written with a dot, behind an entry for the group
+ * itself (which has no values): "options", then "options.prefix". */
 struct table_entry {
     char *key;
     const char *file; /* the source's */
@@ -51,8 +52,8 @@ struct table {
     size_t row_count;
 };
 
-/* Adds what one file says: the main one, or one of services_dir. -1: mistakes were added, and the
- * table has what could be read. The source must outlive the table. */
+/* Adds what one file says: the main one, or one of services_dir. -1: mistakes were added,
+ * and the table has what could be read. The source must outlive the table. */
 int table_add(struct table *table, const struct source_file *file, bool is_main,
               struct mistakes *mistakes);
 void table_free(struct table *table);

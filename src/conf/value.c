@@ -44,19 +44,22 @@ static bool is_right_kind(const struct usher_option *row, enum table_kind kind)
     case USHER_TYPE_DURATION:
         return kind == TABLE_TEXT || kind == TABLE_NUMBER;
     default:
-        return kind == TABLE_TEXT || (kind == TABLE_NUMBER && strcmp(row->key, "workers") == 0);
+        return kind == TABLE_TEXT
+               || (kind == TABLE_NUMBER && strcmp(row->key, "workers") == 0);
     }
 }
 
-static int refuse_kind(const struct table_entry *entry, unsigned line, enum table_kind kind,
-                       const struct usher_option *row, struct mistakes *mistakes)
+static int refuse_kind(const struct table_entry *entry, unsigned line,
+                       enum table_kind kind, const struct usher_option *row,
+                       struct mistakes *mistakes)
 {
     mistake_add(mistakes, entry->file, line, "%s: %s, where %s is expected", entry->key,
                 table_kind_name(kind), wanted(row->type));
     return -1;
 }
 
-static int set_text(const struct usher_option *row, void *into, const char *text, struct err *err)
+static int set_text(const struct usher_option *row, void *into, const char *text,
+                    struct err *err)
 {
     struct usher_address address;
     char numeric[ADDR_TEXT];
@@ -110,7 +113,7 @@ void value_reset(const struct usher_option *row, void *into)
     opt_preset(alone, into, NULL);
 }
 
-/* ---- keys ------------------------------------------------------------------------------ */
+/* ---- keys ------------------------------------------------------------------------ */
 
 bool value_is_group(const struct usher_option *keys, const char *name)
 {
@@ -141,7 +144,8 @@ void value_unknown(const struct table_entry *entry, const struct usher_option *k
 }
 
 /* Within a group that is not ours, which is a mistake of its own. */
-static bool is_inside_unknown(const struct table_entry *entry, const struct usher_option *keys)
+static bool is_inside_unknown(const struct table_entry *entry,
+                              const struct usher_option *keys)
 {
     const char *dot = strrchr(entry->key, '.');
     char *group;
@@ -155,8 +159,9 @@ static bool is_inside_unknown(const struct table_entry *entry, const struct ushe
     return !is_known;
 }
 
-static void set_or_refuse(const struct table_entry *entry, const struct usher_option *keys,
-                          void *into, struct mistakes *mistakes)
+static void set_or_refuse(const struct table_entry *entry,
+                          const struct usher_option *keys, void *into,
+                          struct mistakes *mistakes)
 {
     const struct usher_option *row = opt_find(keys, entry->key);
     bool is_group = value_is_group(keys, entry->key);
@@ -164,14 +169,16 @@ static void set_or_refuse(const struct table_entry *entry, const struct usher_op
     if (row != NULL)
         value_set(entry, row, into, mistakes);
     else if (is_group && entry->kind != TABLE_GROUP)
-        mistake_add(mistakes, entry->file, entry->line, "%s: %s, where a group is expected",
-                    entry->key, table_kind_name(entry->kind));
+        mistake_add(mistakes, entry->file, entry->line,
+                    "%s: %s, where a group is expected", entry->key,
+                    table_kind_name(entry->kind));
     else if (!is_group && !is_inside_unknown(entry, keys))
         value_unknown(entry, keys, mistakes);
 }
 
-void value_set_all(const struct table_row *from, const struct usher_option *keys, void *into,
-                   bool (*skip)(const struct table_entry *entry), struct mistakes *mistakes)
+void value_set_all(const struct table_row *from, const struct usher_option *keys,
+                   void *into, bool (*skip)(const struct table_entry *entry),
+                   struct mistakes *mistakes)
 {
     for (size_t i = 0; i < from->entry_count; i++)
         if (skip == NULL || !skip(&from->entries[i]))

@@ -1,11 +1,12 @@
 /*
- * Prints the plan of a table, or its mistakes: what usherd's reader does, in one process, with a
- * catalogue of its own, so that the answer depends on nothing that is installed.
+ * Prints the plan of a table, or its mistakes: what usherd's reader does, in one process,
+ * with a catalogue of its own, so that the answer depends on nothing that is installed.
  *
  *   plan_of [root] [-o KEY=VALUE]... FILE     as root, or as the ordinary user 4242
  *
- * Lines: "mistake TEXT", "warning TEXT", then the plan's records, read back once by the strict side
- * and printed again. Exit 0 with a plan, 1 with mistakes, 2 when the two prints differ.
+ * Lines: "mistake TEXT", "warning TEXT", then the plan's records, read back once by the
+ * strict side and printed again. Exit 0 with a plan, 1 with mistakes, 2 when the two
+ * prints differ.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "conf/check.h"
 #include "conf/planwire.h"
 
-/* ---- the catalogue ---------------------------------------------------------------------- */
+/* ---- the catalogue --------------------------------------------------------------- */
 
 struct echo_conf {
     const char *prefix;
@@ -55,17 +56,20 @@ static char folder[] = "/plugins";
 static char sentence[] = "A test.";
 
 static const struct descriptor plugins[] = {
-    { words[0], folder, sentence, USHER_STREAM | USHER_DATAGRAM, 0, true, false, echo_options },
-    { words[1], folder, sentence, USHER_STREAM | USHER_DATAGRAM, 0, true, false, no_options },
-    { words[2], folder, sentence, USHER_STREAM | USHER_DATAGRAM, USHER_NEEDS_FILES, true, false,
-      all_options },
-    { words[3], folder, sentence, USHER_STREAM, USHER_NEEDS_PASSWD, false, true, no_options },
+    { words[0], folder, sentence, USHER_STREAM | USHER_DATAGRAM, 0, true, false,
+      echo_options },
+    { words[1], folder, sentence, USHER_STREAM | USHER_DATAGRAM, 0, true, false,
+      no_options },
+    { words[2], folder, sentence, USHER_STREAM | USHER_DATAGRAM, USHER_NEEDS_FILES, true,
+      false, all_options },
+    { words[3], folder, sentence, USHER_STREAM, USHER_NEEDS_PASSWD, false, true,
+      no_options },
     { words[4], folder, sentence, USHER_STREAM, 0, true, false, no_options },
     { words[5], folder, sentence, USHER_DATAGRAM, 0, false, false, no_options },
 };
 
-static const struct descriptor *describe(void *context, const char *dir, const char *plugin,
-                                         struct err *err)
+static const struct descriptor *describe(void *context, const char *dir,
+                                         const char *plugin, struct err *err)
 {
     (void)context;
     for (size_t i = 0; i < ARRAY_LEN(plugins); i++)
@@ -84,7 +88,7 @@ static int check(void *context, const struct plan_service *service, struct err *
     return 0;
 }
 
-/* ---- the answer -------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------ */
 
 static int print_twice(const struct plan *plan)
 {
@@ -128,8 +132,9 @@ static struct plan *build(const struct check_input *input, struct mistakes *mist
 int main(int argc, char **argv)
 {
     struct check_catalogue catalogue = { NULL, describe, check };
-    struct check_input input = { .uid = 4242, .gid = 4242, .plugin_dir = "/plugins",
-                                 .catalogue = &catalogue };
+    struct check_input input = {
+        .uid = 4242, .gid = 4242, .plugin_dir = "/plugins", .catalogue = &catalogue
+    };
     struct mistakes mistakes = { 0 };
     const char **overrides = mem_array((size_t)argc, sizeof(*overrides));
     struct plan *plan;

@@ -1,4 +1,5 @@
-/* The plan: built from a table, carried as records, and what the other side refuses to believe. */
+/* The plan: built from a table, carried as records, and what the other side refuses to
+ * believe. */
 #include "conf/plan.h"
 
 #include <netdb.h>
@@ -18,16 +19,18 @@
 #include "conf/planwire.h"
 #include "conf/resolve.h"
 
-/* ---- from a table ------------------------------------------------------------------------ */
+/* ---- from a table ---------------------------------------------------------------- */
 
-static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so", sentence[] = "Echoes.";
+static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so",
+            sentence[] = "Echoes.";
 static struct usher_option no_options[] = { USHER_OPTION_END };
-static const struct descriptor echo = { plugin_name, plugin_path, sentence,
-                                        USHER_STREAM | USHER_DATAGRAM, 0, true, false,
-                                        no_options };
+static const struct descriptor echo = { plugin_name, plugin_path,
+                                        sentence,    USHER_STREAM | USHER_DATAGRAM,
+                                        0,           true,
+                                        false,       no_options };
 
-static const struct descriptor *describe(void *context, const char *dir, const char *plugin,
-                                         struct err *err)
+static const struct descriptor *describe(void *context, const char *dir,
+                                         const char *plugin, struct err *err)
 {
     (void)context;
     if (strcmp(plugin, "echo") == 0)
@@ -49,8 +52,11 @@ static struct plan *build_from(const char *text, const char *more, bool is_root,
                                struct mistakes *mistakes)
 {
     static const struct check_catalogue catalogue = { NULL, describe, check };
-    struct check_input input = { .main_file = "t.conf", .is_root = is_root, .uid = 4242,
-                                 .gid = 4242, .catalogue = &catalogue };
+    struct check_input input = { .main_file = "t.conf",
+                                 .is_root = is_root,
+                                 .uid = 4242,
+                                 .gid = 4242,
+                                 .catalogue = &catalogue };
     char names[][16] = { "t.conf", "rows/u.conf" };
     char *bytes[] = { mem_text(text), mem_text(more != NULL ? more : "") };
     struct source_file files[] = { { names[0], bytes[0], strlen(bytes[0]), false },
@@ -86,9 +92,11 @@ static struct plan *build_good(const char *text)
 static const char table[] =
     "port_offset = 10000;\n"
     "services: {\n"
-    "  echo: { plugin = \"echo\"; listen = [ \"tcp://:7\", \"udp://:7\", \"udp://:0\" ]; };\n"
+    "  echo: { plugin = \"echo\"; listen = [ \"tcp://:7\", \"udp://:7\", \"udp://:0\" ]; "
+    "};\n"
     "  off: { plugin = \"echo\"; listen = \"udp://:9\"; enabled = false; };\n"
-    "  cat: { exec = [ \"/bin/cat\", \"-u\" ]; listen = \"unix:///x\"; pass_env = \"A\";\n"
+    "  cat: { exec = [ \"/bin/cat\", \"-u\" ]; listen = \"unix:///x\"; pass_env = "
+    "\"A\";\n"
     "         limits = { nofile = 64; core = \"unlimited\"; }; };\n"
     "};\n";
 
@@ -195,7 +203,8 @@ static void rows_of_equal_identity_share_a_pool(void **state)
     for (size_t i = 1; i < plan->service_count; i++)
         for (size_t j = 0; j < i; j++)
             if (i != 1)
-                assert_string_not_equal(plan->services[i].pool_key, plan->services[j].pool_key);
+                assert_string_not_equal(plan->services[i].pool_key,
+                                        plan->services[j].pool_key);
     plan_free(&plan);
 }
 
@@ -207,8 +216,8 @@ static void a_table_may_have_512_rows_and_no_more(void **state)
 
     (void)state;
     for (int i = 0; i < PLAN_SERVICES; i++) {
-        char *more = mem_print("%s s%d: { plugin = \"echo\"; listen = \"tcp://:%d\"; };\n", text,
-                               i, i + 1);
+        char *more = mem_print(
+            "%s s%d: { plugin = \"echo\"; listen = \"tcp://:%d\"; };\n", text, i, i + 1);
 
         mem_free(&text);
         text = more;
@@ -218,8 +227,9 @@ static void a_table_may_have_512_rows_and_no_more(void **state)
     assert_non_null(plan);
     assert_int_equal(plan->service_count, PLAN_SERVICES);
     plan_free(&plan);
-    assert_null(build_from(whole, "more: { plugin = \"echo\"; listen = \"tcp://:999\"; };", false,
-                           &mistakes));
+    assert_null(build_from(whole,
+                           "more: { plugin = \"echo\"; listen = \"tcp://:999\"; };",
+                           false, &mistakes));
     assert_int_equal(mistakes.count, 1);
     assert_string_equal(mistakes.at[0],
                         "rows/u.conf:1: more: the table has 513 services, more than 512");
@@ -241,12 +251,13 @@ static void root_needs_the_user_usher(void **state)
     plan = build("", true, &mistakes);
     assert_null(plan);
     assert_int_equal(mistakes.count, 1);
-    assert_string_equal(mistakes.at[0],
-                        "t.conf: user: there is no user \"usher\"; add it, or name another");
+    assert_string_equal(
+        mistakes.at[0],
+        "t.conf: user: there is no user \"usher\"; add it, or name another");
     mistakes_free(&mistakes);
 }
 
-/* ---- names ------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------- */
 
 static void names_are_resolved(void **state)
 {
@@ -307,8 +318,8 @@ static void services_dir_is_found_without_parsing(void **state)
         { "a/b.conf", "services_dir : \"/r\" # x\n \"ows\";", NULL, "/rows" },
         { "a/b.conf", "x = { services_dir = \"no\"; }; /* services_dir = \"no\" */", NULL,
           "a/services.d" },
-        { "b.conf", "text = \"services_dir = \\\"no\\\"\"; services_dir = \"y\\x65s\"", NULL,
-          "yes" },
+        { "b.conf", "text = \"services_dir = \\\"no\\\"\"; services_dir = \"y\\x65s\"",
+          NULL, "yes" },
         { "b.conf", "services_dir = [ \"no\" ]", NULL, "services.d" },
         { "b.conf", "services_dir", NULL, "services.d" },
         { "b.conf", "services_dir = \"no\"", "services_dir=yes", "yes" },
@@ -332,7 +343,7 @@ static void services_dir_is_found_without_parsing(void **state)
     }
 }
 
-/* ---- as records -------------------------------------------------------------------------- */
+/* ---- as records ------------------------------------------------------------------ */
 
 static void a_plan_is_read_as_it_was_printed(void **state)
 {
@@ -356,12 +367,15 @@ static void a_plan_is_read_as_it_was_printed(void **state)
     record_out_free(&second);
 }
 
-#define HEAD "plan config=x services=1\nglobal worker_count=1 control_read_gid=0 "             \
-             "control_operate_gid=0\n"
-#define PLUGIN "service name=a file=f line=1 plugin=echo plugin_path=/e way=dispatch "         \
-               "blocking=0 needs=0 uid=1 gid=1 pool_key=k"
-#define PROGRAM "service name=a file=f line=1 exec=/bin/cat way=exec blocking=0 needs=0 "      \
-                "uid=1 gid=1 pool_key=k"
+#define HEAD                                                                             \
+    "plan config=x services=1\nglobal worker_count=1 control_read_gid=0 "                \
+    "control_operate_gid=0\n"
+#define PLUGIN                                                                           \
+    "service name=a file=f line=1 plugin=echo plugin_path=/e way=dispatch "              \
+    "blocking=0 needs=0 uid=1 gid=1 pool_key=k"
+#define PROGRAM                                                                          \
+    "service name=a file=f line=1 exec=/bin/cat way=exec blocking=0 needs=0 "            \
+    "uid=1 gid=1 pool_key=k"
 #define ENDPOINT "endpoint kind=tcp address=127.0.0.1:7 text=t optional=0 group=0"
 
 static const struct {
@@ -377,11 +391,13 @@ static const struct {
     { HEAD PLUGIN "\n" PROGRAM "\n", "plan: service: not expected here" },
     { HEAD HEAD, "plan: plan: came twice" },
     { "plan services=1\n", "plan: plan: config is missing" },
-    { "plan config=x services=513\n", "plan: plan: services: \"513\" is not a number from 0 to 512" },
+    { "plan config=x services=513\n",
+      "plan: plan: services: \"513\" is not a number from 0 to 512" },
     { "plan config=x services=1 more=5\n", "plan: plan: unknown field more" },
     { "global worker_count=1\n", "plan: global: not expected here" },
     { "plan config=x services=0\nglobal worker_count=0 control_read_gid=0 "
-      "control_operate_gid=0\n", "plan: global: worker_count: \"0\" is not a number from 1 to 1024" },
+      "control_operate_gid=0\n",
+      "plan: global: worker_count: \"0\" is not a number from 1 to 1024" },
     { "plan config=x services=0\nglobal loop=kqueue\n",
       "plan: global: loop: \"kqueue\" is not one of: auto, epoll, poll, select" },
     { "service name=a\n", "plan: service: not expected here" },
@@ -391,27 +407,39 @@ static const struct {
     { HEAD PLUGIN " name=b\n", "plan: service: name came twice" },
     { HEAD PLUGIN " plugin=b\n", "plan: service: plugin came twice" },
     { HEAD PLUGIN " more=b\n", "plan: service: unknown field more" },
-    { HEAD PLUGIN " max_connections=0\n", "plan: service: max_connections: 0 is below 1" },
-    { HEAD PLUGIN " exec=/bin/cat\n", "plan: service: way, plugin and exec do not go together" },
+    { HEAD PLUGIN " max_connections=0\n",
+      "plan: service: max_connections: 0 is below 1" },
+    { HEAD PLUGIN " exec=/bin/cat\n",
+      "plan: service: way, plugin and exec do not go together" },
     { HEAD PLUGIN " wait=true\n", "plan: service: way and wait do not go together" },
     { HEAD PLUGIN " gids=x\n", "plan: service: gids: \"x\"" },
     { HEAD PLUGIN " socket_uid=4294967295\n",
       "plan: service: socket_uid: \"4294967295\" is not a number from 0 to 4294967294" },
-    { HEAD "service name=a file=f line=1 plugin=echo plugin_path=/e way=dispatch blocking=0 "
-           "needs=0 uid=0 gid=1 pool_key=k\n", "plan: service: a plugin would run as root" },
+    { HEAD
+      "service name=a file=f line=1 plugin=echo plugin_path=/e way=dispatch blocking=0 "
+      "needs=0 uid=0 gid=1 pool_key=k\n",
+      "plan: service: a plugin would run as root" },
     { HEAD "service name=a file=f line=1 plugin=echo way=dispatch blocking=0 "
-           "needs=0 uid=1 gid=1 pool_key=k\n", "plan: service: plugin_path is missing" },
-    { HEAD "service name=a file=f line=1 plugin=echo plugin_path=e way=dispatch blocking=0 "
-           "needs=0 uid=1 gid=1 pool_key=k\n", "plan: service: plugin_path is not absolute" },
-    { HEAD "service name=a file=f line=1 exec=cat way=exec blocking=0 needs=0 uid=0 gid=1 "
-           "pool_key=k\n", "plan: service: exec is not absolute" },
+           "needs=0 uid=1 gid=1 pool_key=k\n",
+      "plan: service: plugin_path is missing" },
+    { HEAD
+      "service name=a file=f line=1 plugin=echo plugin_path=e way=dispatch blocking=0 "
+      "needs=0 uid=1 gid=1 pool_key=k\n",
+      "plan: service: plugin_path is not absolute" },
+    { HEAD
+      "service name=a file=f line=1 exec=cat way=exec blocking=0 needs=0 uid=0 gid=1 "
+      "pool_key=k\n",
+      "plan: service: exec is not absolute" },
     { HEAD "service name=a file=f line=1 exec=/c way=run\n",
       "plan: service: way: none of ours" },
-    { HEAD "service name=a file=f line=1 exec=/c way=exec blocking=0 needs=0 uid=0 gid=1\n",
+    { HEAD
+      "service name=a file=f line=1 exec=/c way=exec blocking=0 needs=0 uid=0 gid=1\n",
       "plan: service: file or pool_key is missing" },
-    { HEAD "service name= file=f\n", "plan: service: its name is missing, or came before" },
+    { HEAD "service name= file=f\n",
+      "plan: service: its name is missing, or came before" },
     { HEAD PLUGIN "\noption key=a\n", "plan: option: key or value is missing" },
-    { HEAD PLUGIN "\nlimit resource=love value=5\n", "plan: limit: resource: none of ours" },
+    { HEAD PLUGIN "\nlimit resource=love value=5\n",
+      "plan: limit: resource: none of ours" },
     { HEAD PLUGIN "\nlimit resource=cpu value=x\n", "plan: limit: value: not a size" },
     { HEAD PLUGIN "\n" ENDPOINT " name=x\n",
       "plan: endpoint: its kind and place do not go together" },
@@ -430,7 +458,8 @@ static void what_is_odd_is_not_believed(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(records); i++) {
         struct err err = ERR_EMPTY;
-        struct plan *plan = planwire_parse(records[i].text, strlen(records[i].text), &err);
+        struct plan *plan =
+            planwire_parse(records[i].text, strlen(records[i].text), &err);
 
         if ((plan == NULL) != (records[i].want != NULL)
             || (plan == NULL && strcmp(err.text, records[i].want) != 0))

@@ -12,16 +12,20 @@
 #include "base/mem.h"
 #include "conf/planwire.h"
 
-#define ROW(name, rest)                                                                        \
-    "service name=" name " file=f line=1 plugin=echo plugin_path=/e way=dispatch blocking=0 " \
+#define ROW(name, rest)                                                                  \
+    "service name=" name                                                                 \
+    " file=f line=1 plugin=echo plugin_path=/e way=dispatch blocking=0 "                 \
     "needs=0 uid=1 gid=1 " rest "\n"
-#define MOVED_ROW(name, rest)                                                                  \
-    "service name=" name " file=g line=9 plugin=echo plugin_path=/e way=dispatch blocking=0 " \
+#define MOVED_ROW(name, rest)                                                            \
+    "service name=" name                                                                 \
+    " file=g line=9 plugin=echo plugin_path=/e way=dispatch blocking=0 "                 \
     "needs=0 uid=1 gid=1 " rest "\n"
-#define TCP(port) "endpoint kind=tcp address=127.0.0.1:" port " text=tcp://:" port             \
-                  " optional=1 group=0\n"
-#define UDP(port, text) "endpoint kind=udp address=127.0.0.1:" port " text=udp://:" text       \
-                        " optional=1 group=0\n"
+#define TCP(port)                                                                        \
+    "endpoint kind=tcp address=127.0.0.1:" port " text=tcp://:" port                     \
+    " optional=1 group=0\n"
+#define UDP(port, text)                                                                  \
+    "endpoint kind=udp address=127.0.0.1:" port " text=udp://:" text                     \
+    " optional=1 group=0\n"
 
 static struct plan *plan_of(int count, const char *globals, const char *rows)
 {
@@ -45,36 +49,37 @@ static const struct {
 } rows[] = {
     { "nothing", 1, 1, ROW("a", "pool_key=k") TCP("7"), ROW("a", "pool_key=k") TCP("7"),
       PLANDIFF_SAME },
-    { "file and line", 1, 1, ROW("a", "pool_key=k") TCP("7"), MOVED_ROW("a", "pool_key=k") TCP("7"),
-      PLANDIFF_SAME },
+    { "file and line", 1, 1, ROW("a", "pool_key=k") TCP("7"),
+      MOVED_ROW("a", "pool_key=k") TCP("7"), PLANDIFF_SAME },
     { "a key", 1, 1, ROW("a", "pool_key=k"), ROW("a", "max_connections=5 pool_key=k"),
       PLANDIFF_CHANGED },
     { "a key at its default", 1, 1, ROW("a", "pool_key=k"),
       ROW("a", "max_connections=1000 pool_key=k"), PLANDIFF_SAME },
-    { "the pool", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=l"), PLANDIFF_CHANGED },
+    { "the pool", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=l"),
+      PLANDIFF_CHANGED },
     { "an option", 1, 1, ROW("a", "pool_key=k") "option key=x value=1\n",
       ROW("a", "pool_key=k") "option key=x value=2\n", PLANDIFF_CHANGED },
     { "a limit", 1, 1, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k") "limit resource=cpu value=2\n", PLANDIFF_CHANGED },
-    { "an endpoint", 1, 1, ROW("a", "pool_key=k") TCP("7"), ROW("a", "pool_key=k") TCP("8"),
-      PLANDIFF_CHANGED },
-    { "a supplementary group", 1, 1, ROW("a", "gids=5 pool_key=k"), ROW("a", "gids=6 pool_key=k"),
-      PLANDIFF_CHANGED },
+    { "an endpoint", 1, 1, ROW("a", "pool_key=k") TCP("7"),
+      ROW("a", "pool_key=k") TCP("8"), PLANDIFF_CHANGED },
+    { "a supplementary group", 1, 1, ROW("a", "gids=5 pool_key=k"),
+      ROW("a", "gids=6 pool_key=k"), PLANDIFF_CHANGED },
     { "a port that was drawn", 1, 1, ROW("a", "pool_key=k") UDP("41234", "0"),
       ROW("a", "pool_key=k") UDP("0", "0"), PLANDIFF_SAME },
     { "a port that was written", 1, 1, ROW("a", "pool_key=k") UDP("41234", "41234"),
       ROW("a", "pool_key=k") UDP("0", "0"), PLANDIFF_CHANGED },
     { "its arrival", 0, 1, "", ROW("a", "pool_key=k"), PLANDIFF_ADDED },
     { "its leaving", 1, 0, ROW("a", "pool_key=k"), "", PLANDIFF_REMOVED },
-    { "it is switched on", 1, 1, ROW("a", "enabled=false pool_key=k"), ROW("a", "pool_key=k"),
-      PLANDIFF_ADDED },
-    { "it is switched off", 1, 1, ROW("a", "pool_key=k"), ROW("a", "enabled=false pool_key=k"),
-      PLANDIFF_REMOVED },
+    { "it is switched on", 1, 1, ROW("a", "enabled=false pool_key=k"),
+      ROW("a", "pool_key=k"), PLANDIFF_ADDED },
+    { "it is switched off", 1, 1, ROW("a", "pool_key=k"),
+      ROW("a", "enabled=false pool_key=k"), PLANDIFF_REMOVED },
     { "it is off and changes", 1, 1, ROW("a", "enabled=false pool_key=k"),
       ROW("a", "enabled=false pool_key=l"), PLANDIFF_SAME },
     { "it was never there", 0, 0, "", "", PLANDIFF_SAME },
-    { "another row", 1, 2, ROW("a", "pool_key=k"), ROW("b", "pool_key=k") ROW("a", "pool_key=k"),
-      PLANDIFF_SAME },
+    { "another row", 1, 2, ROW("a", "pool_key=k"),
+      ROW("b", "pool_key=k") ROW("a", "pool_key=k"), PLANDIFF_SAME },
 };
 
 static void rows_are_compared_by_what_they_are(void **state)
@@ -99,11 +104,12 @@ static const struct {
     const char *old, *new_;
     bool want;
 } pools[] = {
-    { "nothing", "", "", 1, 1, ROW("a", "pool_key=k"), MOVED_ROW("a", "pool_key=k"), true },
+    { "nothing", "", "", 1, 1, ROW("a", "pool_key=k"), MOVED_ROW("a", "pool_key=k"),
+      true },
     { "the order", "", "", 2, 2, ROW("a", "pool_key=k") ROW("b", "pool_key=k"),
       ROW("b", "pool_key=k") ROW("a", "pool_key=k"), true },
-    { "a row of it", "", "", 1, 1, ROW("a", "pool_key=k"), ROW("a", "backlog=5 pool_key=k"),
-      false },
+    { "a row of it", "", "", 1, 1, ROW("a", "pool_key=k"),
+      ROW("a", "backlog=5 pool_key=k"), false },
     { "a row more", "", "", 1, 2, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k") ROW("b", "pool_key=k"), false },
     { "a row less", "", "", 2, 1, ROW("a", "pool_key=k") ROW("b", "pool_key=k"),
@@ -114,12 +120,14 @@ static const struct {
       ROW("a", "pool_key=k") ROW("b", "pool_key=l"), true },
     { "a row that is off", "", "", 1, 2, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k") ROW("b", "enabled=false pool_key=k"), true },
-    { "the loop", "", "loop=poll ", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=k"), false },
-    { "workers", "", "workers=2 ", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=k"), false },
+    { "the loop", "", "loop=poll ", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=k"),
+      false },
+    { "workers", "", "workers=2 ", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=k"),
+      false },
     { "hang_timeout", "", "hang_timeout=none ", 1, 1, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k"), false },
-    { "the log", "", "log.level=debug ", 1, 1, ROW("a", "pool_key=k"), ROW("a", "pool_key=k"),
-      false },
+    { "the log", "", "log.level=debug ", 1, 1, ROW("a", "pool_key=k"),
+      ROW("a", "pool_key=k"), false },
     { "the log's place", "", "log.to=syslog ", 1, 1, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k"), false },
     { "drain_timeout", "", "drain_timeout=5s ", 1, 1, ROW("a", "pool_key=k"),
@@ -129,7 +137,8 @@ static const struct {
     { "a UDP port elsewhere", "", "", 1, 2, ROW("a", "pool_key=k"),
       ROW("a", "pool_key=k") ROW("b", "pool_key=l") UDP("7", "7"), false },
     { "a UDP port elsewhere, gone", "", "", 2, 1,
-      ROW("a", "pool_key=k") ROW("b", "pool_key=l") UDP("7", "7"), ROW("a", "pool_key=k"), false },
+      ROW("a", "pool_key=k") ROW("b", "pool_key=l") UDP("7", "7"), ROW("a", "pool_key=k"),
+      false },
     { "a UDP port that was drawn", "", "", 1, 1, ROW("a", "pool_key=k") UDP("41234", "0"),
       ROW("a", "pool_key=k") UDP("0", "0"), true },
 };
@@ -138,8 +147,10 @@ static void pools_are_compared_by_all_that_they_serve(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
-        struct plan *old = plan_of(pools[i].old_count, pools[i].old_globals, pools[i].old);
-        struct plan *new_ = plan_of(pools[i].new_count, pools[i].new_globals, pools[i].new_);
+        struct plan *old =
+            plan_of(pools[i].old_count, pools[i].old_globals, pools[i].old);
+        struct plan *new_ =
+            plan_of(pools[i].new_count, pools[i].new_globals, pools[i].new_);
 
         if (plandiff_pool_same(old, new_, "k") != pools[i].want)
             fail_msg("%s: want %d", pools[i].what, pools[i].want);

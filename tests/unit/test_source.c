@@ -1,4 +1,5 @@
-/* The table's bytes: which files are read, which are refused in which words, and the scan. */
+/* The table's bytes: which files are read, which are refused in which words, and the
+ * scan. */
 #include "conf/source.h"
 
 #include <fcntl.h>
@@ -115,8 +116,9 @@ static void a_file_beyond_the_cap_is_refused(void **state)
 
 static void rows_files_are_read_in_byte_order(void **state)
 {
-    static const char *const names[] = { "b.conf", "a.conf", "B.conf", "a.conf~", "c.conf.bak",
-                                         ".d.conf", "README", ".conf", "e" };
+    static const char *const names[] = { "b.conf",  "a.conf",     "B.conf",
+                                         "a.conf~", "c.conf.bak", ".d.conf",
+                                         "README",  ".conf",      "e" };
     struct source source = { .is_lax = true };
     struct mistakes mistakes = { 0 };
 
@@ -168,7 +170,7 @@ static void a_missing_folder_is_noted_only(void **state)
     source_free(&source);
 }
 
-/* ---- as root ----------------------------------------------------------------------------- */
+/* ---- as root --------------------------------------------------------------------- */
 
 static void root_reads_what_is_its_own_alone(void **state)
 {
@@ -182,7 +184,8 @@ static void root_reads_what_is_its_own_alone(void **state)
     assert_int_equal(symlink(at("a"), at("link")), 0);
     assert_int_equal(source_open(&source, at("a"), &mistakes), 0);
     assert_int_equal(source_open(&source, at("link"), &mistakes), 0);
-    assert_int_equal(source_open(&source, at("./..//usher-source-none/../a"), &mistakes), -1);
+    assert_int_equal(source_open(&source, at("./..//usher-source-none/../a"), &mistakes),
+                     -1);
     mistakes_free(&mistakes);
     source_free(&source);
 
@@ -225,7 +228,7 @@ static void root_refuses_rows_in_a_folder_of_others(void **state)
     drop("rows");
 }
 
-/* ---- the scan ---------------------------------------------------------------------------- */
+/* ---- the scan -------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *want; /* NULL: nothing is wrong */
@@ -239,7 +242,8 @@ static const struct {
     { "a = 007", "t:1: a: 007 begins with 0; file modes are texts: write \"007\"" },
     { "a = -01", "t:1: a: -01 begins with 0; file modes are texts: write \"-01\"" },
     { "a = 2147483648", "t:1: a: 2147483648 is outside 32 bits" },
-    { "a = 99999999999999999999999999", "t:1: a: 99999999999999999999999999 is outside 32 bits" },
+    { "a = 99999999999999999999999999",
+      "t:1: a: 99999999999999999999999999 is outside 32 bits" },
     { "a = 4294967296L", "t:1: a: 4294967296L is outside 32 bits" },
     { "a = 0x80000000", "t:1: a: 0x80000000 is outside 32 bits" },
     { "a = 5LLL", "t:1: a: 5LLL is no number; a text needs quotes" },
@@ -251,10 +255,13 @@ static const struct {
     { "\n/* x\n\n", "t:2: the comment is not closed" },
     { "/*/", "t:1: the comment is not closed" },
     { "a = \"\\x00\"", "t:1: \\x00 would end the text" },
-    { "a = 5;\n  @include \"x\"", "t:2: @include is not supported; files of services_dir are "
-                                   "read by themselves" },
+    { "a = 5;\n  @include \"x\"",
+      "t:2: @include is not supported; files of services_dir are "
+      "read by themselves" },
     { "a = '5'", "t:1: a character that has no meaning here" },
-    { "\xef\xbb\xbf" "a = 5", "t:1: bytes outside ASCII stand in texts and comments only" },
+    { "\xef\xbb\xbf"
+      "a = 5",
+      "t:1: bytes outside ASCII stand in texts and comments only" },
 };
 
 static void the_scan_finds_what_libconfig_gets_wrong(void **state)

@@ -1,4 +1,5 @@
-/* The table as it is written: entries with their lines, and a grammar check that libconfig shares. */
+/* The table as it is written: entries with their lines, and a grammar check that
+ * libconfig shares. */
 #include "conf/table.h"
 
 #include <setjmp.h>
@@ -29,7 +30,8 @@ static void read_text(struct reading *reading, const char *text, bool is_main)
     reading->file.length = strlen(text);
     reading->result = source_scan(&reading->file, &reading->mistakes);
     if (reading->result == 0)
-        reading->result = table_add(&reading->table, &reading->file, is_main, &reading->mistakes);
+        reading->result =
+            table_add(&reading->table, &reading->file, is_main, &reading->mistakes);
 }
 
 static void done(struct reading *reading)
@@ -82,11 +84,11 @@ static void check_value(const struct table_row *row, const char *key, size_t ite
         assert_string_equal(got->text, want->text);
 }
 
-#define VALUE(row, key, item, kind, text, line)                                                \
-    do {                                                                                       \
-        char copy[] = text;                                                                    \
-        struct table_value want = { kind, copy, line };                                        \
-        check_value(row, key, item, &want);                                                    \
+#define VALUE(row, key, item, kind, text, line)                                          \
+    do {                                                                                 \
+        char copy[] = text;                                                              \
+        struct table_value want = { kind, copy, line };                                  \
+        check_value(row, key, item, &want);                                              \
     } while (0)
 
 static void keys_and_values_keep_their_lines(void **state)
@@ -166,7 +168,7 @@ static void kinds_have_names(void **state)
     assert_string_equal(table_kind_name(TABLE_GROUP), "a group");
 }
 
-/* ---- what the grammar check lets through, libconfig takes -------------------------------- */
+/* ---- what the grammar check lets through, libconfig takes ------------------------ */
 
 static uint32_t random_state = 2463534242u;
 
@@ -191,7 +193,8 @@ static void check_agreement(const char *text)
         for (size_t j = 0; j < ARRAY_LEN(theirs); j++) {
             size_t length = strlen(got.mistakes.at[i]), tail = strlen(theirs[j]);
 
-            if (length >= tail && strcmp(got.mistakes.at[i] + length - tail, theirs[j]) == 0)
+            if (length >= tail
+                && strcmp(got.mistakes.at[i] + length - tail, theirs[j]) == 0)
                 fail_msg("%s\nlibconfig alone says: %s", text, got.mistakes.at[i]);
         }
     done(&got);
@@ -220,8 +223,9 @@ static void every_changed_byte_is_taken_or_refused(void **state)
 static void every_row_of_words_is_taken_or_refused(void **state)
 {
     static const char *const words[] = {
-        "a", "b", "c", "=", "=", "=", ":", ";", ";", ",", "{", "}", "[", "]", "(", ")", "5", "-5",
-        "0x1F", "5L", "1.5", "\"x\"", "\"y\\n\"", "true", "False", "\n", "# z\n", "/* */", "a*-_",
+        "a",   "b",     "c",        "=",    "=",     "=",  ":",     ";",     ";",    ",",
+        "{",   "}",     "[",        "]",    "(",     ")",  "5",     "-5",    "0x1F", "5L",
+        "1.5", "\"x\"", "\"y\\n\"", "true", "False", "\n", "# z\n", "/* */", "a*-_",
     };
 
     (void)state;
