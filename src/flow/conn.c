@@ -146,6 +146,17 @@ static void log_end(struct conn *conn)
     row_log_end(row, &conn->peer, clock_ms() - conn->opened_ms, how);
 }
 
+/* The plugin's mistake, not the peer's: it wrote without asking for room(). */
+static void say_output(struct conn *conn)
+{
+    struct row *row = conn_row(conn);
+    unsigned long left_out;
+
+    if (conn->reason == USHER_GONE_OUTPUT && log_limit(&row->limit, &left_out))
+        log_warning(row->service->name, "fail output kept=%zu max=%u left_out=%lu",
+                    conn_kept_output(conn), CONN_OUTPUT, left_out);
+}
+
 static void free_more(struct conn *conn)
 {
     struct conn_more *more = conn->more;
@@ -171,6 +182,7 @@ static void finish(struct conn *conn)
     if (conn->reason == USHER_GONE_PEER)
         page_add(&row->counts->failed, 1);
     log_end(conn);
+    say_output(conn);
     free_more(conn);
     close_socket(conn);
     mem_free(&conn);
