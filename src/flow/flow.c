@@ -27,7 +27,7 @@ static void init_loop_parts(struct flow *flow)
 
 void flow_init(struct flow *flow)
 {
-    flow->busy_ms = clock_ms();
+    flow->busy_ms = clock_ms() - FLOW_REST_MS - 1; /* the first caller is told of */
     init_loop_parts(flow);
 }
 
