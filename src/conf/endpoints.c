@@ -105,12 +105,14 @@ static int push_address(struct item *item, const struct usher_address *addr)
     return 0;
 }
 
-/* Adds the addresses of one host that are of the wanted family. */
+/* Adds the addresses of one host that are of the wanted family. Where a name gives several,
+ * this machine need not have all of them. */
 static int push_host(struct item *item, const char *host, int family, struct err *err)
 {
     struct usher_address found[RESOLVE_HOSTS];
     int count = resolve_host(host, family, found, err);
 
+    item->is_optional = item->is_optional || count > 1;
     for (int i = 0; i < count; i++)
         if (item->spec.family == AF_UNSPEC
             || found[i].storage.ss_family == item->spec.family)
