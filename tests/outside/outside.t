@@ -53,8 +53,11 @@ services: {
 CONF
 sed 's/unit = "octets"/units = "octets"/' "$work/good.conf" >"$work/bad.conf"
 
+as=()
+[ "$(id -u)" -ne 0 ] || as=(-o user=nobody -o group="$(id -gn nobody)")
+
 check() { # check FILE: what --check says
-    "$build/usherd" --check -c "$work/$1.conf" --plugin-dir "${module%/*}" 2>&1
+    "$build/usherd" "${as[@]}" --check -c "$work/$1.conf" --plugin-dir "${module%/*}" 2>&1
 }
 
 names_the_option() {

@@ -6,5 +6,9 @@ case $1 in
     echo "1..0 # SKIP what a child inherits is not what it would be without valgrind"
     exit 0
     ;;
+*/test_reader)
+    echo "1..0 # SKIP the reader limits its memory to less than valgrind needs"
+    exit 0
+    ;;
 esac
 exec "$(dirname "$0")/cmocka.sh" valgrind --quiet --leak-check=full --error-exitcode=99 --child-silent-after-fork=yes "$@"

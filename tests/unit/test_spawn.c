@@ -168,6 +168,16 @@ static void assert_says(const struct ends *ends, const char *line)
         fail_msg("no \"%s\" in:\n%s", line, ends->text);
 }
 
+/* But the two that the C library keeps for itself: its posix_spawn() leaves them ignored in what
+ * make starts, and nobody can change that through it. */
+static void assert_ignores_nothing(const struct ends *ends)
+{
+    const char *line = strstr(ends->text, "SigIgn:\t");
+
+    assert_non_null(line);
+    assert_int_equal(strtoull(line + strlen("SigIgn:\t"), NULL, 16) & ~0x180000000ull, 0);
+}
+
 static void a_program_gets_exactly_its_descriptors(void **state)
 {
     struct ends ends;
@@ -223,7 +233,7 @@ static void a_program_starts_with_nothing_of_ours(void **state)
     assert_int_not_equal(pid, -1);
     read_all(&ends, pid);
     assert_says(&ends, "SigBlk:\t0000000000000000\n");
-    assert_says(&ends, "SigIgn:\t0000000000000000\n");
+    assert_ignores_nothing(&ends);
     assert_says(&ends, "NoNewPrivs:\t1\n");
     assert_says(&ends, "leader 1\n");
     assert_says(&ends, "files 77\n");
