@@ -105,7 +105,9 @@ libmaster_a_SOURCES = \
 	src/master/notify.c src/master/notify.h \
 	src/master/numbers.c src/master/numbers.h \
 	src/master/options.c src/master/options.h \
+	src/master/orphan.c src/master/orphan.h \
 	src/master/pidfile.c src/master/pidfile.h \
+	src/master/pool.c src/master/pool.h \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \

@@ -38,6 +38,7 @@ EXTRA_PROGRAMS += \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_conn \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
@@ -70,6 +71,10 @@ UNIT_TESTS = \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_conn \
+	tests/unit/test_env \
+	tests/unit/test_page \
+	tests/unit/test_udp \
 	tests/unit/test_reader
 
 if HAVE_CMOCKA
@@ -206,6 +211,9 @@ tests_unit_test_reap_LDADD = $(PROC_LIBS)
 tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
 tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
+tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conn_LDADD = $(FLOW_LIBS)
 tests_unit_test_env_SOURCES = tests/unit/test_env.c
 tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_env_LDADD = $(FLOW_LIBS)
