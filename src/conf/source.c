@@ -29,7 +29,9 @@ place_and_text(const char *file, unsigned line, const char *format, va_list args
     char text[1024], out[1400];
 
     vsnprintf(text, sizeof(text), format, args);
-    if (line > 0)
+    if (file == NULL)
+        snprintf(out, sizeof(out), "%s", text);
+    else if (line > 0)
         snprintf(out, sizeof(out), "%s:%u: %s", file, line, text);
     else
         snprintf(out, sizeof(out), "%s: %s", file, text);

@@ -27,7 +27,7 @@ struct mistakes {
     size_t warning_count;
 };
 
-/* line 0: the mistake belongs to no line. */
+/* file NULL: the mistake belongs to no file; line 0: to no line. */
 __attribute__((format(printf, 4, 5))) void mistake_add(struct mistakes *mistakes,
                                                        const char *file, unsigned line,
                                                        const char *format, ...);
