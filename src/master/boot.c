@@ -1,6 +1,8 @@
 #include "master/boot.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -113,9 +115,9 @@ static int raise_limits(struct master *master, struct err *err)
 {
     struct rlimit files;
 
-    (void)master;
     if (getrlimit(RLIMIT_NOFILE, &files) == -1)
         return err_sys(err, "getrlimit");
+    master->files = files;
     files.rlim_cur = files.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files) == -1)
         return err_sys(err, "setrlimit");
@@ -158,7 +160,11 @@ static void close_notify(struct master *master)
 
 static int open_pools(struct master *master, struct err *err)
 {
-    return pools_open(&master->pools, &master->loop, &master->listeners, err);
+    if (pools_open(&master->pools, &master->loop, &master->listeners, err) == -1)
+        return -1;
+    master->pools.files = master->files;
+    master->pools.is_background = master->options->to_background;
+    return 0;
 }
 
 static void close_pools(struct master *master)
@@ -180,12 +186,21 @@ static void on_first_plan(enum reload_result result, const struct mistakes *mist
 
     if (result == RELOAD_DONE) {
         first->result = 0;
-    } else {
+    } else if (!master->is_draining) {
         master->status = result == RELOAD_TABLE_WRONG ? STATUS_TABLE : STATUS_SYSTEM;
         (void)err_set(first->err, "%zu mistake%s, nothing was started", mistakes->count,
                       mistakes->count == 1 ? "" : "s");
     }
     loop_stop(&master->loop);
+}
+
+/* In the background there is no standard error to write to. */
+static int check_background(struct master *master, struct err *err)
+{
+    if (!master->options->to_background || strcmp(master->plan->globals.log_to, "stderr") != 0)
+        return 0;
+    master->status = STATUS_TABLE;
+    return err_set(err, "log.to is \"stderr\", which a daemon in the background does not have");
 }
 
 /* The first plan goes the way of every reload, from nothing. Signals are served meanwhile. */
@@ -199,9 +214,9 @@ static int load_first_plan(struct master *master, struct err *err)
     reload_request(master, &waiter);
     if (loop_run(&master->loop, err) == -1)
         return -1;
-    if (first.result == -1 && err->text[0] == '\0')
+    if (master->is_draining)
         return err_set(err, "told to end before it was ready");
-    return first.result;
+    return first.result == 0 ? check_background(master, err) : -1;
 }
 
 static void forget_plan(struct master *master)
@@ -265,18 +280,33 @@ static const struct step {
     { "ready", say_ready, NULL },
 };
 
-static size_t start(struct master *master)
+/* Being told to end is no failure. */
+static void start_failed(struct master *master, const char *step, const struct err *err)
 {
+    if (master->is_draining) {
+        log_info("usherd", "end reason=\"%s\"", err->text);
+        return;
+    }
+    if (master->status == 0)
+        master->status = STATUS_SYSTEM;
+    log_error("usherd", "fail step=\"%s\" reason=\"%s\"", step, err->text);
+    if (!logsink_is_stderr()) /* whoever started us looks there */
+        fprintf(stderr, "usherd: %s: %s\n", step, err->text);
+}
+
+/* How many steps were begun; *is_complete_out says whether all of them were finished. */
+static size_t start(struct master *master, bool *is_complete_out)
+{
+    *is_complete_out = false;
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         struct err err = ERR_EMPTY;
 
         if (steps[i].start(master, &err) == -1) {
-            if (master->status == 0)
-                master->status = STATUS_SYSTEM;
-            log_error("usherd", "fail step=\"%s\" reason=\"%s\"", steps[i].name, err.text);
+            start_failed(master, steps[i].name, &err);
             return i + 1;
         }
     }
+    *is_complete_out = true;
     return ARRAY_LEN(steps);
 }
 
@@ -298,9 +328,10 @@ int boot_serve(const struct options *options, struct background *background)
         .pidfile = PIDFILE_EMPTY,
     };
     struct err err = ERR_EMPTY;
-    size_t started = start(&master);
+    bool is_complete;
+    size_t started = start(&master, &is_complete);
 
-    if (master.status == 0 && loop_run(&master.loop, &err) == -1) {
+    if (is_complete && loop_run(&master.loop, &err) == -1) {
         log_error("usherd", "fail step=loop reason=\"%s\"", err.text);
         master.status = STATUS_SYSTEM;
     }

@@ -39,7 +39,7 @@ int background_start(struct background *background, struct err *err)
     return 0;
 }
 
-static void forget_streams(void)
+void background_forget_streams(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -57,7 +57,7 @@ void background_tell(struct background *background, int status)
     if (background->fd == -1)
         return;
     if (status == 0)
-        forget_streams();
+        background_forget_streams();
     (void)fd_write_all(background->fd, &byte, 1);
     fd_close(&background->fd);
 }

@@ -15,7 +15,10 @@ struct background {
 
 /* First thing, before any thread, watch or child. Returns in the child only. */
 int background_start(struct background *background, struct err *err);
-/* Lets the parent end with this status; standard streams go to /dev/null once status is 0. */
+/* Puts /dev/null in the place of the standard streams: whoever reads what the caller wrote must not
+ * wait for us. Workers do so from the start, the master once it is ready. */
+void background_forget_streams(void);
+/* Lets the parent end with this status; 0: streams are forgotten. */
 void background_tell(struct background *background, int status);
 
 #endif

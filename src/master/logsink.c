@@ -228,6 +228,11 @@ void logsink_close(void)
     sink.kind = SINK_STDERR;
 }
 
+bool logsink_is_stderr(void)
+{
+    return sink.kind == SINK_STDERR;
+}
+
 unsigned long logsink_dropped(void)
 {
     return sink.dropped;

@@ -6,6 +6,8 @@
 #ifndef MASTER_LOGSINK_H
 #define MASTER_LOGSINK_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/log.h"
 
@@ -14,6 +16,8 @@ int logsink_open(const char *to, bool as_json, struct err *err);
 /* USR1: opens the file again, so that a rotated one is let go; nothing for other sinks. */
 int logsink_reopen(struct err *err);
 void logsink_close(void); /* back to plain standard error */
+
+bool logsink_is_stderr(void);
 
 /* A line that somebody else logged, a worker: pid is named. */
 void logsink_write(enum log_level level, const char *subject, const char *line, long pid);

@@ -7,6 +7,8 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
+#include <sys/resource.h>
+
 #include "loop/loop.h"
 #include "loop/sig.h"
 #include "master/control.h"
@@ -32,6 +34,7 @@ struct master {
     struct plan *plan; /* what runs; NULL until the first one does */
     struct control control;
     struct pidfile pidfile;
+    struct rlimit files; /* the limit of descriptors usherd was started with */
     int status;        /* what usherd will end with */
     bool is_draining;
 };

@@ -1,9 +1,11 @@
 #include "master/member.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -12,7 +14,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "flow/worker.h"
+#include "master/daemon.h"
 #include "master/logsink.h"
+#include "master/orphan.h"
 #include "master/pools.h"
 #include "proc/spawn.h"
 #include "wire/channel.h"
@@ -25,7 +29,10 @@
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define LOOK_MS 1000
+#define SPARE_FILES 64
 #define RECORDS_A_TURN 64
+#define LAST_WORDS 1024     /* its sockets hold less; what its children go on saying has an end */
+#define WAIT_CHILDREN PLAN_ENDPOINTS
 
 static struct loop *loop_of(const struct member *member)
 {
@@ -53,18 +60,33 @@ static void on_ready(struct member *member)
     pools_on_member(member, MEMBER_IS_READY, NULL);
 }
 
+static void forget_dead(struct member *member)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < member->wait_child_count; i++)
+        if (kill(member->wait_children[i], 0) == 0 || errno == EPERM)
+            member->wait_children[kept++] = member->wait_children[i];
+    member->wait_child_count = kept;
+}
+
+/* A row has a child per listener, so several may live. Which one ended is not told: it is asked
+ * when it matters. */
 static void on_child(struct member *member, const struct record *record)
 {
     int64_t pid;
 
-    if (member->pool->is_wait && record_number(record, "pid", 0, INT32_MAX, &pid, NULL) == 0)
-        member->wait_child = (pid_t)pid;
+    if (!member->pool->is_wait || record_number(record, "pid", 1, INT32_MAX, &pid, NULL) == -1)
+        return;
+    if (member->wait_child_count == WAIT_CHILDREN)
+        forget_dead(member);
+    if (member->wait_child_count < WAIT_CHILDREN)
+        *MEM_PUSH(member->wait_children, member->wait_child_count) = (pid_t)pid;
 }
 
 static void on_busy(struct member *member)
 {
-    if (member->pool->pools->hang_timeout >= 0)
-        timer_start(loop_of(member), &member->look, LOOK_MS);
+    timer_start(loop_of(member), &member->look, LOOK_MS);
 }
 
 static void on_record(struct member *member, const struct record *record)
@@ -80,17 +102,19 @@ static void on_record(struct member *member, const struct record *record)
         on_child(member, record);
     else if (!record_is(record, "drained"))
         log_debug("pool", "ignore pool=%s pid=%ld record=%s", member->pool->name,
-                  (long)member->child.pid, record->word);
+                  (long)member->pid, record->word);
 }
 
 /* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
-static void read_records(struct member *member, int *fd, struct watch *watch,
+static void read_records(struct member *member, struct watch *watch, int budget,
                          void (*each)(struct member *, const struct record *))
 {
-    for (int budget = RECORDS_A_TURN; budget > 0 && *fd != -1; budget--) {
+    int fd = watch == &member->log_watch ? member->log : member->channel;
+
+    while (budget-- > 0) {
         struct record record = RECORD_EMPTY;
         struct err err = ERR_EMPTY;
-        int got = channel_receive(*fd, &record, &err);
+        int got = channel_receive(fd, &record, &err);
 
         if (got == 1) {
             each(member, &record);
@@ -110,7 +134,7 @@ static void on_channel(int fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    read_records(member, &member->channel, &member->channel_watch, on_record);
+    read_records(member, &member->channel_watch, RECORDS_A_TURN, on_record);
 }
 
 static void log_record(struct member *member, const struct record *record)
@@ -129,7 +153,7 @@ static void log_record(struct member *member, const struct record *record)
                       log_escape(safe_subject, sizeof(safe_subject), subject, strlen(subject)),
                       str_is_printable(text) ? text
                                              : log_escape(safe, sizeof(safe), text, strlen(text)),
-                      (long)member->child.pid);
+                      (long)member->pid);
 }
 
 static void on_log(int fd, short what, void *context)
@@ -138,7 +162,7 @@ static void on_log(int fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    read_records(member, &member->log, &member->log_watch, log_record);
+    read_records(member, &member->log_watch, RECORDS_A_TURN, log_record);
 }
 
 static void say(struct member *member, struct record_out *out)
@@ -147,7 +171,7 @@ static void say(struct member *member, struct record_out *out)
 
     if (member->channel != -1 && channel_send(member->channel, out, &err) == -1)
         log_warning("pool", "fail pool=%s pid=%ld reason=\"%s\"", member->pool->name,
-                    (long)member->child.pid, err.text);
+                    (long)member->pid, err.text);
     record_out_free(out);
 }
 
@@ -158,11 +182,11 @@ static void name_culprit(struct member *member, const struct page *page, unsigne
     const char *service = "?";
     char peer[ADDR_TEXT];
 
-    for (size_t i = 0; i < member->pool->service_count; i++)
-        if (member->pool->services[i]->number == row)
-            service = member->pool->services[i]->name;
+    for (size_t i = 0; i < member->pool->row_count; i++)
+        if (member->pool->rows[i].number == row)
+            service = member->pool->rows[i].name;
     log_error(service, "fail pool=%s pid=%ld peer=%s reason=\"one callback took longer than "
-              "hang_timeout\"", member->pool->name, (long)member->child.pid,
+              "hang_timeout\"", member->pool->name, (long)member->pid,
               page_print_peer(page, peer, sizeof(peer)));
 }
 
@@ -172,13 +196,14 @@ static void on_look(int fd, short what, void *context)
     struct member *member = context;
     struct pools *pools = member->pool->pools;
     const struct page *page = pages_slot(pools->pages, member->slot);
-    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_relaxed);
+    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
     int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
-    int64_t spent = clock_ms() - since;
+    int64_t now = clock_ms();
+    int64_t spent = since < 0 || since > now ? 0 : now - since; /* the worker may write anything */
 
     (void)fd;
     (void)what;
-    if (row != 0 && spent > pools->hang_timeout) {
+    if (row != 0 && pools->hang_timeout >= 0 && spent > pools->hang_timeout) {
         name_culprit(member, page, row - 1);
         member->was_hung = true;
         member_kill(member);
@@ -193,6 +218,16 @@ struct entry {
     struct member *member;
     int channel, log;
 };
+
+/* The master raised its own; the worker does that too, but its programs get what usherd was given.
+ * Unless our listeners alone need more. */
+static void give_file_limit(const struct pool *pool)
+{
+    const struct rlimit *files = &pool->pools->files;
+
+    if (files->rlim_cur > pool->listener_count + SPARE_FILES)
+        (void)setrlimit(RLIMIT_NOFILE, files);
+}
 
 /* In the child: from here on it is a worker. */
 static int enter_worker(void *context)
@@ -214,6 +249,9 @@ static int enter_worker(void *context)
     };
 
     reap_forget_all();
+    give_file_limit(pool);
+    if (pool->pools->is_background)
+        background_forget_streams();
     return worker_main(&start);
 }
 
@@ -256,6 +294,7 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
 
     if (pid == -1)
         return -1;
+    member->pid = pid;
     member->started_ms = clock_ms();
     member->state = MEMBER_STARTING;
     timer_start(loop_of(member), &member->timer, READY_MS);
@@ -273,7 +312,7 @@ int member_start(struct member *member, struct err *err)
 
     member->state = MEMBER_IDLE;
     member->was_hung = false;
-    member->wait_child = 0;
+    member->wait_child_count = 0;
     member->reason[0] = '\0';
     member->slot = pages_take(pools->pages, member->pool->number, err);
     if (member->slot != -1 && fd_pair(channel, err) == 0 && fd_pair(log, err) == 0) {
@@ -313,40 +352,49 @@ static void hold(struct member *member, int64_t lived_ms, int status)
         log_warning("pool", "hold pool=%s for_ms=%" PRId64, member->pool->name, delay);
 }
 
-static void log_end(struct member *member, pid_t pid, int status)
+static void log_end(const struct member *member, int status, const char *how)
 {
-    char how[64];
-
-    reap_print(status, how, sizeof(how));
     if (member->state == MEMBER_DRAINING && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        log_debug("pool", "end pool=%s pid=%ld %s", member->pool->name, (long)pid, how);
+        log_debug("pool", "end pool=%s pid=%ld %s", member->pool->name, (long)member->pid, how);
     else
-        log_error("pool", "end pool=%s pid=%ld %s%s%s", member->pool->name, (long)pid, how,
-                  member->reason[0] != '\0' ? " reason=" : "", member->reason);
+        log_error("pool", "end pool=%s pid=%ld %s%s%s%s", member->pool->name, (long)member->pid,
+                  how, member->reason[0] != '\0' ? " reason=\"" : "", member->reason,
+                  member->reason[0] != '\0' ? "\"" : "");
 }
 
+/* Children of a wait row that it left behind still have the listener. */
+static void leave_orphans(struct member *member)
+{
+    for (size_t i = 0; i < member->wait_child_count; i++)
+        orphan_adopt(member->pool, member->wait_children[i]);
+    mem_free(&member->wait_children);
+    member->wait_child_count = 0;
+}
+
+/* The pool may be gone at the end of this. */
 static void on_end(struct child *child, int status, void *context)
 {
     struct member *member = context;
-    enum member_state state = member->state;
-    pid_t pid = child->pid;
-    char reason[320], how[64];
+    enum member_state state;
+    char how[64];
 
-    on_channel(member->channel, LOOP_READ, member); /* its last words */
-    on_log(member->log, LOOP_READ, member);
+    (void)child;
+    read_records(member, &member->channel_watch, LAST_WORDS, on_record);
+    read_records(member, &member->log_watch, LAST_WORDS, log_record);
+    reap_print(status, how, sizeof(how));
+    state = member->state;
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
-        log_end(member, pid, status);
+        log_end(member, status, how);
     release(member);
     member->state = MEMBER_IDLE;
+    leave_orphans(member);
+    if (state == MEMBER_STARTING || member->pool->is_fresh) {
+        pools_on_member(member, MEMBER_FAILED, member->reason[0] != '\0' ? member->reason : how);
+        return;
+    }
     if (state == MEMBER_READY && !member->pool->is_leaving)
         hold(member, clock_ms() - member->started_ms, status);
-    if (state == MEMBER_STARTING) {
-        snprintf(reason, sizeof(reason), "%s", member->reason[0] != '\0' ? member->reason
-                 : reap_print(status, how, sizeof(how)));
-        pools_on_member(member, MEMBER_FAILED, reason);
-    } else {
-        pools_on_member(member, MEMBER_ENDED, NULL);
-    }
+    pools_on_member(member, MEMBER_ENDED, NULL);
 }
 
 void member_retry(struct member *member)
@@ -373,17 +421,31 @@ static void on_timer(int fd, short what, void *context)
     }
 }
 
+/* Without a process there is nothing to wait for. */
+static bool rests(struct member *member)
+{
+    if (member->child.pid != 0)
+        return false;
+    timer_stop(loop_of(member), &member->timer);
+    member->state = MEMBER_IDLE;
+    return true;
+}
+
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms)
 {
     struct record_out out = RECORD_OUT_EMPTY;
+    bool must_end = *keep == NULL && timeout_ms >= 0;
 
-    if (member->state == MEMBER_HELD || member->state == MEMBER_IDLE) {
-        timer_stop(loop_of(member), &member->timer);
-        member->state = MEMBER_IDLE;
+    if (rests(member))
+        return;
+    if (member->state == MEMBER_STARTING) { /* has no callers, and may never be ready to listen */
+        member_stop(member);
         return;
     }
     member->state = MEMBER_DRAINING;
     timer_stop(loop_of(member), &member->timer);
+    if (must_end)
+        timer_start(loop_of(member), &member->timer, timeout_ms + DRAIN_GRACE_MS);
     record_begin(&out, "drain");
     for (; *keep != NULL; keep++)
         record_add(&out, "keep", *keep);
@@ -402,21 +464,12 @@ void member_watch(struct member *member, const char *service)
     say(member, &out);
 }
 
-void member_expect_end(struct member *member, int64_t within_ms)
-{
-    if (member->child.pid != 0)
-        timer_start(loop_of(member), &member->timer, within_ms + DRAIN_GRACE_MS);
-}
-
 void member_stop(struct member *member)
 {
     struct record_out out = RECORD_OUT_EMPTY;
 
-    if (member->child.pid == 0) {
-        timer_stop(loop_of(member), &member->timer);
-        member->state = MEMBER_IDLE;
+    if (rests(member))
         return;
-    }
     member->state = MEMBER_DRAINING;
     record_begin(&out, "stop");
     record_end(&out);
@@ -433,6 +486,8 @@ void member_kill(struct member *member)
 void member_fini(struct member *member)
 {
     release(member);
+    mem_free(&member->wait_children);
+    member->wait_child_count = 0;
     reap_forget(&member->child);
 }
 

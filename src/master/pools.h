@@ -12,37 +12,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/list.h"
 #include "conf/plan.h"
 #include "flow/page.h"
-#include "flow/worker.h"
 #include "loop/loop.h"
 #include "master/listeners.h"
 #include "master/member.h"
 #include "master/numbers.h"
-
-struct pool {
-    struct list link;
-    struct pools *pools;
-    uint32_t number;     /* in the pages' directory; pools are never 0 there */
-    unsigned generation;
-    char *key, *name;
-    const struct plan *plan; /* what it runs for; borrowed; NULL once it is leaving */
-    const struct plan_service **services;
-    size_t service_count;
-    struct worker_listener *listeners;
-    ino_t *sockets;      /* beside listeners: which socket, for as long as the pool lives */
-    size_t listener_count;
-    struct member *members;
-    size_t member_count;
-    bool is_kept;    /* unchanged in the plan that is being prepared */
-    bool is_wait;    /* a wait row: its listener may be in a child's hands */
-    bool is_held;    /* wait: an older child still has the listener */
-    bool is_leaving;
-    struct child orphan; /* wait: the child of a worker that died; now ours */
-};
+#include "master/pool.h"
 
 /* All fresh workers are ready (reason NULL), or one could not start. From the loop, once per
  * successful pools_prepare() that was not abandoned. */
@@ -56,7 +36,9 @@ struct pools {
     struct list running, fresh, leaving;
     struct numbers pool_numbers, row_numbers;
     unsigned generation;
-    int64_t hang_timeout; /* ms; -1: none */
+    int64_t hang_timeout, drain_timeout; /* ms; -1: none; of the plan that runs */
+    bool is_background;   /* workers have no standard streams */
+    struct rlimit files;  /* what usherd was started with: workers, and their programs, begin so */
     pools_fn *done;       /* while a change is being prepared */
     void *done_context;
     struct watch report;  /* tells done() from the loop, never from inside a call */
@@ -74,6 +56,7 @@ void pools_close(struct pools *pools); /* kills and waits for whoever is left */
 int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fresh, pools_fn *done,
                   void *context, struct err *err);
 void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh);
+/* Workers that were ready may have callers already: those have drain_timeout. */
 void pools_abandon(struct pools *pools);
 
 /* Take no new work; idle() comes when the last worker is gone. */
@@ -82,7 +65,10 @@ void pools_stop(struct pools *pools); /* the same, at once; after or instead of 
 
 /* For `usherctl list`: the running pool that serves this row, or NULL. */
 const struct pool *pools_of(const struct pools *pools, const char *service);
-/* From member.c only. */
+/* Whether a worker or an orphan of any pool has this pid. */
+bool pools_know(const struct pools *pools, pid_t pid);
+/* From member.c and orphan.c only. The pool may be gone afterwards. */
 void pools_on_member(struct member *member, enum member_event event, const char *text);
+void pools_on_orphan_end(struct pool *pool);
 
 #endif

@@ -1,0 +1,120 @@
+#include "master/orphan.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "master/pool.h"
+#include "master/pools.h"
+#include "proc/reap.h"
+
+struct orphan {
+    struct list link;
+    struct child child;
+    struct pool *pool;
+    pid_t pid; /* for the log: the child's is gone when its end is told */
+    struct watch timer;
+    int64_t kill_ms;
+    bool was_told;
+};
+
+static struct orphan *orphan_at(struct list *link)
+{
+    return CONTAINER(link, struct orphan, link);
+}
+
+static void orphan_free(struct orphan *orphan)
+{
+    timer_stop(orphan->pool->pools->loop, &orphan->timer);
+    reap_forget(&orphan->child);
+    list_remove(&orphan->link);
+    mem_free(&orphan);
+}
+
+static void on_end(struct child *child, int status, void *context)
+{
+    struct orphan *orphan = context;
+    struct pool *pool = orphan->pool;
+    char how[64];
+
+    (void)child;
+    log_info("pool", "end pool=%s orphan=%ld %s", pool->name, (long)orphan->pid,
+             reap_print(status, how, sizeof(how)));
+    orphan_free(orphan);
+    pools_on_orphan_end(pool);
+}
+
+static void on_timer(int fd, short what, void *context)
+{
+    struct orphan *orphan = context;
+
+    (void)fd;
+    (void)what;
+    (void)reap_signal_session(&orphan->child, orphan->was_told ? SIGKILL : SIGTERM);
+    if (!orphan->was_told)
+        timer_start(orphan->pool->pools->loop, &orphan->timer, orphan->kill_ms);
+    orphan->was_told = true;
+}
+
+static bool is_living_child(pid_t pid)
+{
+    siginfo_t info = { 0 };
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+void orphan_adopt(struct pool *pool, pid_t pid)
+{
+    struct orphan *orphan;
+
+    if (pid <= 0 || !is_living_child(pid) || pools_know(pool->pools, pid))
+        return;
+    log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
+    orphan = mem_new(sizeof(*orphan));
+    orphan->pool = pool;
+    orphan->pid = pid;
+    timer_init(&orphan->timer, on_timer, orphan);
+    list_append(&pool->orphans, &orphan->link);
+    reap_watch(&orphan->child, pid, on_end, orphan);
+    pool->is_held = true;
+    if (pool->is_ending)
+        orphans_end(pool, 0, ORPHAN_KILL_MS);
+}
+
+bool orphans_have(const struct pool *pool, pid_t pid)
+{
+    for (struct list *link = pool->orphans.next; link != &pool->orphans; link = link->next)
+        if (orphan_at(link)->pid == pid)
+            return true;
+    return false;
+}
+
+void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
+{
+    struct list *link, *safe;
+
+    if (after_ms < 0)
+        return;
+    LIST_EACH(&pool->orphans, link, safe) {
+        struct orphan *orphan = orphan_at(link);
+
+        orphan->kill_ms = kill_ms;
+        if (!orphan->was_told)
+            timer_start(pool->pools->loop, &orphan->timer, after_ms);
+        else if (kill_ms < ORPHAN_KILL_MS) /* somebody is in a hurry now */
+            timer_start(pool->pools->loop, &orphan->timer, kill_ms);
+    }
+}
+
+void orphans_kill(struct pool *pool)
+{
+    struct list *link, *safe;
+
+    LIST_EACH(&pool->orphans, link, safe) {
+        struct orphan *orphan = orphan_at(link);
+
+        (void)reap_signal_session(&orphan->child, SIGKILL);
+        (void)waitpid(orphan->pid, NULL, 0);
+        orphan_free(orphan);
+    }
+}
