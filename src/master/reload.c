@@ -2,6 +2,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "conf/plan.h"
 #include "master/logsink.h"
 #include "master/master.h"
@@ -46,8 +47,9 @@ static void finish(struct master *master, enum reload_result result,
     reload->state = RELOAD_IDLE;
     plan_free(&reload->fresh);
     log_result(master, result, mistakes);
-    if (master->plan != NULL)
+    if (reload->was_announced)
         notify_ready(&master->notify);
+    reload->was_announced = false;
     tell_waiters(&reload->waiting, result, mistakes);
     if (reload->again && !master->is_draining)
         start(master);
@@ -153,12 +155,22 @@ static void start(struct master *master)
         list_remove(link);
         list_append(&reload->waiting, link);
     }
-    if (master->plan != NULL)
+    reload->was_announced = master->plan != NULL; /* the start is announced by whoever starts */
+    if (reload->was_announced)
         notify_reloading(&master->notify);
     reload->state = RELOAD_READING;
     reload->reader = reader_start(&input, &master->loop, on_read, master, &err);
     if (reload->reader == NULL)
         fail(master, RELOAD_SYSTEM_SAID_NO, err.text);
+}
+
+static void refuse(struct list *waiting)
+{
+    struct mistakes mistakes = { .count = 0 };
+
+    mistake_add(&mistakes, NULL, 0, "usherd is ending");
+    tell_waiters(waiting, RELOAD_SYSTEM_SAID_NO, &mistakes);
+    mistakes_free(&mistakes);
 }
 
 void reload_request(struct master *master, struct reload_waiter *waiter)
@@ -169,7 +181,9 @@ void reload_request(struct master *master, struct reload_waiter *waiter)
         list_init(&waiter->link);
         list_append(&reload->next, &waiter->link);
     }
-    if (reload->state == RELOAD_IDLE)
+    if (master->is_draining)
+        refuse(&reload->next);
+    else if (reload->state == RELOAD_IDLE)
         start(master);
     else
         reload->again = true;
@@ -183,7 +197,6 @@ void reload_forget(struct reload_waiter *waiter)
 
 void reload_cancel(struct master *master)
 {
-    static const struct mistakes none = { .count = 0 };
     struct reload *reload = &master->reload;
 
     if (reload->state == RELOAD_READING)
@@ -193,8 +206,8 @@ void reload_cancel(struct master *master)
         listeners_abandon(&master->listeners);
     }
     reload->state = RELOAD_IDLE;
-    reload->again = false;
+    reload->again = reload->was_announced = false;
     plan_free(&reload->fresh);
-    tell_waiters(&reload->waiting, RELOAD_SYSTEM_SAID_NO, &none);
-    tell_waiters(&reload->next, RELOAD_SYSTEM_SAID_NO, &none);
+    refuse(&reload->waiting);
+    refuse(&reload->next);
 }

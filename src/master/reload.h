@@ -42,11 +42,12 @@ struct reload {
     struct reader *reader;
     struct plan *fresh;
     bool again;
+    bool was_announced; /* the service manager waits for "ready" */
     struct list waiting, next; /* for this run, and for the one after */
 };
 
 void reload_init(struct reload *reload);
-/* waiter may be NULL; the answer comes from the loop. */
+/* waiter may be NULL. The answer comes from the loop, or from here when nothing can be started. */
 void reload_request(struct master *master, struct reload_waiter *waiter);
 void reload_forget(struct reload_waiter *waiter); /* its owner goes away */
 void reload_cancel(struct master *master);        /* at the end: undoes what is under way */
