@@ -15,6 +15,7 @@
 
 #define ACCEPTS_A_TURN 16
 #define BACKLOG 64
+#define PAUSE_MS 1000
 
 /* Only the default's folder is ours to make; any other is the administrator's. */
 static void make_folder(const char *path)
@@ -44,9 +45,28 @@ static int open_socket(const struct plan *plan, int *fd_out, struct err *err)
     if (addr_parse_unix(plan->globals.control, &endpoint.addr, err) == -1)
         return err_prefix(err, "control");
     result = bind_open(&endpoint, &options, fd_out, err);
-    if (result == -1 && err->code == EADDRINUSE)
-        return err_set(err, "control: %s: another usherd answers there", plan->globals.control);
-    return result == -1 ? err_prefix(err, "control") : 0;
+    if (result == -1)
+        return err_prefix(err, err->code == EADDRINUSE ? "control (is it another usherd's?)"
+                                                       : "control");
+    return 0;
+}
+
+static void on_pause_over(int fd, short what, void *context)
+{
+    struct control *control = context;
+    struct err err = ERR_EMPTY;
+
+    (void)fd;
+    (void)what;
+    if (watch_start(&control->master->loop, &control->watch, &err) == -1)
+        log_error("control", "fail reason=\"%s\"", err.text);
+}
+
+/* Without descriptors the socket stays readable: trying again at once would be spinning. */
+static void pause_accepting(struct control *control)
+{
+    watch_stop(&control->master->loop, &control->watch);
+    timer_start(&control->master->loop, &control->pause, PAUSE_MS);
 }
 
 static void on_caller(int fd, short what, void *context)
@@ -57,6 +77,8 @@ static void on_caller(int fd, short what, void *context)
     for (int budget = ACCEPTS_A_TURN; budget > 0; budget--) {
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+        if (peer == -1 && errno != EAGAIN && errno != ECONNABORTED)
+            pause_accepting(control);
         if (peer == -1)
             return;
         if (control->session_count >= CONTROL_SESSIONS)
@@ -66,36 +88,38 @@ static void on_caller(int fd, short what, void *context)
     }
 }
 
-static int listen_on(struct control *control, const struct plan *plan, struct err *err)
-{
-    int fd;
-
-    if (open_socket(plan, &fd, err) == -1)
-        return -1;
-    control->fd = fd;
-    control->path = mem_text(plan->globals.control);
-    watch_init(&control->watch, fd, LOOP_READ, on_caller, control);
-    return watch_start(&control->master->loop, &control->watch, err);
-}
-
-static void stop_listening(struct control *control)
+static void give_up(int *fd, char **path)
 {
     struct endpoint endpoint = { .kind = ENDPOINT_UNIX_SEQPACKET };
 
-    if (control->fd == -1)
-        return;
+    if (*fd != -1 && addr_parse_unix(*path, &endpoint.addr, NULL) == 0)
+        bind_unlink(*fd, &endpoint);
+    fd_close(fd);
+    mem_free(path);
+}
+
+static int watch_socket(struct control *control, struct err *err)
+{
+    watch_init(&control->watch, control->fd, LOOP_READ, on_caller, control);
+    return watch_start(&control->master->loop, &control->watch, err);
+}
+
+static void stop_watching(struct control *control)
+{
     watch_stop(&control->master->loop, &control->watch);
-    if (addr_parse_unix(control->path, &endpoint.addr, NULL) == 0)
-        bind_unlink(control->fd, &endpoint);
-    fd_close(&control->fd);
-    mem_free(&control->path);
+    timer_stop(&control->master->loop, &control->pause);
 }
 
 int control_open(struct control *control, struct master *master, struct err *err)
 {
     *control = (struct control){ .master = master, .fd = -1 };
     list_init(&control->sessions);
-    return listen_on(control, master->plan, err);
+    timer_init(&control->pause, on_pause_over, control);
+    watch_init(&control->watch, -1, LOOP_READ, on_caller, control);
+    if (open_socket(master->plan, &control->fd, err) == -1)
+        return -1;
+    control->path = mem_text(master->plan->globals.control);
+    return watch_socket(control, err);
 }
 
 void control_close(struct control *control)
@@ -106,30 +130,30 @@ void control_close(struct control *control)
         return;
     LIST_EACH(&control->sessions, link, safe)
         session_close(CONTAINER(link, struct session, link));
-    stop_listening(control);
+    stop_watching(control);
+    give_up(&control->fd, &control->path);
 }
 
 void control_follow(struct control *control, const struct plan *plan)
 {
-    struct control old = *control;
     struct err err = ERR_EMPTY;
+    char *old_path = control->path;
+    int old_fd = control->fd, fd;
 
-    if (control->path == NULL)
+    if (old_path == NULL)
         return;
-    if (strcmp(control->path, plan->globals.control) == 0) {
-        (void)chmod(control->path, socket_mode(&plan->globals));
-        return;
-    }
-    watch_stop(&control->master->loop, &control->watch);
-    if (listen_on(control, plan, &err) == 0) {
-        old.watch = (struct watch){ 0 };
-        watch_init(&old.watch, old.fd, LOOP_READ, on_caller, &old);
-        stop_listening(&old);
+    if (strcmp(old_path, plan->globals.control) == 0) {
+        (void)chmod(old_path, socket_mode(&plan->globals));
         return;
     }
-    log_error("control", "fail reason=\"%s\", the old socket goes on", err.text);
-    control->fd = old.fd;
-    control->path = old.path;
-    watch_init(&control->watch, old.fd, LOOP_READ, on_caller, control);
-    (void)watch_start(&control->master->loop, &control->watch, &err);
+    if (open_socket(plan, &fd, &err) == -1) {
+        log_error("control", "fail reason=\"%s\", the old socket goes on", err.text);
+        return;
+    }
+    stop_watching(control);
+    control->fd = fd;
+    control->path = mem_text(plan->globals.control);
+    give_up(&old_fd, &old_path);
+    if (watch_socket(control, &err) == -1)
+        log_error("control", "fail reason=\"%s\"", err.text);
 }

@@ -29,6 +29,7 @@ struct control {
     int fd; /* -1: closed */
     char *path;
     struct watch watch;
+    struct watch pause; /* out of descriptors: accepts again when it is over */
     struct list sessions;
     size_t session_count;
 };

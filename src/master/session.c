@@ -9,7 +9,9 @@
 #include "master/master.h"
 #include "wire/channel.h"
 
-#define DEADLINE_MS 60000
+#define REQUEST_MS 5000 /* from the connection to the request */
+#define ANSWER_MS 60000 /* from there to the last record taken */
+#define STRANGERS (CONTROL_SESSIONS / 2) /* who may do nothing cannot take every place */
 #define GROUPS 1024
 
 /* ---- who is it? ---- */
@@ -120,7 +122,7 @@ static void add_service(struct record_out *out, const struct master *master,
     record_add(out, "pool", pool == NULL ? "-" : pool->name);
     record_add(out, "state", state_of(service, pool));
     for (size_t i = 0; i < service->endpoint_count; i++)
-        if (!service->enabled || listeners_fd(&master->listeners, service, i) != -1)
+        if (listeners_fd(&master->listeners, service, i) != -1)
             record_add(out, "endpoint",
                        endpoint_print(&service->endpoints[i], text, sizeof(text)));
     record_add_number(out, "active", (int64_t)counts.active);
@@ -238,6 +240,7 @@ static void on_request(int fd, short what, void *context)
         return;
     }
     watch_stop(&session->control->master->loop, &session->watch); /* one request a session */
+    timer_start(&session->control->master->loop, &session->deadline, ANSWER_MS);
     run(session, record.word);
     record_free(&record);
 }
@@ -253,7 +256,6 @@ void session_open(struct control *control, int fd)
 {
     struct session *session = mem_new(sizeof(*session));
     struct master *master = control->master;
-    struct err err = ERR_EMPTY;
 
     session->control = control;
     session->fd = fd;
@@ -261,9 +263,10 @@ void session_open(struct control *control, int fd)
     list_append(&control->sessions, &session->link);
     control->session_count++;
     timer_init(&session->deadline, on_deadline, session);
-    timer_start(&master->loop, &session->deadline, DEADLINE_MS);
+    timer_start(&master->loop, &session->deadline, REQUEST_MS);
     watch_init(&session->watch, fd, LOOP_READ, on_request, session);
-    if (watch_start(&master->loop, &session->watch, &err) == -1)
+    if ((session->right == SESSION_NOTHING && control->session_count > STRANGERS)
+        || watch_start(&master->loop, &session->watch, NULL) == -1)
         session_close(session);
 }
 
