@@ -1,7 +1,9 @@
 #include "master/listeners.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -123,20 +125,36 @@ static struct bind_options options_of(const struct plan_service *service)
     };
 }
 
+/* The row's options, but no other interface than the one the service manager chose. */
+static int apply_to_inherited(int fd, const struct endpoint *seen, struct bind_options *options,
+                              struct err *err)
+{
+    char interface[IFNAMSIZ] = "";
+    socklen_t length = sizeof(interface);
+
+    if ((options->interface == NULL || options->interface[0] == '\0')
+        && getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, &length) == 0)
+        options->interface = interface;
+    return bind_apply(fd, seen, options, err);
+}
+
 /* From here on the endpoint is what the socket is: a TCP listener, say. */
 static int open_inherited(const struct listeners *listeners, struct endpoint *endpoint,
-                          struct err *err)
+                          struct bind_options *options, struct err *err)
 {
     struct endpoint seen = { 0 };
     int fd = inherit_find(listeners->inherit, endpoint->name);
 
     if (fd == -1)
         return err_set(err, "no descriptor of that name was passed in (LISTEN_FDNAMES)");
-    if (bind_inspect(fd, &seen, err) == -1 || fd_set_nonblock(fd, true) == -1)
+    if (bind_inspect(fd, &seen, err) == -1)
+        return -1;
+    if (fd_set_nonblock(fd, true) == -1)
+        return err_sys(err, "descriptor %d", fd);
+    if (apply_to_inherited(fd, &seen, options, err) == -1)
         return -1;
     endpoint->kind = seen.kind;
     endpoint->addr = seen.addr;
-    endpoint_free(&seen);
     return fd;
 }
 
@@ -147,7 +165,7 @@ static int open_one(const struct listeners *listeners, const struct plan_service
     int fd = -1;
 
     if (endpoint->kind == ENDPOINT_FD)
-        return open_inherited(listeners, endpoint, err);
+        return open_inherited(listeners, endpoint, &options, err);
     if (bind_open(endpoint, &options, &fd, err) == -1)
         return -1;
     return fd;
