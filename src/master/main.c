@@ -1,9 +1,6 @@
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "loop/sig.h"
 #include "master/boot.h"
 #include "master/inspect.h"

@@ -96,9 +96,11 @@ static int refuse(int letter, char *const *argv, struct err *err)
 
     if (letter == ':')
         return err_set(err, "%s: needs a value", word);
-    if (optopt > 0 && optopt < 256)
-        return err_set(err, "-%c: unknown option", optopt);
-    return err_set(err, "%s: unknown option", word);
+    if (optopt == 0)
+        return err_set(err, "%s: unknown option", word);
+    if (str_starts(word, "--"))
+        return err_set(err, "%s: takes no value", word);
+    return err_set(err, "-%c: unknown option", optopt);
 }
 
 int options_parse(struct options *options, int argc, char **argv, struct err *err)

@@ -1,5 +1,6 @@
 #include "master/pidfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,10 @@ static int check_and_lock(int fd, const char *path, struct err *err)
     if (!S_ISREG(st.st_mode))
         return err_set(err, "%s: is not a regular file", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == -1)
-        return err_set(err, "%s: locked, another usherd runs", path);
+        return errno == EWOULDBLOCK ? err_set(err, "%s: locked, another usherd runs", path)
+                                    : err_sys(err, "lock %s", path);
+    if (fstat(fd, &st) == -1 || st.st_nlink == 0)
+        return err_set(err, "%s: another usherd removed it, just now", path);
     return 0;
 }
 
