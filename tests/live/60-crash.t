@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -16,10 +17,11 @@ ROWS = """
 
 
 def poke(port, bytes_):
-    """Sends and waits for the end, whatever it is."""
+    """Sends, closes our side and waits for the end, whatever it is."""
     try:
         with connect(port) as client:
             client.sendall(bytes_)
+            client.shutdown(socket.SHUT_WR)
             return read_all(client)
     except OSError:
         return None
