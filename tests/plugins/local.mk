@@ -111,7 +111,6 @@ SERVICE_TESTS = \
 	tests/unit/test_services_uppercase \
 	tests/unit/test_services_framed \
 	tests/unit/test_services_skeleton
-EXTRA_PROGRAMS += $(SERVICE_TESTS)
 UNIT_TESTS += $(SERVICE_TESTS)
 
 tests_unit_test_services_echo_SOURCES = tests/unit/test_services_echo.c tests/support/mock_host.c \
