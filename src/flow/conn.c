@@ -227,8 +227,8 @@ void conn_leave(struct conn *conn)
     struct flow *flow = conn_row(conn)->flow;
     int left = CALLBACKS;
 
-    while (left > 0 && run_due(conn))
-        left--;
+    for (output_push(conn); left > 0 && run_due(conn); left--)
+        output_push(conn);
     if ((conn->flags & CONN_ENDING) != 0 && conn_kept_output(conn) == 0)
         conn_over(conn, USHER_GONE_ENDED);
     if ((conn->flags & CONN_OVER) == 0)
@@ -408,6 +408,8 @@ int conn_take(struct usher_conn *head)
 {
     struct conn *conn = conn_of(head);
 
+    if (conn_row(conn)->flow->current == conn)
+        output_push(conn);
     if (is_deaf(conn) || conn_kept_output(conn) > 0)
         return -1;
     if (conn->watching != 0)

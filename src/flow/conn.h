@@ -127,6 +127,8 @@ void input_finish(struct conn *conn);               /* finished(), with what was
 
 int output_write(struct usher_conn *head, const void *bytes, size_t count);
 size_t output_room(const struct usher_conn *head);
+/* Short writes of one callback are gathered and leave together when it has returned. */
+void output_push(struct conn *conn);
 void output_flush(struct conn *conn); /* what is kept, as far as the peer takes it */
 
 /* ---- tools ----------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct listener;
 struct row;
 
 #define FLOW_READ 65536u  /* bytes one read may bring */
+#define FLOW_STAGE 4096   /* bytes of short writes that leave together */
 #define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is busy */
 
 struct flow {
@@ -48,6 +49,8 @@ struct flow {
     struct farewell farewell;
 
     struct conn *current;  /* whose callback runs */
+    size_t staged;         /* bytes of its output in stage */
+    char stage[FLOW_STAGE];
     struct list pending;   /* connections that were touched from elsewhere */
     struct list turn;      /* conn_again()'s mark in it: where this turn ends */
     struct watch again;    /* runs when there are */

@@ -52,6 +52,7 @@ static void offer(struct conn *conn, const char *bytes, size_t count)
 
         if (row->calls->data != NULL)
             used = row->calls->data(&conn->head, bytes, count);
+        output_push(conn);
         if (used > count)
             used = count;
         bytes += used;

@@ -17,9 +17,9 @@ static void count_out(struct conn *conn, size_t count)
 }
 
 /* How many bytes the system took; 0 where it takes none now; -1: the peer is gone. */
-static ssize_t try_send(struct conn *conn, const char *bytes, size_t count)
+static ssize_t try_send(struct conn *conn, const char *bytes, size_t count, int flags)
 {
-    ssize_t sent = send(conn->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(conn->fd, bytes, count, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent >= 0)
         count_out(conn, (size_t)sent);
@@ -97,18 +97,42 @@ static void drop(struct conn_more *more, size_t count)
 size_t output_room(const struct usher_conn *head)
 {
     const struct conn *conn = conn_of(head);
-    size_t kept = conn_kept_output(conn);
+    const struct flow *flow = conn_row(conn)->flow;
+    size_t kept = conn_kept_output(conn) + (flow->current == conn ? flow->staged : 0);
 
     if ((conn->flags & CONN_PACKETS) != 0 && kept > 0)
         kept += sizeof(uint32_t);
     return kept < CONN_OUTPUT ? CONN_OUTPUT - kept : 0;
 }
 
+static int send_or_keep(struct conn *conn, const char *bytes, size_t count, int flags)
+{
+    ssize_t sent = 0;
+
+    if (conn_kept_output(conn) == 0)
+        sent = try_send(conn, bytes, count, flags);
+    if (sent == -1)
+        return -1;
+    return (size_t)sent == count ? 0 : keep(conn, bytes + sent, count - (size_t)sent);
+}
+
+void output_push(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+    size_t count = flow->staged;
+
+    flow->staged = 0;
+    if (count == 0 || (conn->flags & CONN_OVER) != 0)
+        return;
+    /* The end of our side follows: it goes in the same packet. */
+    send_or_keep(conn, flow->stage, count, (conn->flags & CONN_ENDING) != 0 ? MSG_MORE : 0);
+}
+
 int output_write(struct usher_conn *head, const void *bytes, size_t count)
 {
     struct conn *conn = conn_of(head);
-    const char *at = bytes;
-    ssize_t sent = 0;
+    struct flow *flow = conn_row(conn)->flow;
+    bool is_current = flow->current == conn;
 
     if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0)
         return -1;
@@ -118,11 +142,15 @@ int output_write(struct usher_conn *head, const void *bytes, size_t count)
     }
     if (count == 0)
         return 0;
-    if (conn_kept_output(conn) == 0)
-        sent = try_send(conn, at, count);
-    if (sent == -1)
-        return -1;
-    return (size_t)sent == count ? 0 : keep(conn, at + sent, count - (size_t)sent);
+    if (is_current && (conn->flags & CONN_PACKETS) == 0 &&
+        count <= sizeof(flow->stage) - flow->staged) {
+        memcpy(flow->stage + flow->staged, bytes, count);
+        flow->staged += count;
+        return 0;
+    }
+    if (is_current)
+        output_push(conn);
+    return (conn->flags & CONN_OVER) != 0 ? -1 : send_or_keep(conn, bytes, count, 0);
 }
 
 /* ---- when the peer takes more ------------------------------------------------------------ */
@@ -136,7 +164,7 @@ static void flush_packets(struct conn *conn)
         uint32_t length;
 
         memcpy(&length, at, sizeof(length));
-        if (try_send(conn, at + sizeof(length), length) <= 0)
+        if (try_send(conn, at + sizeof(length), length, 0) <= 0)
             return;
         drop(more, sizeof(length) + length);
     }
@@ -151,7 +179,7 @@ void output_flush(struct conn *conn)
         flush_packets(conn);
         return;
     }
-    sent = try_send(conn, more->output + more->output_at, more->output_count);
+    sent = try_send(conn, more->output + more->output_at, more->output_count, 0);
     if (sent > 0)
         drop(more, (size_t)sent);
 }
