@@ -1,0 +1,275 @@
+#include "master/logsink.h"
+
+#include <fcntl.h>
+#include <regex.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define TIME "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z"
+
+static char folder[] = "/tmp/test_logsinkXXXXXX";
+static char path[64], moved[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/log", folder);
+    snprintf(moved, sizeof(moved), "%s/log.1", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    logsink_close();
+    remove(path);
+    remove(moved);
+    return 0;
+}
+
+static void read_file(const char *from, char *out, size_t room)
+{
+    FILE *file = fopen(from, "re");
+
+    assert_non_null(file);
+    out[fread(out, 1, room - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void assert_matches(const char *text, const char *pattern)
+{
+    regex_t regex;
+    int result;
+
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    result = regexec(&regex, text, 0, NULL, 0);
+    regfree(&regex);
+    if (result != 0)
+        fail_msg("\"%s\" does not match %s", text, pattern);
+}
+
+static const struct {
+    bool as_json;
+    enum log_level level;
+    const char *subject, *line, *want;
+} lines[] = {
+    { false, LOG_INFO_, "echo", "open endpoint=x", "^" TIME " info echo\\[77\\]: open endpoint=x\n$" },
+    { false, LOG_ERROR_, "pool", "a \\x00 b", "^" TIME " error pool\\[77\\]: a \\\\x00 b\n$" },
+    { true, LOG_WARNING_, "echo", "say \"hi\" \\x41",
+      "^\\{\"time\":\"" TIME "\",\"level\":\"warning\",\"subject\":\"echo\",\"pid\":77,"
+      "\"text\":\"say \\\\\"hi\\\\\" \\\\\\\\x41\"\\}\n$" },
+    { true, LOG_DEBUG_, "x", "tab\tend", "\"text\":\"tab\\\\u0009end\"\\}\n$" },
+};
+
+static void lines_are_text_or_json(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct err err = ERR_EMPTY;
+        char text[512];
+
+        remove(path);
+        assert_int_equal(logsink_open(path, lines[i].as_json, &err), 0);
+        assert_false(logsink_is_stderr());
+        logsink_write(lines[i].level, lines[i].subject, lines[i].line, 77);
+        read_file(path, text, sizeof(text));
+        assert_matches(text, lines[i].want);
+    }
+}
+
+static void our_own_lines_come_here_with_our_pid(void **state)
+{
+    char text[512], want[128];
+
+    (void)state;
+    assert_int_equal(logsink_open(path, false, NULL), 0);
+    log_info("usherd", "start n=%d", 7);
+    read_file(path, text, sizeof(text));
+    snprintf(want, sizeof(want), " info usherd\\[%ld\\]: start n=7\n$", (long)getpid());
+    assert_matches(text, want);
+}
+
+static void the_longest_line_is_one_line(void **state)
+{
+    static char line[4 * LOG_LINE];
+    char text[4 * LOG_LINE];
+
+    (void)state;
+    memset(line, '"', sizeof(line) - 1);
+    assert_int_equal(logsink_open(path, true, NULL), 0);
+    logsink_write(LOG_INFO_, "x", line, 1);
+    read_file(path, text, sizeof(text));
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+}
+
+static void a_rotated_file_is_let_go(void **state)
+{
+    char text[512];
+
+    (void)state;
+    assert_int_equal(logsink_open(path, false, NULL), 0);
+    logsink_write(LOG_INFO_, "x", "first", 1);
+    assert_int_equal(rename(path, moved), 0);
+    logsink_write(LOG_INFO_, "x", "second", 1);
+    assert_int_equal(logsink_reopen(NULL), 0);
+    logsink_write(LOG_INFO_, "x", "third", 1);
+    read_file(moved, text, sizeof(text));
+    assert_matches(text, "first\n.*second\n$");
+    read_file(path, text, sizeof(text));
+    assert_matches(text, "^[^\n]*third\n$");
+}
+
+static void make_fifo(void)
+{
+    assert_int_equal(mkfifo(moved, 0600), 0);
+}
+
+static void make_link(void)
+{
+    assert_int_equal(symlink("log", moved), 0);
+}
+
+static void make_directory(void)
+{
+    assert_int_equal(mkdir(moved, 0700), 0);
+}
+
+static void make_nothing_in_a_missing_folder(void)
+{
+}
+
+static const struct {
+    void (*make)(void);
+    const char *want;
+} wrong[] = {
+    { make_fifo, "No such device or address" },
+    { make_link, "Too many levels of symbolic links" },
+    { make_directory, "Is a directory" },
+    { make_nothing_in_a_missing_folder, "No such file or directory" },
+};
+
+static void what_is_no_file_is_refused_and_the_old_sink_goes_on(void **state)
+{
+    char text[512], missing[80];
+
+    (void)state;
+    snprintf(missing, sizeof(missing), "%s/no/log", folder);
+    assert_int_equal(logsink_open(path, false, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        bool is_missing = wrong[i].make == make_nothing_in_a_missing_folder;
+        struct err err = ERR_EMPTY;
+
+        wrong[i].make();
+        assert_int_equal(logsink_open(is_missing ? missing : moved, false, &err), -1);
+        assert_non_null(strstr(err.text, wrong[i].want));
+        remove(moved);
+    }
+    logsink_write(LOG_INFO_, "x", "still here", 1);
+    read_file(path, text, sizeof(text));
+    assert_matches(text, "still here\n$");
+}
+
+/* Standard error is a pipe that nobody reads, for the length of one test. */
+struct stuck {
+    int saved, reader;
+    size_t filling;
+};
+
+static void fill(struct stuck *stuck)
+{
+    static const char junk[4096];
+    int ends[2];
+
+    fflush(stderr);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    stuck->reader = ends[0];
+    stuck->saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    fd_close(&ends[1]);
+    stuck->filling = 0;
+    for (ssize_t count; (count = write(STDERR_FILENO, junk, sizeof(junk))) > 0;)
+        stuck->filling += (size_t)count;
+}
+
+/* Reads all that is there: the junk first, then lines. */
+static void empty(struct stuck *stuck, char *out, size_t room)
+{
+    char bytes[4096];
+    size_t skip = stuck->filling, length = 0;
+    ssize_t count;
+
+    while ((count = read(stuck->reader, bytes, sizeof(bytes))) > 0) {
+        size_t junk = skip < (size_t)count ? skip : (size_t)count;
+
+        skip -= junk;
+        for (size_t i = junk; i < (size_t)count && length + 1 < room; i++)
+            out[length++] = bytes[i];
+    }
+    out[length] = '\0';
+    stuck->filling = 0;
+}
+
+static void restore(struct stuck *stuck)
+{
+    assert_int_equal(dup2(stuck->saved, STDERR_FILENO), STDERR_FILENO);
+    fd_close(&stuck->saved);
+    fd_close(&stuck->reader);
+}
+
+static void a_sink_that_is_full_drops_counts_and_tells(void **state)
+{
+    unsigned long before = logsink_dropped(), dropped;
+    struct stuck stuck;
+    char text[2048];
+
+    (void)state;
+    assert_int_equal(logsink_open("stderr", false, NULL), 0);
+    fill(&stuck);
+    logsink_write(LOG_INFO_, "x", "lost", 1);
+    logsink_write(LOG_INFO_, "x", "lost too", 1);
+    logsink_add_dropped(5);
+    dropped = logsink_dropped() - before;
+    empty(&stuck, text, sizeof(text));
+    logsink_write(LOG_INFO_, "x", "back", 1);
+    logsink_write(LOG_INFO_, "x", "and on", 1);
+    empty(&stuck, text, sizeof(text));
+    restore(&stuck);
+    assert_int_equal(dropped, 7);
+    assert_null(strstr(text, "lost"));
+    assert_matches(text, "^[^\n]* warning log\\[[0-9]+\\]: fail dropped=7 [^\n]*\n"
+                         "[^\n]*: back\n[^\n]*: and on\n$");
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, forget)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(lines_are_text_or_json),
+        TEST(our_own_lines_come_here_with_our_pid),
+        TEST(the_longest_line_is_one_line),
+        TEST(a_rotated_file_is_let_go),
+        TEST(what_is_no_file_is_refused_and_the_old_sink_goes_on),
+        TEST(a_sink_that_is_full_drops_counts_and_tells),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
