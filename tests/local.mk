@@ -15,6 +15,7 @@ UNIT_TESTS = \
 	tests/unit/test_clock \
 	tests/unit/test_err \
 	tests/unit/test_fd \
+	tests/unit/test_grid \
 	tests/unit/test_log \
 	tests/unit/test_mem \
 	tests/unit/test_opt \
@@ -41,6 +42,13 @@ UNIT_TESTS = \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
+	tests/unit/test_inherit \
+	tests/unit/test_listeners \
+	tests/unit/test_logsink \
+	tests/unit/test_notify \
+	tests/unit/test_numbers \
+	tests/unit/test_options \
+	tests/unit/test_pidfile \
 	tests/unit/test_reader
 
 if HAVE_CMOCKA
@@ -114,6 +122,9 @@ tests_unit_test_err_LDADD = $(BASE_LIBS)
 tests_unit_test_fd_SOURCES = tests/unit/test_fd.c
 tests_unit_test_fd_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_fd_LDADD = $(BASE_LIBS)
+tests_unit_test_grid_SOURCES = tests/unit/test_grid.c
+tests_unit_test_grid_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_grid_LDADD = $(BASE_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS)
@@ -192,6 +203,27 @@ tests_unit_test_page_LDADD = $(FLOW_LIBS)
 tests_unit_test_udp_SOURCES = tests/unit/test_udp.c
 tests_unit_test_udp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_udp_LDADD = $(FLOW_LIBS)
+tests_unit_test_inherit_SOURCES = tests/unit/test_inherit.c
+tests_unit_test_inherit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_inherit_LDADD = $(MASTER_LIBS)
+tests_unit_test_listeners_SOURCES = tests/unit/test_listeners.c
+tests_unit_test_listeners_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_listeners_LDADD = $(MASTER_LIBS)
+tests_unit_test_logsink_SOURCES = tests/unit/test_logsink.c
+tests_unit_test_logsink_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_logsink_LDADD = $(MASTER_LIBS)
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
+tests_unit_test_notify_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_notify_LDADD = $(MASTER_LIBS)
+tests_unit_test_numbers_SOURCES = tests/unit/test_numbers.c
+tests_unit_test_numbers_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_numbers_LDADD = $(MASTER_LIBS)
+tests_unit_test_options_SOURCES = tests/unit/test_options.c
+tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_options_LDADD = $(MASTER_LIBS)
+tests_unit_test_pidfile_SOURCES = tests/unit/test_pidfile.c
+tests_unit_test_pidfile_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pidfile_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
