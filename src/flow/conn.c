@@ -199,6 +199,21 @@ static void shed_more(struct conn *conn)
         mem_free(&conn->more);
 }
 
+/* Whoever is served right after accept often ends within the same moment: it meets the loop only
+ * if it is still there when the others of its batch are served. */
+static bool is_deferred(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+
+    if ((conn->flags & CONN_FRESH) == 0)
+        return false;
+    conn->flags &= (uint16_t)~CONN_FRESH;
+    if (flow->fresh_count == ARRAY_LEN(flow->fresh))
+        return false;
+    flow->fresh[flow->fresh_count++] = conn;
+    return true;
+}
+
 static void rewatch(struct conn *conn)
 {
     struct flow *flow = conn_row(conn)->flow;
@@ -209,7 +224,7 @@ static void rewatch(struct conn *conn)
         what = LOOP_WRITE;
     else if (conn_wants_input(conn))
         what = LOOP_READ;
-    if (what == conn->watching)
+    if (what == conn->watching || (what == LOOP_READ && is_deferred(conn)))
         return;
 
     conn->watching = (uint8_t)what;
@@ -263,19 +278,46 @@ static void conn_ready(int fd, short what, void *context)
     conn_leave(conn);
 }
 
-/* Many peers have spoken by the time we accept them: then one read saves a turn of the loop, and
- * often meeting the loop at all. Where they have not, it is a wasted call: so each row learns. */
+/* Whether something is worth trying: it is while it succeeds, and now and then otherwise. */
+static bool is_promising(struct luck *luck)
+{
+    return luck->score >= 0 || ++luck->skipped % 32 == 0;
+}
+
+static void learn(struct luck *luck, bool has_succeeded)
+{
+    if (has_succeeded)
+        luck->score = luck->score < 8 ? luck->score + 1 : 8;
+    else
+        luck->score = luck->score > -8 ? luck->score - 1 : -8;
+}
+
+/* Many peers have spoken by the time we accept them: then one read saves a turn of the loop. Where
+ * they have not, it is a wasted call: so each row learns. */
 static void read_early(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);
 
-    if (!conn_wants_input(conn) || (row->luck < 0 && ++row->skipped % 32 != 0))
+    if (!conn_wants_input(conn) || !is_promising(&row->early))
         return;
     input_read(conn, now_ms);
-    if ((conn->flags & (CONN_HEARD | CONN_FINISHED)) != 0)
-        row->luck = row->luck < 8 ? row->luck + 1 : 8;
-    else
-        row->luck = row->luck > -8 ? row->luck - 1 : -8;
+    learn(&row->early, (conn->flags & (CONN_HEARD | CONN_FINISHED)) != 0);
+    if ((conn->flags & CONN_HEARD) != 0 && !row->flow->is_child && is_promising(&row->brief))
+        conn->flags |= CONN_FRESH;
+}
+
+void conn_look_again(struct flow *flow)
+{
+    for (size_t i = 0; i < flow->fresh_count; i++) {
+        struct conn *conn = flow->fresh[i];
+        int64_t now_ms = conn_enter(conn);
+
+        if (conn_wants_input(conn))
+            input_read(conn, now_ms);
+        learn(&conn_row(conn)->brief, (conn->flags & (CONN_FINISHED | CONN_OVER)) != 0);
+        conn_leave(conn);
+    }
+    flow->fresh_count = 0;
 }
 
 int conn_open(struct row *row, int fd, const struct peer *peer)

@@ -33,6 +33,7 @@ enum {
     CONN_ENDING = 64,    /* end() was called: over when the output is sent */
     CONN_TAKEN = 128,    /* the descriptor is the plugin's now */
     CONN_OVER = 256,     /* reason is set; the block goes in conn_leave() */
+    CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
     CONN_PACKETS = 512   /* seqpacket: kept output is a row of lengths and messages */
 };
 
@@ -93,6 +94,8 @@ static inline bool conn_wants_input(const struct conn *conn)
 /* Takes fd (non-blocking) over and serves it; may be gone on return. -1: no memory, fd stays the
  * caller's. */
 int conn_open(struct row *row, int fd, const struct peer *peer);
+/* After a batch of conn_open(): whoever ends at once has done so by now; the others meet the loop. */
+void conn_look_again(struct flow *flow);
 /* From outside of any callback: it ends now. */
 void conn_close(struct conn *conn, enum usher_reason reason);
 /* Yields the time. */

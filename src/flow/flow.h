@@ -24,6 +24,7 @@ struct listener;
 struct row;
 
 #define FLOW_READ 65536u  /* bytes one read may bring */
+#define FLOW_FRESH 64     /* connections of one batch */
 #define FLOW_STAGE 4096   /* bytes of short writes that leave together */
 #define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is busy */
 
@@ -51,6 +52,8 @@ struct flow {
     struct conn *current;  /* whose callback runs */
     size_t staged;         /* bytes of its output in stage */
     char stage[FLOW_STAGE];
+    struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet */
+    size_t fresh_count;
     struct list pending;   /* connections that were touched from elsewhere */
     struct list turn;      /* conn_again()'s mark in it: where this turn ends */
     struct watch again;    /* runs when there are */

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "flow/conn.h"
 #include "flow/run_dispatch.h"
 #include "flow/run_exec.h"
 #include "flow/run_fork.h"
@@ -204,9 +205,10 @@ static void listener_ready(int fd, short what, void *context)
     (void)fd, (void)what;
     if (listener->row->service->way == PLAN_WAY_WAIT)
         run_wait_ready(listener);
-    else if (endpoint_is_stream(listener->endpoint->kind))
+    else if (endpoint_is_stream(listener->endpoint->kind)) {
         accept_some(listener);
-    else if (listener->row->service->way == PLAN_WAY_FORK)
+        conn_look_again(listener->row->flow);
+    } else if (listener->row->service->way == PLAN_WAY_FORK)
         run_fork_datagrams(listener);
     else
         run_dispatch_datagrams(listener);
@@ -228,6 +230,7 @@ static void pause_ended(int fd, short what, void *context)
         hold_and_pause(listener, held, &listener->held_peer, &err);
     else
         listener_resume(listener);
+    conn_look_again(listener->row->flow);
 }
 
 void listener_init(struct listener *listener, struct row *row, const struct endpoint *endpoint,

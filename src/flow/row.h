@@ -18,6 +18,12 @@
 
 struct program; /* run_exec's and run_wait's */
 
+/* Whether an attempt pays here, learnt from how it went. */
+struct luck {
+    int score; /* below 0: seldom */
+    unsigned skipped;
+};
+
 struct row {
     struct flow *flow;
     const struct plan_service *service;
@@ -38,8 +44,8 @@ struct row {
     int64_t grain_ms;     /* how exactly by_rest is kept in order */
     struct watch deadline;
     int64_t due_ms;       /* of the timer */
-    int luck;             /* of reading right after accept; below 0: it seldom pays */
-    unsigned skipped;
+    struct luck early;    /* of reading right after accept */
+    struct luck brief;    /* of connections to end in the batch that opened them */
 
     struct list jobs;     /* children, oldest first */
     struct list dying;    /* children that were told to end */

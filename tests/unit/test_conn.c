@@ -192,6 +192,7 @@ static int caller(int type)
     assert_int_equal(
         socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     assert_int_equal(conn_open(&w.row, pair[0], &peer), 0);
+    conn_look_again(&w.flow);
     return pair[1];
 }
 
@@ -215,6 +216,7 @@ static int tcp_caller(const char *first)
     theirs = accept4(listener, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     peer_set(&peer, &from, length);
     assert_int_equal(conn_open(&w.row, theirs, &peer), 0);
+    conn_look_again(&w.flow);
     close(listener);
     return ours;
 }
