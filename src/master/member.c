@@ -175,19 +175,21 @@ static void say(struct member *member, struct record_out *out)
     record_out_free(out);
 }
 
-/* ---- does it hang? ---- */
+/* ---- whose fault is it? ---- */
 
-static void name_culprit(struct member *member, const struct page *page, unsigned row)
+/* Whom the worker served when it hung or crashed, by its own note in the page. */
+static void name_culprit(const struct member *member, const char *what)
 {
-    const char *service = "?";
+    const struct pool *pool = member->pool;
+    const struct page *page = pages_slot(pool->pools->pages, member->slot);
+    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire);
     char peer[ADDR_TEXT];
 
-    for (size_t i = 0; i < member->pool->row_count; i++)
-        if (member->pool->rows[i].number == row)
-            service = member->pool->rows[i].name;
-    log_error(service, "fail pool=%s pid=%ld peer=%s reason=\"one callback took longer than "
-              "hang_timeout\"", member->pool->name, (long)member->pid,
-              page_print_peer(page, peer, sizeof(peer)));
+    for (size_t i = 0; row != 0 && i < pool->row_count; i++)
+        if (pool->rows[i].number == row - 1)
+            log_error(pool->rows[i].name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"",
+                      pool->name, (long)member->pid,
+                      page_print_peer(page, peer, sizeof(peer)), what);
 }
 
 /* Once a second while it is busy. A worker at rest is not looked at: it will say "busy". */
@@ -204,7 +206,7 @@ static void on_look(int fd, short what, void *context)
     (void)fd;
     (void)what;
     if (row != 0 && pools->hang_timeout >= 0 && spent > pools->hang_timeout) {
-        name_culprit(member, page, row - 1);
+        name_culprit(member, "one callback took longer than hang_timeout");
         member->was_hung = true;
         member_kill(member);
     } else if (row != 0 || spent < 2 * LOOK_MS) {
@@ -383,6 +385,8 @@ static void on_end(struct child *child, int status, void *context)
     read_records(member, &member->log_watch, LAST_WORDS, log_record);
     reap_print(status, how, sizeof(how));
     state = member->state;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+        name_culprit(member, how);
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
         log_end(member, status, how);
     release(member);

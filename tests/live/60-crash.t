@@ -34,6 +34,8 @@ def a_crash_costs_its_own_worker_and_the_listener_stays():
         equal(read_exactly(held, 1), b"1")
         poke(u.port("crash"), b"X")
         u.wait_log(r"pool=wild .*signal=11|AddressSanitizer")
+        if "AddressSanitizer" not in u.log():
+            u.wait_log(r"crash\[\d+\]: fail pool=wild pid=\d+ peer=127.0.0.1:\d+ .*signal=11")
         equal(poke(u.port("crash"), b"a\n") is not None, True)
         held.sendall(b"2")
         equal(read_exactly(held, 1), b"2")
