@@ -256,12 +256,24 @@ int listener_inspect(struct listener *listener, struct err *err)
     return 0;
 }
 
+/* Whom we accepted has the last try now. */
+static void let_go_of_held(struct listener *listener)
+{
+    struct err err = ERR_EMPTY;
+    int held = listener->held;
+
+    listener->held = -1;
+    if (held != -1 && serve(listener, held, &listener->held_peer, &err) == -1)
+        fd_close(&held);
+    conn_look_again(listener->row->flow);
+}
+
 void listener_close(struct listener *listener)
 {
     struct row *row = listener->row;
 
     leave_open(listener, LISTENER_CLOSED);
-    fd_close(&listener->held);
+    let_go_of_held(listener);
     if (row->service->way != PLAN_WAY_FORK || endpoint_is_stream(listener->endpoint->kind))
         fd_close(&listener->fd);
 }
