@@ -130,10 +130,11 @@ static void stop_turn(int fd, short what, void *context)
 
 static void begin(size_t (*data)(struct usher_conn *, const void *, size_t))
 {
+    static char name[] = "row";
     struct err err = ERR_EMPTY;
 
     memset(&w, 0, sizeof(w));
-    w.service = (struct plan_service){ .name = (char[]){ "row" }, .max_connections = 100,
+    w.service = (struct plan_service){ .name = name, .max_connections = 100,
                                        .first_byte_timeout = -1, .idle_timeout = -1,
                                        .total_timeout = -1 };
     w.calls = (struct usher_service){ .opened = on_opened, .data = data,
