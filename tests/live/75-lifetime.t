@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""The master at awkward moments: told to end while it starts or reloads, orphans, lost callers."""
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+ECHO = 'echo: { plugin = "echo"; listen = "tcp://:0"; };'
+SLOW = 'slow: { plugin = "hang_in_constructor"; listen = "tcp://:0"; };'
+# Accepts for ever, says its pid, and does not care for SIGTERM.
+STUBBORN = """#!/usr/bin/env python3
+import os, signal, socket
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+s = socket.socket(fileno=os.dup(0))
+while True:
+    c, _ = s.accept()
+    c.sendall(b"%d" % os.getpid())
+    c.close()
+"""
+
+
+def start_usherctl(u, *words):
+    return subprocess.Popen([USHERCTL, "-s", u.control, *words], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def reader_runs(u):
+    """Workers lead their sessions, the reader's catalogue is a child's child."""
+    return [pid for pid in children_of(u.pid) if children_of(pid)]
+
+
+@test
+def told_to_end_while_it_starts_it_ends_well():
+    u = Usherd(SLOW, start=False)
+    try:
+        u.start(wait=False)
+        wait_for(lambda: reader_runs(u), "the reader")
+        started = time.monotonic()
+        u.stop()
+        assert time.monotonic() - started < 2
+        assert "told to end before it was ready" in u.log(), u.log()
+    finally:
+        u.clean()
+
+
+@test
+def told_to_end_in_a_reload_it_ends_and_says_so_to_who_asked():
+    with Usherd(ECHO) as u:
+        u.table(ECHO + SLOW)
+        asking = start_usherctl(u, "reload")
+        wait_for(lambda: reader_runs(u), "the reader")
+        started = time.monotonic()
+        u.stop()
+        assert time.monotonic() - started < 2
+        said = asking.communicate(timeout=DEADLINE)[1]
+        equal(asking.returncode, 3)
+        assert "usherd is ending" in said, said
+
+
+@test
+def a_drain_refuses_reloads():
+    u = Usherd(ECHO)
+    try:
+        with connect(u.port("echo")) as held:
+            held.sendall(b"1")
+            equal(read_exactly(held, 1), b"1")
+            u.signal(signal.SIGTERM)
+            u.wait_log("drain timeout_ms")
+            done = u.ctl("reload", check=False)
+            equal(done.returncode, 3)
+            assert "usherd is ending" in done.stderr, done.stderr
+            held.sendall(b"2")
+            equal(read_exactly(held, 1), b"2")
+        u.stop()
+    finally:
+        u.clean()
+
+
+@test
+def the_second_term_ends_it_at_once():
+    u = Usherd(ECHO, 'drain_timeout = "1m";')
+    try:
+        with connect(u.port("echo")) as held:
+            held.sendall(b"1")
+            equal(read_exactly(held, 1), b"1")
+            u.signal(signal.SIGTERM)
+            u.wait_log("drain timeout_ms")
+            started = time.monotonic()
+            u.stop()
+            assert time.monotonic() - started < 3
+    finally:
+        u.clean()
+
+
+@test
+def reloads_in_a_reload_are_all_answered():
+    with Usherd(ECHO) as u:
+        asking = [start_usherctl(u, "reload") for _ in range(8)]
+        for one in asking:
+            said = one.communicate(timeout=DEADLINE * 3)
+            equal((one.returncode, said), (0, ("reloaded\n", "")))
+        equal(talk(u.port("echo"), b"on"), b"on")
+
+
+@test
+def who_asked_and_left_disturbs_nobody():
+    with Usherd(ECHO) as u:
+        u.table(ECHO + SLOW)
+        for command in ("reload", "check", "reload"):
+            asking = start_usherctl(u, command)
+            wait_for(lambda: reader_runs(u), "the reader")
+            asking.kill()
+            asking.communicate()
+        u.table(ECHO)
+        u.reload()
+        equal(talk(u.port("echo"), b"on"), b"on")
+
+
+@test
+def a_stubborn_orphan_is_ended_with_the_daemon():
+    u = Usherd(start=False)
+    program_path = os.path.join(u.dir, "stubborn")
+    with open(program_path, "w") as file:
+        file.write(STUBBORN)
+    os.chmod(program_path, stat.S_IRWXU | 0o55)
+    who = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+    u.table('w: { exec = "%s"; wait = true; listen = "tcp://:0"; %s };' % (program_path, who),
+            'drain_timeout = "100ms";')
+    try:
+        u.start()
+        port = u.port("w")
+        child = int(talk(port, half_close=False))
+        worker = int(status_of(child)["PPid"])
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: status_of(child).get("PPid") == str(u.pid), "the child to be an orphan")
+        u.wait_log(r"hold pool=w orphan=%d" % child)
+        equal(int(talk(port, half_close=False)), child)
+        u.signal(signal.SIGTERM)
+        wait_for(lambda: u.process.poll() is not None, "usherd to end")
+        equal(u.process.returncode, 0)
+        assert not is_alive(child)
+    finally:
+        u.clean()
+
+
+@test
+def names_of_rows_never_run_out():
+    def table(start):
+        return "".join('n%d: { plugin = "echo"; listen = "unix://@usher-%d-%d"; };\n'
+                       % (n, os.getpid(), n) for n in range(start, start + 400))
+
+    with Usherd(table(0)) as u:
+        for start in range(400, 2000, 400):
+            u.table(table(start))
+            u.reload()
+        equal(len(u.list()), 400)
+
+
+@test
+def a_background_daemon_needs_a_log_of_its_own():
+    code, said = refused(ECHO, args=["-d"])
+    equal(code, 1)
+    assert "log.to" in said, said
+
+
+run()
