@@ -12,7 +12,9 @@ from usher_live import *  # noqa: F403 - the test vocabulary
 AUDIT = r"""#!/bin/sh
 echo "fds:"
 ls -x /proc/$$/fd
-grep -E '^(Uid|Gid|Groups|SigBlk|SigIgn|NoNewPrivs|Umask):' /proc/$$/status
+while IFS= read -r line; do # not by grep: the shell blocks signals while it starts another program
+    case $line in Uid:*|Gid:*|Groups:*|SigBlk:*|SigIgn:*|NoNewPrivs:*|Umask:*) echo "$line";; esac
+done </proc/$$/status
 echo "session: $(cut -d' ' -f6 /proc/$$/stat) pid: $$ tty: $(cut -d' ' -f7 /proc/$$/stat)"
 echo "cwd: $(pwd)"
 tr '\0' '\n' </proc/$$/environ
