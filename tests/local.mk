@@ -79,6 +79,7 @@ LIVE_TESTS = \
 	tests/live/50-reload.t \
 	tests/live/60-crash.t \
 	tests/live/70-start.t \
+	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
 	tests/live/90-udp-safety.t \
 	tests/golden/golden.t
