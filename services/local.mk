@@ -6,6 +6,15 @@ MODULE_LDFLAGS = -module -avoid-version -shared -no-undefined -Wl,-z,defs \
 # Says to libtool that a module that is not installed shall be shared all the same.
 UNINSTALLED_MODULE_LDFLAGS = $(MODULE_LDFLAGS) -rpath /nowhere
 
+# What finger and systat share.
+PEOPLE_SOURCES = services/people/text.h services/people/text.c services/people/sessions.h \
+	services/people/sessions.c
+FINGER_SOURCES = services/finger/finger.c services/finger/query.h services/finger/query.c \
+	services/finger/person.h services/finger/person.c services/finger/talk.h services/finger/talk.c
+SYSTAT_SOURCES = services/systat/systat.c
+IDENT_SOURCES = services/ident/ident.c services/ident/query.h services/ident/query.c \
+	services/ident/owner.h services/ident/owner.c
+
 BUILTIN_NAMES =
 BUILTIN_LIBS =
 
@@ -23,6 +32,19 @@ libuppercase_a_SOURCES = services/uppercase/uppercase.c
 libuppercase_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=uppercase
 libframed_a_SOURCES = services/framed/framed.c
 libframed_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=framed
+
+BUILTIN_NAMES += finger systat ident
+BUILTIN_LIBS += libfinger.a libsystat.a libident.a libpeople.a
+noinst_LIBRARIES += libfinger.a libsystat.a libident.a libpeople.a
+
+libpeople_a_SOURCES = $(PEOPLE_SOURCES)
+libpeople_a_CPPFLAGS = $(SERVICE_CPPFLAGS)
+libfinger_a_SOURCES = $(FINGER_SOURCES)
+libfinger_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=finger
+libsystat_a_SOURCES = $(SYSTAT_SOURCES)
+libsystat_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=systat
+libident_a_SOURCES = $(IDENT_SOURCES)
+libident_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=ident
 
 # For the tests: where services are built in only because of the sanitizers.
 if SANITIZERS
@@ -59,6 +81,23 @@ services_framed_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_framed_la_CFLAGS = $(MODULE_CFLAGS)
 services_framed_la_LDFLAGS = $(MODULE_LDFLAGS)
 
+pkglib_LTLIBRARIES += services/finger.la services/systat.la services/ident.la
+
+services_finger_la_SOURCES = $(FINGER_SOURCES) $(PEOPLE_SOURCES)
+services_finger_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_finger_la_CFLAGS = $(MODULE_CFLAGS)
+services_finger_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_systat_la_SOURCES = $(SYSTAT_SOURCES) $(PEOPLE_SOURCES)
+services_systat_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_systat_la_CFLAGS = $(MODULE_CFLAGS)
+services_systat_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_ident_la_SOURCES = $(IDENT_SOURCES)
+services_ident_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_ident_la_CFLAGS = $(MODULE_CFLAGS)
+services_ident_la_LDFLAGS = $(MODULE_LDFLAGS)
+
 services_skeleton_la_SOURCES = services/skeleton/skeleton.c
 services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
@@ -66,9 +105,11 @@ services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
 # Modules are found by name: the .la files are of no use to anybody.
 install-exec-hook:
-	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la
+	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la finger.la \
+	  systat.la ident.la
 
 uninstall-hook:
-	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so
+	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so finger.so \
+	  systat.so ident.so
 
 endif !BUILTIN_SERVICES
