@@ -44,7 +44,8 @@ static bool has_holder(const struct pools *pools, const struct pool *pool)
         for (struct list *link = heads[i]->next; link != heads[i]; link = link->next) {
             const struct pool *other = pool_at(link);
 
-            if (other != pool && other->is_wait && pool_lives(other)
+            /* A row that becomes a wait row: its worker must not find the socket blocking. */
+            if (other != pool && (other->is_wait || !other->is_leaving) && pool_lives(other)
                 && pool_shares_listener(other, pool))
                 return true;
         }

@@ -148,6 +148,24 @@ def a_stubborn_orphan_is_ended_with_the_daemon():
 
 
 @test
+def a_row_becomes_a_wait_row_and_back():
+    who = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+    cat = 'w: { exec = "/bin/cat"; listen = "tcp://:0"; %s };' % who
+    once = ('w: { exec = [ "/usr/bin/python3", "-c", "import socket; s = socket.socket(fileno=0);'
+            ' c = s.accept()[0]; c.sendall(b\'waited\')" ];'
+            ' wait = true; listen = "tcp://:0"; %s };' % who)
+    with Usherd(cat) as u:
+        port = u.port("w")
+        for _ in range(3):
+            u.table(once)
+            u.reload()
+            equal(talk(port, half_close=False), b"waited")
+            u.table(cat)
+            u.reload()
+            equal(talk(port, b"at once"), b"at once")
+
+
+@test
 def names_of_rows_never_run_out():
     def table(start):
         return "".join('n%d: { plugin = "echo"; listen = "unix://@usher-%d-%d"; };\n'
