@@ -5,6 +5,7 @@ import re
 import signal
 import stat
 import subprocess
+import threading
 import time
 
 from usher_live import *  # noqa: F403 - the test vocabulary
@@ -163,6 +164,36 @@ def a_row_becomes_a_wait_row_and_back():
             u.table(cat)
             u.reload()
             equal(talk(port, b"at once"), b"at once")
+
+
+@test
+def no_caller_is_lost_over_reloads_that_fail_late():
+    """One pool is ready, and may have callers, when another one fails."""
+    failures, stop = [], threading.Event()
+
+    def load(port):
+        while not stop.is_set():
+            try:
+                equal(talk(port, b"during"), b"during")
+            except Exception as problem:
+                failures.append(repr(problem))
+
+    with Usherd(ECHO) as u:
+        port = u.port("echo")
+        threads = [threading.Thread(target=load, args=(port,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(15):
+                u.table(ECHO.replace("};", 'idle_timeout = "%dm"; };' % (2 + number))
+                        + 'bad: { plugin = "open_fails"; listen = "tcp://:0"; pool = "b"; };')
+                equal(u.ctl("reload", check=False).returncode, 3)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        equal(failures, [])
+        wait_for(lambda: len(u.workers()) == 1, "the given up workers to end")
 
 
 @test
