@@ -84,7 +84,7 @@ def connections_of_a_removed_row_have_drain_timeout():
         u.table(ECHO)
         u.reload()
         equal(read_all(held), b"")
-        equal(len(u.workers()), 1)
+        wait_for(lambda: len(u.workers()) == 1, "the old worker's end")
 
 
 def bad_tables(u):
