@@ -110,6 +110,9 @@ SERVICE_TESTS = \
 	tests/unit/test_services_daytime \
 	tests/unit/test_services_uppercase \
 	tests/unit/test_services_framed \
+	tests/unit/test_services_finger \
+	tests/unit/test_services_systat \
+	tests/unit/test_services_ident \
 	tests/unit/test_services_skeleton
 UNIT_TESTS += $(SERVICE_TESTS)
 
@@ -129,6 +132,18 @@ tests_unit_test_services_framed_SOURCES = tests/unit/test_services_framed.c test
 	tests/support/mock_host.h
 tests_unit_test_services_framed_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_framed_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_finger_SOURCES = tests/unit/test_services_finger.c services/finger/query.c \
+	services/finger/person.c services/finger/talk.c $(PEOPLE_SOURCES)
+tests_unit_test_services_finger_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_finger_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_systat_SOURCES = tests/unit/test_services_systat.c tests/support/mock_host.c \
+	tests/support/mock_host.h $(PEOPLE_SOURCES)
+tests_unit_test_services_systat_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_systat_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_ident_SOURCES = tests/unit/test_services_ident.c tests/support/mock_host.c \
+	tests/support/mock_host.h services/ident/query.c services/ident/owner.c
+tests_unit_test_services_ident_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_ident_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_skeleton_SOURCES = tests/unit/test_services_skeleton.c tests/support/mock_host.c \
 	tests/support/mock_host.h
 tests_unit_test_services_skeleton_CPPFLAGS = $(UNIT_CPPFLAGS)
