@@ -21,7 +21,7 @@ BUILTIN_LIBS =
 if BUILTIN_SERVICES
 
 BUILTIN_NAMES += echo daytime uppercase framed
-BUILTIN_LIBS += libecho.a libdaytime.a libuppercase.a libframed.a
+BUILTIN_LIBS += libecho.a libdaytime.a libuppercase.a libframed.a $(LIBUNISTRING_LIBS)
 noinst_LIBRARIES += libecho.a libdaytime.a libuppercase.a libframed.a
 
 libecho_a_SOURCES = services/echo/echo.c
@@ -75,6 +75,7 @@ services_uppercase_la_SOURCES = services/uppercase/uppercase.c
 services_uppercase_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_uppercase_la_CFLAGS = $(MODULE_CFLAGS)
 services_uppercase_la_LDFLAGS = $(MODULE_LDFLAGS)
+services_uppercase_la_LIBADD = $(LIBUNISTRING_LIBS)
 
 services_framed_la_SOURCES = services/framed/framed.c
 services_framed_la_CPPFLAGS = $(SERVICE_CPPFLAGS)

@@ -127,7 +127,7 @@ tests_unit_test_services_daytime_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_uppercase_SOURCES = tests/unit/test_services_uppercase.c tests/support/mock_host.c \
 	tests/support/mock_host.h
 tests_unit_test_services_uppercase_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_services_uppercase_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_uppercase_LDADD = $(CMOCKA_LIBS) $(LIBUNISTRING_LIBS)
 tests_unit_test_services_framed_SOURCES = tests/unit/test_services_framed.c tests/support/mock_host.c \
 	tests/support/mock_host.h
 tests_unit_test_services_framed_CPPFLAGS = $(UNIT_CPPFLAGS)
