@@ -20,9 +20,11 @@ BUILTIN_LIBS =
 
 if BUILTIN_SERVICES
 
-BUILTIN_NAMES += echo daytime uppercase framed
-BUILTIN_LIBS += libecho.a libdaytime.a libuppercase.a libframed.a $(LIBUNISTRING_LIBS)
-noinst_LIBRARIES += libecho.a libdaytime.a libuppercase.a libframed.a
+BUILTIN_NAMES += echo discard daytime qotd chargen time greeting uppercase framed
+BUILTIN_LIBS += libecho.a libdiscard.a libdaytime.a libqotd.a libchargen.a libtime.a \
+	libgreeting.a libuppercase.a libframed.a $(LIBUNISTRING_LIBS)
+noinst_LIBRARIES += libecho.a libdiscard.a libdaytime.a libqotd.a libchargen.a libtime.a \
+	libgreeting.a libuppercase.a libframed.a
 
 libecho_a_SOURCES = services/echo/echo.c
 libecho_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=echo
@@ -32,6 +34,16 @@ libuppercase_a_SOURCES = services/uppercase/uppercase.c
 libuppercase_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=uppercase
 libframed_a_SOURCES = services/framed/framed.c
 libframed_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=framed
+libdiscard_a_SOURCES = services/discard/discard.c
+libdiscard_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=discard
+libtime_a_SOURCES = services/time/time.c
+libtime_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=time
+libchargen_a_SOURCES = services/chargen/chargen.c
+libchargen_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=chargen
+libqotd_a_SOURCES = services/qotd/qotd.c
+libqotd_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=qotd
+libgreeting_a_SOURCES = services/greeting/greeting.c
+libgreeting_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=greeting
 
 BUILTIN_NAMES += finger systat ident
 BUILTIN_LIBS += libfinger.a libsystat.a libident.a libpeople.a
@@ -57,8 +69,9 @@ endif
 
 else !BUILTIN_SERVICES
 
-pkglib_LTLIBRARIES += services/echo.la services/daytime.la services/uppercase.la \
-	services/framed.la
+pkglib_LTLIBRARIES += services/echo.la services/discard.la services/daytime.la \
+	services/qotd.la services/chargen.la services/time.la services/greeting.la \
+	services/uppercase.la services/framed.la
 check_LTLIBRARIES += services/skeleton.la
 
 services_echo_la_SOURCES = services/echo/echo.c
@@ -82,6 +95,31 @@ services_framed_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_framed_la_CFLAGS = $(MODULE_CFLAGS)
 services_framed_la_LDFLAGS = $(MODULE_LDFLAGS)
 
+services_discard_la_SOURCES = services/discard/discard.c
+services_discard_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_discard_la_CFLAGS = $(MODULE_CFLAGS)
+services_discard_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_time_la_SOURCES = services/time/time.c
+services_time_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_time_la_CFLAGS = $(MODULE_CFLAGS)
+services_time_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_chargen_la_SOURCES = services/chargen/chargen.c
+services_chargen_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_chargen_la_CFLAGS = $(MODULE_CFLAGS)
+services_chargen_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_qotd_la_SOURCES = services/qotd/qotd.c
+services_qotd_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_qotd_la_CFLAGS = $(MODULE_CFLAGS)
+services_qotd_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+services_greeting_la_SOURCES = services/greeting/greeting.c
+services_greeting_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_greeting_la_CFLAGS = $(MODULE_CFLAGS)
+services_greeting_la_LDFLAGS = $(MODULE_LDFLAGS)
+
 pkglib_LTLIBRARIES += services/finger.la services/systat.la services/ident.la
 
 services_finger_la_SOURCES = $(FINGER_SOURCES) $(PEOPLE_SOURCES)
@@ -104,13 +142,13 @@ services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
 services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
+MODULE_NAMES = echo discard daytime qotd chargen time greeting uppercase framed finger systat ident
+
 # Modules are found by name: the .la files are of no use to anybody.
 install-exec-hook:
-	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la finger.la \
-	  systat.la ident.la
+	cd $(DESTDIR)$(pkglibdir) && rm -f $(MODULE_NAMES:=.la)
 
 uninstall-hook:
-	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so finger.so \
-	  systat.so ident.so
+	cd $(DESTDIR)$(pkglibdir) && rm -f $(MODULE_NAMES:=.so)
 
 endif !BUILTIN_SERVICES

@@ -107,7 +107,12 @@ tests_plugins_uses_too_much_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 # The services on a host in memory.
 SERVICE_TESTS = \
 	tests/unit/test_services_echo \
+	tests/unit/test_services_discard \
 	tests/unit/test_services_daytime \
+	tests/unit/test_services_qotd \
+	tests/unit/test_services_chargen \
+	tests/unit/test_services_time \
+	tests/unit/test_services_greeting \
 	tests/unit/test_services_uppercase \
 	tests/unit/test_services_framed \
 	tests/unit/test_services_finger \
@@ -144,6 +149,26 @@ tests_unit_test_services_ident_SOURCES = tests/unit/test_services_ident.c tests/
 	tests/support/mock_host.h services/ident/query.c services/ident/owner.c
 tests_unit_test_services_ident_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_ident_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_discard_SOURCES = tests/unit/test_services_discard.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_discard_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_discard_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_qotd_SOURCES = tests/unit/test_services_qotd.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_qotd_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_qotd_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_chargen_SOURCES = tests/unit/test_services_chargen.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_chargen_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_chargen_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_time_SOURCES = tests/unit/test_services_time.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_time_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_time_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_greeting_SOURCES = tests/unit/test_services_greeting.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_greeting_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_greeting_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_skeleton_SOURCES = tests/unit/test_services_skeleton.c tests/support/mock_host.c \
 	tests/support/mock_host.h
 tests_unit_test_services_skeleton_CPPFLAGS = $(UNIT_CPPFLAGS)
