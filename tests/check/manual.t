@@ -57,6 +57,33 @@ undocumented_options() {
 }
 none "every option of usherd is in usherd(8)" "$(undocumented_options)"
 
+# Each service's source, and "SERVICE KEY" lines: the options in it, and those in its section of the
+# manual. The skeleton is no service.
+service_sources() {
+    grep -l '^USHER_SERVICE(' services/*/*.c | grep -v skeleton
+}
+
+options_known() {
+    service_sources | while read -r file; do
+        sed -n "s/^ *USHER_OPTION_[A-Z]*(struct [a-z_]*, \([a-z_]*\),.*/$(basename "$file" .c) \1/p" "$file"
+    done | LC_ALL=C sort
+}
+
+options_documented() {
+    awk '/^\.Ss / { service = $2 }
+         /^\.It Ic / { for (i = 3; i <= NF; i++) if ($i != ",") print service, $i }' \
+        man/usher-services.7 | LC_ALL=C sort
+}
+
+services_undocumented() {
+    service_sources | while read -r file; do
+        grep -q -x "\.Ss $(basename "$file" .c)" man/usher-services.7 || basename "$file" .c
+    done
+}
+none "every service is in usher-services(7)" "$(services_undocumented)"
+none "every option of a service is in its section" \
+    "$(LC_ALL=C comm -3 <(options_known) <(options_documented))"
+
 if command -v mandoc >/dev/null; then
     none "the manual is well written mdoc" "$(mandoc -T lint -W error man/*.[578] 2>&1)"
 elif command -v groff >/dev/null; then
