@@ -85,6 +85,12 @@ LIVE_TESTS = \
 	tests/live/90-udp-safety.t \
 	tests/golden/golden.t
 TESTS += $(LIVE_TESTS)
+# Those that script/test runs once more on poll and on select.
+TRAFFIC_TESTS = \
+	tests/live/20-clients.t \
+	tests/live/30-exec.t \
+	tests/live/80-limits.t \
+	tests/live/90-udp-safety.t
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
 # Tables, and the exact plan or the exact mistakes they give.
