@@ -6,6 +6,7 @@ asks again until its deadline. Each test is killed by an alarm after TEST_SECOND
 """
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -314,6 +315,27 @@ class Usherd:
                     self.stop()
         finally:
             self.clean()
+
+
+def shipped(settings="", **more):
+    """The table of etc/ as it is installed, all its ports shifted to where they are free: .offset."""
+    folder = os.path.join(SOURCE, "etc", "services.d")
+    files = {}
+    for name in os.listdir(folder):
+        if name.endswith(".conf"):
+            with open(os.path.join(folder, name)) as file:
+                files[name] = file.read()
+    for attempt in range(8):
+        offset = random.randrange(2000, 15500)  # with it 50000 is still a port
+        daemon = Usherd("", settings + "port_offset = %d;\n" % offset, files, start=False, **more)
+        daemon.offset = offset
+        try:
+            return daemon.start()
+        except AssertionError:
+            is_taken = "Address already in use" in daemon.log()
+            daemon.clean()
+            if attempt == 7 or not is_taken:
+                raise
 
 
 def refused(rows="", settings="", files=None, args=(), prefix=(), env=None):
