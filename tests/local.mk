@@ -75,6 +75,7 @@ LIVE_TESTS = \
 	tests/live/10-echo.t \
 	tests/live/20-clients.t \
 	tests/live/21-classic.t \
+	tests/live/25-course.t \
 	tests/live/26-people.t \
 	tests/live/30-exec.t \
 	tests/live/40-wait.t \
