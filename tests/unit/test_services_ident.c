@@ -150,7 +150,7 @@ static void b7_10000_queries_are_answered_a_few_at_a_time(void **state)
     mock_send(&mock, bytes, 10000 * 5);
     mock_finish(&mock);
     for (; !mock_is_gone(&mock); turns++) {
-        assert_true(mock.out.count - seen <= QUERIES_A_TURN * strlen("1 , 2" HIDDEN));
+        assert_true(mock.out.count - seen <= 64 * strlen("1 , 2" HIDDEN));
         seen = mock.out.count;
         mock_expire(&mock);
     }
@@ -438,9 +438,20 @@ static void expect_reply(const struct ident_conf *conf, unsigned here, unsigned 
     mock_stop(&mock);
 }
 
+/* As the service learns it: not every source of names can be listed. */
+static const char *listed_name(uid_t uid)
+{
+    const struct passwd *who;
+
+    setpwent();
+    while ((who = getpwent()) != NULL && who->pw_uid != uid)
+        ;
+    return who != NULL ? who->pw_name : NULL;
+}
+
 static void replies_tell_what_the_row_says(void **state)
 {
-    const struct passwd *me = getpwuid(geteuid());
+    const char *me = listed_name(geteuid());
     unsigned here, there;
     char want[64];
 
@@ -453,7 +464,7 @@ static void replies_tell_what_the_row_says(void **state)
     snprintf(want, sizeof(want), "USERID : OTHER :%u", (unsigned)geteuid());
     expect_reply(&by_uid, here, there, want);
     if (me != NULL)
-        snprintf(want, sizeof(want), "USERID : UNIX :%s", me->pw_name);
+        snprintf(want, sizeof(want), "USERID : UNIX :%s", me);
     expect_reply(&by_name, here, there, want);
     expect_reply(&by_name, 1, there, "ERROR : NO-USER");
     expect_reply(&by_name, here, 1, "ERROR : NO-USER");
