@@ -390,11 +390,16 @@ static void e10_only_the_persons_own_regular_file_is_told(void **state)
 {
     char path[128];
     uid_t uid = alice.pw_uid;
+    int fd;
 
     (void)state;
     snprintf(path, sizeof(path), "%s/.plan", home);
     assert_int_equal(mkfifo(path, 0600), 0);
+    expect(&plan_only, "alice\r\n", "Login: alice\r\nNo plan.\r\n");
+    fd = open(path, O_RDWR | O_CLOEXEC); /* one that has something to say */
+    assert_int_equal(write(fd, "words\n", 6), 6);
     expect_no_plan();
+    close(fd);
     assert_int_equal(symlink("/etc/passwd", path), 0);
     expect_no_plan();
     assert_int_equal(symlink("/dev/zero", path), 0);
@@ -433,6 +438,24 @@ static void e10_a_large_plan_is_cut(void **state)
     assert_int_equal(truncate(path, (off_t)1 << 30), 0); /* 1 GiB of nothing */
     expect(&plan_only, "alice\r\n", "Login: alice\r\nPlan:\r\n\r\n");
     remove_file(".plan");
+}
+
+static void a_text_that_is_cut_still_has_ends_of_lines(void **state)
+{
+    char bytes[16];
+
+    (void)state;
+    for (size_t room = 2; room <= sizeof(bytes); room++) {
+        struct text text = text_in(bytes, room);
+
+        text_add(&text, "0123456789abcdef", 16);
+        text_end_line(&text);
+        assert_int_equal(text.count, room);
+        assert_true(text.is_full);
+        assert_memory_equal(bytes + room - 2, "\r\n", 2);
+        text_add_lines(&text, "more\n", 5);
+        assert_int_equal(text.count, room);
+    }
 }
 
 /* ---- who is on ----------------------------------------------------------------- */
@@ -528,6 +551,7 @@ int main(void)
         cmocka_unit_test(e10_control_bytes_of_people_are_left_out),
         cmocka_unit_test(e10_only_the_persons_own_regular_file_is_told),
         cmocka_unit_test(e10_a_large_plan_is_cut),
+        cmocka_unit_test(a_text_that_is_cut_still_has_ends_of_lines),
         cmocka_unit_test(who_is_on_is_told_where_the_row_says_so),
         cmocka_unit_test(check_says_what_is_wrong),
     };
