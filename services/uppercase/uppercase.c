@@ -2,8 +2,8 @@
  * uppercase: whatever comes goes back in capital letters. With encoding "ascii" that is
  * the letters a to z, by arithmetic: the locale has no say, and bytes above 127 stay as
  * they are. With "utf-8" it is every letter that has a capital, of any script; one letter
- * may become two or three (a sharp s: SS), and bytes that are no character pass unchanged.
- * A character may be split between two reads, but not between two datagrams.
+ * may become two or three (a sharp s: SS), and bytes that are no character pass
+ * unchanged. A character may be split between two reads, but not between two datagrams.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +67,15 @@ static size_t ascii_data(struct usher_conn *conn, const char *at, size_t count)
         used += part;
     }
     return used;
+}
+
+static void ascii_datagram(struct usher_dgram *dgram)
+{
+    char reply[DATAGRAM_MAX];
+    size_t count = least(dgram->count, sizeof(reply));
+
+    capitals(reply, dgram->bytes, count);
+    usher_reply(dgram, reply, count);
 }
 
 /* ---- UTF-8 --------------------------------------------------------------------- */
@@ -146,21 +155,24 @@ static size_t utf_8_data(struct usher_conn *conn, const char *at, size_t count)
 
 static void utf_8_datagram(struct usher_dgram *dgram)
 {
-    char reply[GROWTH * DATAGRAM_MAX];
+    char reply[DATAGRAM_MAX + GROWTH * PART_SIZE];
     const char *at = dgram->bytes;
-    size_t made, used, rest;
+    size_t length = 0, used = 0, made, step;
 
-    if (dgram->count > DATAGRAM_MAX)
-        return;
-    used = utf_8_capitals(reply, &made, at, dgram->count);
-    rest = dgram->count - used;
-    memcpy(reply + made, at + used, rest);
-    if (made + rest > DATAGRAM_MAX) {
-        usher_log(dgram->service, USHER_DEBUG, "%zu bytes are too long an answer",
-                  made + rest);
+    do {
+        step = utf_8_capitals(reply + length, &made, at + used,
+                              least(dgram->count - used, PART_SIZE));
+        used += step;
+        length += made;
+    } while (step > 0 && length <= DATAGRAM_MAX);
+
+    if (length + (dgram->count - used) > DATAGRAM_MAX) {
+        usher_log(dgram->service, USHER_DEBUG, "the answer is above %d bytes",
+                  DATAGRAM_MAX);
         return;
     }
-    usher_reply(dgram, reply, made + rest);
+    memcpy(reply + length, at + used, dgram->count - used);
+    usher_reply(dgram, reply, length + (dgram->count - used));
 }
 
 /* ---- the service --------------------------------------------------------------- */
@@ -185,15 +197,10 @@ static void uppercase_drained(struct usher_conn *conn)
 
 static void uppercase_datagram(struct usher_dgram *dgram)
 {
-    char reply[DATAGRAM_MAX];
-    size_t count = least(dgram->count, sizeof(reply));
-
-    if (is_utf_8(dgram->service)) {
+    if (is_utf_8(dgram->service))
         utf_8_datagram(dgram);
-        return;
-    }
-    capitals(reply, dgram->bytes, count);
-    usher_reply(dgram, reply, count);
+    else
+        ascii_datagram(dgram);
 }
 
 USHER_SERVICE(uppercase) = {
