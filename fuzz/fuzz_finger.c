@@ -17,7 +17,8 @@ static void must(bool holds)
 
 static bool is_same(const struct finger_query *a, const struct finger_query *b)
 {
-    return a->kind == b->kind && a->is_long == b->is_long && strcmp(a->name, b->name) == 0;
+    return a->kind == b->kind && a->is_long == b->is_long &&
+           strcmp(a->name, b->name) == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
@@ -37,8 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         return 0;
     must((whole.kind == FINGER_PERSON) == (whole.name[0] != '\0'));
     must(strspn(whole.name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                            "0123456789_-.")
-         == strlen(whole.name));
+                            "0123456789_-.") == strlen(whole.name));
     must(whole.name[0] != '-' && whole.name[0] != '.');
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The ident query parser, and the replies: whatever the line and the owner's name are, the
- * reply is one printable line that fits.
+ * The ident query parser, and the replies: whatever the line and the owner's name are,
+ * the reply is one printable line that fits.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     name[count] = '\0';
     ident_query_parse(name, count, &query);
     if (query.is_good)
-        must(query.here >= 1 && query.here <= 65535 && query.there >= 1
-             && query.there <= 65535);
+        must(query.here >= 1 && query.here <= 65535 && query.there >= 1 &&
+             query.there <= 65535);
     must(query.here <= 999999999 && query.there <= 999999999);
     check_reply(reply, ident_error(&query, "INVALID-PORT", reply));
     check_reply(reply, ident_user(&query, "UNIX", name, reply));

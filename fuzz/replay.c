@@ -1,7 +1,7 @@
 /*
- * Gives the inputs of a corpus to a fuzz target without a fuzzer, so that `make check` runs
- * what was ever found: replay FOLDER or FILE... A failure is the target's own abort().
- * Beside each file as it is, every beginning of it is tried, if it is short.
+ * Gives the inputs of a corpus to a fuzz target without a fuzzer, so that `make check`
+ * runs what was ever found: replay FOLDER or FILE... A failure is the target's own
+ * abort(). Beside each file as it is, every beginning of it is tried, if it is short.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,8 @@
 
 static unsigned replayed;
 
-/* A copy of exactly count bytes: reading beyond them is seen by sanitizers and valgrind. */
+/* A copy of exactly count bytes: reading beyond them is seen by sanitizers and valgrind.
+ */
 static void give(const unsigned char *bytes, size_t count)
 {
     unsigned char *copy = malloc(count > 0 ? count : 1);

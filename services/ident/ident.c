@@ -58,8 +58,8 @@ static int add_name(struct ident *ident, const struct passwd *who)
     return ident->names[ident->count++].text != NULL ? 0 : -1;
 }
 
-/* All names that the system lists, now: later the files are out of reach, and asking could
- * block. */
+/* All names that the system lists, now: later the files are out of reach, and asking
+ * could block. */
 static int read_names(struct ident *ident)
 {
     const struct passwd *who;
