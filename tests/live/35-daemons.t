@@ -86,26 +86,28 @@ class World(Usherd):
     """usherd in a private world, with files of etc/ as its services.d."""
 
     def __init__(self, *paths):
-        unshare = private_world()
+        unshare, openssl = private_world(), program("openssl")
         super().__init__(start=False)
-        for path in paths:
-            self.write(os.path.basename(path), row_of(path))
         self.etc = os.path.join(self.dir, "etc")
-        shutil.copytree("/etc", self.etc, symlinks=True, ignore_dangling_symlinks=True)
-        os.chmod(self.etc, 0o755)
-        self._people()
         self.prefix = [unshare, "--mount", "sh", "-c", WORLD, "sh", self.etc, *EMPTY, "--"]
-        self.start()
+        try:
+            for path in paths:
+                self.write(os.path.basename(path), row_of(path))
+            shutil.copytree("/etc", self.etc, symlinks=True)
+            self._people(openssl)
+            self.start()
+        except BaseException:
+            self.clean()
+            raise
 
-    def _people(self):
+    def _people(self, openssl):
         """In our copy of /etc: an account with a password, a visitor's, a file for everybody."""
-        mark = subprocess.run(["openssl", "passwd", "-6", PASSWORD], capture_output=True, text=True,
-                              timeout=DEADLINE).stdout.strip()
+        mark = output_of(openssl, "passwd", "-6", PASSWORD)
         append(self.etc + "/passwd", "%s:x:64123:64123:A guest:/home/%s:/bin/sh\n"
                "ftp:x:64124:65534::/home/ftp:/usr/sbin/nologin\n" % (PERSON, PERSON))
         append(self.etc + "/group", "%s:x:64123:\n" % PERSON)
         append(self.etc + "/shadow", "%s:%s:20000:0:99999:7:::\nftp:*:20000:0:99999:7:::\n"
-               % (PERSON, mark or "*"))
+               % (PERSON, mark))
         os.mkdir(self.etc + "/usher-test")
         with open(self.etc + "/usher-test/text", "wb") as file:
             file.write(TEXT)
@@ -138,6 +140,12 @@ def call(*command, seconds=DEADLINE * 2):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
     show(os.path.basename(command[0]), done.stdout + done.stderr)
     return done
+
+
+def output_of(*command):
+    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def on_terminal(command, until, seconds=DEADLINE * 2):
@@ -334,12 +342,6 @@ def git_lists_what_a_repository_has():
                     u.dir + "/clone.git")
         equal(done.returncode, 0)
         u.quiet("git")
-
-
-def output_of(*command):
-    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=DEADLINE)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def inside(u, command):
