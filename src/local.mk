@@ -11,6 +11,7 @@ libbase_a_SOURCES = \
 	src/base/err.c src/base/err.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/grid.c src/base/grid.h \
+	src/base/index.c src/base/index.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
@@ -73,6 +74,7 @@ libflow_a_SOURCES = \
 	src/flow/identity.c src/flow/identity.h \
 	src/flow/input.c \
 	src/flow/job.c src/flow/job.h \
+	src/flow/limits.c src/flow/limits.h \
 	src/flow/listener.c src/flow/listener.h \
 	src/flow/logline.c src/flow/logline.h \
 	src/flow/orders.c src/flow/orders.h \

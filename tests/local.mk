@@ -16,6 +16,7 @@ UNIT_TESTS = \
 	tests/unit/test_err \
 	tests/unit/test_fd \
 	tests/unit/test_grid \
+	tests/unit/test_index \
 	tests/unit/test_log \
 	tests/unit/test_mem \
 	tests/unit/test_opt \
@@ -135,6 +136,9 @@ tests_unit_test_fd_LDADD = $(BASE_LIBS)
 tests_unit_test_grid_SOURCES = tests/unit/test_grid.c
 tests_unit_test_grid_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_grid_LDADD = $(BASE_LIBS)
+tests_unit_test_index_SOURCES = tests/unit/test_index.c
+tests_unit_test_index_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_index_LDADD = $(BASE_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS)

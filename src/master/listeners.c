@@ -55,13 +55,38 @@ static bool serves(const struct listener_slot *slot, const char *service,
                                       && slot->asked.group == endpoint->group));
 }
 
+/* Endpoints that are equal have equal keys. */
+static uint64_t key_of(const struct endpoint *endpoint)
+{
+    unsigned port = addr_port(&endpoint->addr);
+    uint64_t key = index_key((uint64_t)endpoint->kind, &port, sizeof(port));
+    char path[ADDR_TEXT];
+
+    if (endpoint->kind == ENDPOINT_FD)
+        return index_key(key, endpoint->name, strlen(endpoint->name));
+    if (endpoint->addr.storage.ss_family != AF_UNIX)
+        return key; /* addresses that share a port are few */
+    addr_print(&endpoint->addr, path, sizeof(path));
+    return index_key(key, path, strlen(path));
+}
+
 static struct listener_slot *find(const struct listeners *listeners, const char *service,
                                   const struct endpoint *endpoint)
 {
-    for (size_t i = 0; i < listeners->count; i++)
-        if (serves(&listeners->slots[i], service, endpoint))
-            return &listeners->slots[i];
+    uint64_t key = key_of(endpoint);
+    size_t cursor = INDEX_END, place;
+
+    while ((place = index_next(&listeners->places, key, &cursor)) != INDEX_END)
+        if (serves(&listeners->slots[place], service, endpoint))
+            return &listeners->slots[place];
     return NULL;
+}
+
+/* A slot is found by what was asked and by what was opened: two entries each, in the slots' order. */
+static void index_slot(struct listeners *listeners, size_t place)
+{
+    index_add(&listeners->places, key_of(&listeners->slots[place].asked), place);
+    index_add(&listeners->places, key_of(&listeners->slots[place].opened), place);
 }
 
 static void close_slot(struct listener_slot *slot)
@@ -89,6 +114,9 @@ static void close_where(struct listeners *listeners, bool (*is_over)(const struc
             listeners->slots[kept++] = *slot;
     }
     listeners->count = kept;
+    index_clear(&listeners->places);
+    for (size_t i = 0; i < kept; i++)
+        index_slot(listeners, i);
 }
 
 static bool is_fresh(const struct listener_slot *slot)
@@ -182,6 +210,7 @@ static void add_slot(struct listeners *listeners, const struct plan_service *ser
     copy_endpoint(&slot->asked, asked);
     copy_endpoint(&slot->opened, opened);
     slot->is_fresh = slot->is_wanted = true;
+    index_slot(listeners, listeners->count - 1);
 }
 
 static bool is_absent_address(const struct endpoint *endpoint, const struct err *err)
@@ -246,8 +275,11 @@ static int open_member(struct group *group, size_t i, unsigned *port, struct err
 /* Takes back what this try opened, and asks for any port again. */
 static void undo_group(struct group *group, const struct usher_address *asked)
 {
-    for (; group->opened > 0; group->opened--)
+    for (; group->opened > 0; group->opened--) {
         close_slot(&group->listeners->slots[--group->listeners->count]);
+        index_drop_last(&group->listeners->places);
+        index_drop_last(&group->listeners->places);
+    }
     for (size_t i = group->first; i < group->end; i++)
         group->service->endpoints[i].addr = asked[i - group->first];
     group->served = 0;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/index.h"
 #include "conf/plan.h"
 #include "conf/source.h"
 #include "master/inherit.h"
@@ -19,6 +20,7 @@ struct listener_slot;
 struct listeners {
     struct listener_slot *slots; /* owned */
     size_t count;
+    struct index places; /* of slots, by endpoint */
     const struct inherit *inherit; /* borrowed: what the service manager passed in */
 };
 

@@ -67,7 +67,7 @@ void pool_bind(struct pool *pool, const struct plan *plan)
         if (!service->enabled || strcmp(service->pool_key, pool->key) != 0)
             continue;
         *MEM_PUSH(pool->rows, pool->row_count) =
-            (struct pool_row){ mem_text(service->name), service->number };
+            (struct pool_row){ .name = mem_text(service->name), .number = service->number };
         add_listeners(pool, service);
     }
 }

@@ -19,6 +19,7 @@ struct pools;
 struct pool_row {
     char *name;
     unsigned number; /* in the pages */
+    bool must_go;    /* leaving: changed or removed, so its connections have a deadline */
 };
 
 struct pool {

@@ -315,28 +315,45 @@ static bool may_stay(const char *name, const struct plan *old, const struct plan
 }
 
 /* The rows whose connections and children may stay where they are, as long as they like. */
-static const char **kept_rows(const struct pool *pool, const struct plan *old,
-                              const struct plan *fresh)
+/* A row that may stay for one change of the table has to be asked again at the next. */
+static bool judge_rows(struct pool *pool, const struct plan *old, const struct plan *fresh)
+{
+    bool has_changed = false;
+
+    for (size_t i = 0; i < pool->row_count; i++)
+        if (!pool->rows[i].must_go && !may_stay(pool->rows[i].name, old, fresh))
+            has_changed = pool->rows[i].must_go = true;
+    return has_changed;
+}
+
+static const char **kept_rows(const struct pool *pool)
 {
     const char **keep = mem_array(pool->row_count + 1, sizeof(*keep));
     size_t count = 0;
 
     for (size_t i = 0; i < pool->row_count; i++)
-        if (may_stay(pool->rows[i].name, old, fresh))
+        if (!pool->rows[i].must_go)
             keep[count++] = pool->rows[i].name;
     return keep;
 }
 
-static void retire(struct pool *pool, const struct plan *old, const struct plan *fresh)
+/* Tells its workers who must go, and when. */
+static void drain_judged(struct pool *pool, int64_t timeout_ms)
 {
-    const char **keep = kept_rows(pool, old, fresh);
+    const char **keep = kept_rows(pool);
 
-    pool_drain(pool, keep, fresh->globals.drain_timeout);
+    pool_drain(pool, keep, timeout_ms);
     if (keep[0] == NULL) {
         pool->is_ending = true;
-        orphans_end(pool, fresh->globals.drain_timeout, ORPHAN_KILL_MS);
+        orphans_end(pool, timeout_ms, ORPHAN_KILL_MS);
     }
     mem_free(&keep);
+}
+
+static void retire(struct pool *pool, const struct plan *old, const struct plan *fresh)
+{
+    (void)judge_rows(pool, old, fresh);
+    drain_judged(pool, fresh->globals.drain_timeout);
     leave(pool);
 }
 
@@ -346,6 +363,9 @@ void pools_commit(struct pools *pools, const struct plan *old, const struct plan
 
     pools->hang_timeout = fresh->globals.hang_timeout;
     pools->drain_timeout = fresh->globals.drain_timeout;
+    LIST_EACH(&pools->leaving, link, safe)
+        if (old != NULL && judge_rows(pool_at(link), old, fresh))
+            drain_judged(pool_at(link), fresh->globals.drain_timeout);
     LIST_EACH(&pools->running, link, safe) {
         struct pool *pool = pool_at(link);
 

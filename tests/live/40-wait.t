@@ -144,6 +144,22 @@ def a_child_outlives_its_killed_worker_and_keeps_the_listener():
 
 
 @test
+def a_row_that_is_changed_and_then_removed_gives_its_port_back():
+    with Waiters(TCP, settings='drain_timeout = "200ms";') as u:
+        port = u.port("w")
+        child = int(talk(port, b"hi", half_close=False))
+        u.rows(TCP.replace('"tcp://:0"', '"tcp://:0"; nice = 1'))
+        u.reload()
+        assert is_alive(child)
+        u.rows("")
+        u.reload()
+        wait_for(lambda: not is_alive(child), "the child to be ended")
+        u.rows('e: { plugin = "echo"; listen = "tcp://127.0.0.1:%d"; };' % port)
+        wait_for(lambda: u.ctl("reload", check=False).returncode == 0, "the port to be free")
+        equal(talk(port, b"mine"), b"mine")
+
+
+@test
 def a_drain_does_not_wait_for_ever_for_a_wait_child():
     u = Waiters(TCP)
     child = int(talk(u.port("w"), b"hi", half_close=False))
