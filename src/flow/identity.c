@@ -27,12 +27,12 @@ int identity_become(const struct plan_service *service, struct err *err)
     struct cred cred = { .uid = service->uid, .gid = service->gid,
                          .groups = service->gids, .group_count = service->gid_count };
     bool is_program = service->way == PLAN_WAY_EXEC || service->way == PLAN_WAY_WAIT;
+    bool may_regain = is_program && service->privileges;
 
+    cred.keep_bounds = may_regain;
     if (set_surroundings(service, err) == -1)
         return -1;
     if (cred_become(&cred, err) == -1)
         return err_prefix(err, "%s", service->name);
-    if (is_program && service->privileges)
-        return 0;
-    return cred_no_new_privs(err);
+    return may_regain ? 0 : cred_no_new_privs(err);
 }

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "flow/env.h"
+#include "flow/limits.h"
 
 static void fill_argv(struct program *program, const struct plan_service *service)
 {
@@ -19,7 +20,7 @@ static void fill_argv(struct program *program, const struct plan_service *servic
 }
 
 /* The worker's own descriptor limit is larger than what programs expect. */
-static void fill_limits(struct program *program, const struct row *row)
+static int fill_limits(struct program *program, const struct row *row, struct err *err)
 {
     const struct plan_service *service = row->service;
 
@@ -28,12 +29,12 @@ static void fill_limits(struct program *program, const struct row *row)
     program->limits[0].value = row->flow->nofile;
     for (size_t i = 0; i < service->limit_count; i++) {
         struct spawn_limit *limit = &program->limits[i + 1];
-        uint64_t value = service->limits[i].value;
 
         limit->resource = service->limits[i].resource;
-        limit->value.rlim_cur = value == USHER_SIZE_UNLIMITED ? RLIM_INFINITY : value;
-        limit->value.rlim_max = limit->value.rlim_cur;
+        if (limits_value(&service->limits[i], &limit->value, err) == -1)
+            return err_prefix(err, "%s", service->name);
     }
+    return 0;
 }
 
 int program_open(struct row *row, struct err *err)
@@ -44,7 +45,8 @@ int program_open(struct row *row, struct err *err)
     row->program = program;
     program->null_fd = -1;
     fill_argv(program, service);
-    fill_limits(program, row);
+    if (fill_limits(program, row, err) == -1)
+        return -1;
     program->spawn = (struct spawn_exec){
         .path = service->exec.at[0], .argv = program->argv,
         .limits = program->limits, .limit_count = service->limit_count + 1,

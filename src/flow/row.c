@@ -7,6 +7,7 @@
 #include "flow/conn.h"
 #include "flow/host.h"
 #include "flow/job.h"
+#include "flow/limits.h"
 #include "flow/listener.h"
 
 void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
@@ -46,6 +47,8 @@ int row_open(struct row *row, struct err *err)
 {
     const struct plan_service *service = row->service;
 
+    if (limits_check(service, err) == -1)
+        return -1;
     if (plug_load(&row->plug, row->flow->plan->globals.plugin_dir, service->plugin, err) == -1)
         return err_prefix(err, "%s", service->name);
     row->calls = &row->plug.service;

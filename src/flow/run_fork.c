@@ -1,3 +1,4 @@
+#include "flow/limits.h"
 #include "flow/run_fork.h"
 
 #include <errno.h>
@@ -25,15 +26,16 @@ struct call {
 
 /* ---- in the child ------------------------------------------------------------------------ */
 
-static int set_limits(const struct plan_service *service)
+static int set_limits(const struct plan_service *service, struct err *err)
 {
     for (size_t i = 0; i < service->limit_count; i++) {
         const struct plan_limit *limit = &service->limits[i];
-        rlim_t value = limit->value == USHER_SIZE_UNLIMITED ? RLIM_INFINITY : limit->value;
-        struct rlimit both = { value, value };
+        struct rlimit value;
 
-        if (setrlimit((__rlimit_resource_t)limit->resource, &both) == -1)
+        if (limits_value(limit, &value, err) == -1)
             return -1;
+        if (setrlimit((__rlimit_resource_t)limit->resource, &value) == -1)
+            return err_sys(err, "limits");
     }
     return 0;
 }
@@ -46,8 +48,8 @@ static int become_child(const struct call *call)
         log_error(call->row->service->name, "fail child error=\"%s\"", err.text);
         return -1;
     }
-    if (set_limits(call->row->service) == -1) {
-        log_error(call->row->service->name, "fail limits");
+    if (set_limits(call->row->service, &err) == -1) {
+        log_error(call->row->service->name, "fail child error=\"%s\"", err.text);
         return -1;
     }
     return 0;

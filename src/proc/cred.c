@@ -179,9 +179,10 @@ static int become_root(const struct cred *cred, struct err *err)
 static int become_other(const struct cred *cred, struct err *err)
 {
     bool can_change = cred_can_change();
-    bool can_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1;
+    bool can_bound = !cred->keep_bounds &&
+                     capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1;
 
-    if (drop_bounds(err) == -1 || (can_change && set_ids(cred, err) == -1))
+    if ((can_bound && drop_bounds(err) == -1) || (can_change && set_ids(cred, err) == -1))
         return -1;
     if (drop_sets(err) == -1 || check_sets(can_bound, err) == -1)
         return -1;

@@ -16,6 +16,7 @@ struct cred {
     gid_t gid;
     const gid_t *groups; /* supplementary */
     size_t group_count;
+    bool keep_bounds; /* the bounding set stays: what it starts may be set-user-ID programs */
 };
 
 /* As root: becomes cred in every id and empties all five capability sets, unless cred is root

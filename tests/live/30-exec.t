@@ -135,6 +135,31 @@ def limits_are_set_in_the_child():
 
 
 @test
+def limits_nobody_may_raise_are_refused_before_the_first_caller():
+    row = 'l: { exec = "/bin/true"; listen = "tcp://:0"; limits = { nofile = 900; }; %s };' % who()
+    code, said = refused(row, prefix=[program("prlimit"), "--nofile=800:800"])
+    equal(code, 3)
+    assert "limits: 900 is above the hard limit usherd has, 800" in said, said
+    rows = 'l: { exec = [ "/bin/sh", "-c", "ulimit -n" ]; listen = "tcp://:0"; {who}' \
+           ' limits = { nofile = "unlimited"; }; };'
+    with Programs(rows, {}, prefix=[program("prlimit"), "--nofile=800:800"]) as u:
+        equal(talk(u.port("l")), b"800\n")
+
+
+@test
+def only_a_row_with_privileges_may_regain_any():
+    if not IS_ROOT:
+        raise Skip("only root has privileges to pass on")
+    text = 'exec = [ "/bin/grep", "-E", "CapBnd|NoNewPrivs", "/proc/self/status" ];'
+    rows = "".join("%s: { %s listen = \"tcp://:0\"; privileges = %s; {who} };" % (n, text, n)
+                   for n in ("true", "false")).replace("true: {", "yes: {").replace("false: {", "no: {")
+    with Programs(rows, {}) as u:
+        bounds = {n: re.findall(r"\t(\w+)", talk(u.port(n)).decode()) for n in ("yes", "no")}
+        assert int(bounds["yes"][0], 16) != 0 and bounds["yes"][1] == "0", bounds
+        equal((int(bounds["no"][0], 16), bounds["no"][1]), (0, "1"))
+
+
+@test
 def a_bad_exit_is_counted_and_named_in_the_log():
     with Programs('bad: { exec = [ "/bin/sh", "-c", "exit 3" ]; listen = "tcp://:0"; {who} };'
                   'killed: { exec = [ "/bin/sh", "-c", "kill -9 $$" ]; listen = "tcp://:0";'
