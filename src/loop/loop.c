@@ -4,12 +4,14 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/select.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop/solo.h"
 
 #define SUBJECT "loop"
+#define FATAL_STATUS 3
 
 /* A wait that fails is tried again after 1, 2, 4, ... ms, WAIT_TRIES times: one second in
  * all. */
@@ -27,7 +29,8 @@ static void pass_message(int severity, const char *message)
 
 static void pass_fatal(int code)
 {
-    log_panic(SUBJECT, "fail libevent code=%d", code);
+    log_error(SUBJECT, "fail libevent code=%d", code); /* no descriptors, no memory */
+    _exit(FATAL_STATUS);
 }
 
 static const char *kind_name(enum loop_kind kind)
@@ -181,8 +184,8 @@ static int refuse_large(const struct loop *loop, int fd, struct err *err)
 {
     if (fd < FD_SETSIZE || strcmp(event_base_get_method(loop->base), "select") != 0)
         return 0;
-    err_set(err, "loop: descriptor %d is too large for select, whose limit is %d", fd,
-            FD_SETSIZE - 1);
+    err_set(err, "loop = \"select\" holds %d descriptors, this would be number %d", FD_SETSIZE,
+            fd + 1);
     if (err != NULL)
         err->code = EMFILE;
     return -1;
