@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/plandiff.h"
 #include "sock/bind.h"
 
 #define DRAWS 16 /* tries to find one free port for all addresses of an endpoint */
@@ -391,10 +392,12 @@ static void apply_options(struct listeners *listeners, const struct plan_service
     }
 }
 
-void listeners_commit(struct listeners *listeners, const struct plan *plan)
+void listeners_commit(struct listeners *listeners, const struct plan *old,
+                      const struct plan *plan)
 {
     for (size_t i = 0; i < plan->service_count; i++)
-        if (plan->services[i].enabled)
+        if (old != NULL && plan->services[i].enabled
+            && plandiff_service(old, plan, plan->services[i].name) != PLANDIFF_SAME)
             apply_options(listeners, &plan->services[i]);
     close_where(listeners, is_unwanted);
     for (size_t i = 0; i < listeners->count; i++)

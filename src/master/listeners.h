@@ -32,8 +32,10 @@ void listeners_init(struct listeners *listeners, const struct inherit *inherit);
  * least one mistake was added, and nothing was opened that is not abandoned already.
  */
 int listeners_prepare(struct listeners *listeners, struct plan *plan, struct mistakes *mistakes);
-/* The plan prepared last is the one that runs: closes what it does not name. */
-void listeners_commit(struct listeners *listeners, const struct plan *plan);
+/* The plan prepared last is the one that runs: closes what it does not name, and gives kept
+ * listeners the options of rows that differ from old (NULL: at the start). */
+void listeners_commit(struct listeners *listeners, const struct plan *old,
+                      const struct plan *plan);
 void listeners_abandon(struct listeners *listeners);
 void listeners_close(struct listeners *listeners); /* all, at the end */
 

@@ -83,7 +83,7 @@ static void commit(struct master *master)
 
     master->plan = master->reload.fresh;
     master->reload.fresh = NULL;
-    listeners_commit(&master->listeners, master->plan);
+    listeners_commit(&master->listeners, old, master->plan);
     pools_commit(&master->pools, old, master->plan);
     apply_globals(master->plan);
     if (old != NULL)

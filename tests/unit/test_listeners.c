@@ -100,7 +100,7 @@ static void prepare(struct listeners *listeners, struct plan *plan)
 static void run(struct listeners *listeners, struct plan *plan)
 {
     prepare(listeners, plan);
-    listeners_commit(listeners, plan);
+    listeners_commit(listeners, NULL, plan);
 }
 
 /* The one mistake of a plan that cannot be prepared. */
@@ -229,7 +229,7 @@ static void a_drawn_port_is_kept_over_plans(void **state)
     listeners_init(&listeners, &nothing);
     prepare(&listeners, first);
     assert_true(listeners_is_new(&listeners, &first->services[0]));
-    listeners_commit(&listeners, first);
+    listeners_commit(&listeners, NULL, first);
     assert_false(listeners_is_new(&listeners, &first->services[0]));
     fd = fd_of(&listeners, first, 0, 0);
     add_endpoint(&second->services[0], ENDPOINT_TCP, "127.0.0.1:0");
@@ -238,7 +238,7 @@ static void a_drawn_port_is_kept_over_plans(void **state)
     assert_int_not_equal(port_of(second, 0, 1), port_of(first, 0, 0));
     assert_int_equal(fd_of(&listeners, second, 0, 0), fd);
     assert_true(listeners_is_new(&listeners, &second->services[0]));
-    listeners_commit(&listeners, second);
+    listeners_commit(&listeners, first, second);
     assert_int_equal(fd_of(&listeners, second, 0, 0), fd);
     assert_true(answers(port_of(first, 0, 0)));
     listeners_close(&listeners);
