@@ -87,6 +87,7 @@ libflow_a_SOURCES = \
 	src/flow/run_exec.c src/flow/run_exec.h \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
+	src/flow/service_tools.c src/flow/service_tools.h \
 	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h

@@ -66,6 +66,7 @@ int flow_become_child(struct flow *flow, int keep, struct err *err)
     flow->page = NULL;
     flow->channel = -1;
     flow->current = NULL;
+    flow->asked = NULL;
     flow->listener_count = 0;
     flow->is_draining = false;
     for (size_t i = 0; i < flow->row_count; i++) {

@@ -46,6 +46,7 @@ struct flow {
     size_t buffer_kept;
     struct dgram_batch *batch; /* NULL without datagram rows */
     int queued;   /* replies in it */
+    const struct listener *asked; /* whose datagrams are in it */
     struct udp udp;
     struct farewell farewell;
 

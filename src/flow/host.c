@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "flow/conn.h"
 #include "flow/request.h"
+#include "flow/service_tools.h"
 
 /* The plugin's text may hold a peer's bytes. */
 __attribute__((format(printf, 3, 0))) static void host_log(const struct usher_instance *service,
@@ -56,4 +57,8 @@ const struct usher_host host_table = {
     .reply = request_reply,
     .log = host_log,
     .clock_ms = clock_ms,
+    .service_watch = service_tools_watch,
+    .service_timer = service_tools_timer,
+    .ticket = request_ticket,
+    .answer = request_answer,
 };

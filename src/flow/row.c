@@ -8,6 +8,7 @@
 #include "flow/host.h"
 #include "flow/job.h"
 #include "flow/listener.h"
+#include "flow/service_tools.h"
 
 void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
               struct page_row *counts)
@@ -66,6 +67,7 @@ void row_close(struct row *row)
     if (row->is_open && row->calls->close != NULL)
         row->calls->close(row->instance.state);
     row->is_open = false;
+    service_tools_free(row);
     plug_free(&row->plug);
 }
 

@@ -17,6 +17,7 @@
 #include "plug/plug.h"
 
 struct program; /* run_exec's and run_wait's */
+struct service_tools;
 
 /* Whether an attempt pays here, learnt from how it went. */
 struct luck {
@@ -34,6 +35,7 @@ struct row {
     struct plug plug;
     const struct usher_service *calls; /* the plugin's callbacks; NULL for programs */
     struct usher_instance instance;
+    struct service_tools *tools; /* NULL until the plugin asks for one */
     bool is_open;
     bool is_packets; /* its streams are seqpacket sockets */
     struct program *program; /* NULL for plugins */
