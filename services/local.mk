@@ -14,6 +14,11 @@ FINGER_SOURCES = services/finger/finger.c services/finger/query.h services/finge
 SYSTAT_SOURCES = services/systat/systat.c
 IDENT_SOURCES = services/ident/ident.c services/ident/query.h services/ident/query.c \
 	services/ident/owner.h services/ident/owner.c
+HTTP_SOURCES = services/http/http.c services/http/answer.h services/http/answer.c \
+	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \
+	services/http/range.h services/http/range.c services/http/types.h services/http/types.c
+REDIRECT_SOURCES = services/redirect/redirect.c services/redirect/redirect.h \
+	services/redirect/stream.c services/redirect/datagram.c
 
 BUILTIN_NAMES =
 BUILTIN_LIBS =
@@ -45,6 +50,15 @@ libsystat_a_SOURCES = $(SYSTAT_SOURCES)
 libsystat_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=systat
 libident_a_SOURCES = $(IDENT_SOURCES)
 libident_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=ident
+
+BUILTIN_NAMES += http redirect
+BUILTIN_LIBS += libhttp.a $(LIBMICROHTTPD_LIBS) libredirect.a
+noinst_LIBRARIES += libhttp.a libredirect.a
+
+libhttp_a_SOURCES = $(HTTP_SOURCES)
+libhttp_a_CPPFLAGS = $(SERVICE_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http
+libredirect_a_SOURCES = $(REDIRECT_SOURCES)
+libredirect_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=redirect
 
 # For the tests: where services are built in only because of the sanitizers.
 if SANITIZERS
@@ -98,6 +112,19 @@ services_ident_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_ident_la_CFLAGS = $(MODULE_CFLAGS)
 services_ident_la_LDFLAGS = $(MODULE_LDFLAGS)
 
+pkglib_LTLIBRARIES += services/http.la services/redirect.la
+
+services_http_la_SOURCES = $(HTTP_SOURCES)
+services_http_la_CPPFLAGS = $(SERVICE_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS)
+services_http_la_CFLAGS = $(MODULE_CFLAGS)
+services_http_la_LDFLAGS = $(MODULE_LDFLAGS)
+services_http_la_LIBADD = $(LIBMICROHTTPD_LIBS)
+
+services_redirect_la_SOURCES = $(REDIRECT_SOURCES)
+services_redirect_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_redirect_la_CFLAGS = $(MODULE_CFLAGS)
+services_redirect_la_LDFLAGS = $(MODULE_LDFLAGS)
+
 services_skeleton_la_SOURCES = services/skeleton/skeleton.c
 services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
@@ -106,10 +133,10 @@ services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 # Modules are found by name: the .la files are of no use to anybody.
 install-exec-hook:
 	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la finger.la \
-	  systat.la ident.la
+	  systat.la ident.la http.la redirect.la
 
 uninstall-hook:
 	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so finger.so \
-	  systat.so ident.so
+	  systat.so ident.so http.so redirect.so
 
 endif !BUILTIN_SERVICES
