@@ -197,10 +197,10 @@ static void drop_ticket(struct peer *peer, unsigned index)
             (peer->count - index) * sizeof(peer->tickets[0]));
 }
 
-/* The oldest request makes room: it was not answered for so long that it never will be. */
+/* What was answered makes room, or else the oldest: that will hardly be answered any more. */
 static void note_request(struct peer *peer, const struct usher_ticket *ticket)
 {
-    if (peer->count == TICKETS)
+    if (peer->count > 0 && (peer->tickets[0].is_used || peer->count == TICKETS))
         drop_ticket(peer, 0);
     peer->tickets[peer->count++] = *ticket;
 }
