@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "flow/conn.h"
+#include "flow/hand_over.h"
 #include "flow/request.h"
 #include "flow/service_tools.h"
 
@@ -57,6 +58,8 @@ const struct usher_host host_table = {
     .reply = request_reply,
     .log = host_log,
     .clock_ms = clock_ms,
+    .hand_over = hand_over,
+    .offered = hand_over_offered,
     .service_watch = service_tools_watch,
     .service_timer = service_tools_timer,
     .ticket = request_ticket,

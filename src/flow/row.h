@@ -64,6 +64,12 @@ void row_init(struct row *row, struct flow *flow, const struct plan_service *ser
 int row_open(struct row *row, struct err *err);
 void row_close(struct row *row); /* close(), frees; also never opened, or half */
 
+/* Its plugin hands connections over: what data() does not use must stay in the socket. */
+static inline bool row_hands_over(const struct row *row)
+{
+    return (row->calls->needs & USHER_NEEDS_HAND_OVER) != 0;
+}
+
 /* One connection or child more; one less, which may let the next caller in. */
 void row_take(struct row *row);
 void row_release(struct row *row);
