@@ -1,9 +1,9 @@
 TABLE_FILES = usher.conf services.d/echo.conf services.d/daytime.conf services.d/uppercase.conf \
 	services.d/framed.conf services.d/finger.conf services.d/systat.conf services.d/ident.conf \
-	services.d/http.conf
+	services.d/http.conf services.d/tcpmux.conf
 EXTRA_DIST += etc/examples/programs.conf etc/usher.conf etc/services.d/echo.conf etc/services.d/daytime.conf \
 	etc/services.d/uppercase.conf etc/services.d/framed.conf etc/services.d/finger.conf \
-	etc/services.d/systat.conf etc/services.d/ident.conf etc/services.d/http.conf \
+	etc/services.d/systat.conf etc/services.d/ident.conf etc/services.d/http.conf etc/services.d/tcpmux.conf \
 	etc/examples/redirect.conf \
 	etc/usher.service.in etc/usher.sysusers etc/usher.tmpfiles.in
 tabledir = $(sysconfdir)/usher

@@ -12,6 +12,7 @@ PEOPLE_SOURCES = services/people/text.h services/people/text.c services/people/s
 FINGER_SOURCES = services/finger/finger.c services/finger/query.h services/finger/query.c \
 	services/finger/person.h services/finger/person.c services/finger/talk.h services/finger/talk.c
 SYSTAT_SOURCES = services/systat/systat.c
+TCPMUX_SOURCES = services/tcpmux/tcpmux.c
 IDENT_SOURCES = services/ident/ident.c services/ident/query.h services/ident/query.c \
 	services/ident/owner.h services/ident/owner.c
 HTTP_SOURCES = services/http/http.c services/http/answer.h services/http/answer.c \
@@ -59,6 +60,12 @@ libhttp_a_SOURCES = $(HTTP_SOURCES)
 libhttp_a_CPPFLAGS = $(SERVICE_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http
 libredirect_a_SOURCES = $(REDIRECT_SOURCES)
 libredirect_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=redirect
+
+BUILTIN_NAMES += tcpmux
+BUILTIN_LIBS += libtcpmux.a
+noinst_LIBRARIES += libtcpmux.a
+libtcpmux_a_SOURCES = $(TCPMUX_SOURCES)
+libtcpmux_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=tcpmux
 
 # For the tests: where services are built in only because of the sanitizers.
 if SANITIZERS
@@ -125,6 +132,12 @@ services_redirect_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_redirect_la_CFLAGS = $(MODULE_CFLAGS)
 services_redirect_la_LDFLAGS = $(MODULE_LDFLAGS)
 
+pkglib_LTLIBRARIES += services/tcpmux.la
+services_tcpmux_la_SOURCES = $(TCPMUX_SOURCES)
+services_tcpmux_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_tcpmux_la_CFLAGS = $(MODULE_CFLAGS)
+services_tcpmux_la_LDFLAGS = $(MODULE_LDFLAGS)
+
 services_skeleton_la_SOURCES = services/skeleton/skeleton.c
 services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
@@ -133,10 +146,10 @@ services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 # Modules are found by name: the .la files are of no use to anybody.
 install-exec-hook:
 	cd $(DESTDIR)$(pkglibdir) && rm -f echo.la daytime.la uppercase.la framed.la finger.la \
-	  systat.la ident.la http.la redirect.la
+	  systat.la ident.la http.la redirect.la tcpmux.la
 
 uninstall-hook:
 	cd $(DESTDIR)$(pkglibdir) && rm -f echo.so daytime.so uppercase.so framed.so finger.so \
-	  systat.so ident.so http.so redirect.so
+	  systat.so ident.so http.so redirect.so tcpmux.so
 
 endif !BUILTIN_SERVICES

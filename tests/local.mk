@@ -39,9 +39,11 @@ UNIT_TESTS = \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_conn \
+	tests/unit/test_door \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
+	tests/unit/test_doors \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -74,6 +76,7 @@ EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tes
 LIVE_TESTS = \
 	tests/live/10-echo.t \
 	tests/live/20-clients.t \
+	tests/live/27-tcpmux.t \
 	tests/live/30-exec.t \
 	tests/live/40-wait.t \
 	tests/live/50-reload.t \
@@ -195,6 +198,12 @@ tests_unit_test_spawn_LDADD = $(PROC_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)
+tests_unit_test_door_SOURCES = tests/unit/test_door.c
+tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_door_LDADD = $(FLOW_LIBS)
+tests_unit_test_doors_SOURCES = tests/unit/test_doors.c
+tests_unit_test_doors_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_doors_LDADD = $(MASTER_LIBS)
 tests_unit_test_env_SOURCES = tests/unit/test_env.c
 tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_env_LDADD = $(FLOW_LIBS)

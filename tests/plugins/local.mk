@@ -110,7 +110,8 @@ SERVICE_TESTS = \
 	tests/unit/test_services_daytime \
 	tests/unit/test_services_uppercase \
 	tests/unit/test_services_framed \
-	tests/unit/test_services_skeleton
+	tests/unit/test_services_skeleton \
+	tests/unit/test_services_tcpmux
 UNIT_TESTS += $(SERVICE_TESTS)
 
 tests_unit_test_services_echo_SOURCES = tests/unit/test_services_echo.c tests/support/mock_host.c \
@@ -133,6 +134,10 @@ tests_unit_test_services_skeleton_SOURCES = tests/unit/test_services_skeleton.c 
 	tests/support/mock_host.h
 tests_unit_test_services_skeleton_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_skeleton_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_tcpmux_SOURCES = tests/unit/test_services_tcpmux.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_tcpmux_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_tcpmux_LDADD = $(CMOCKA_LIBS)
 
 # A plugin built as its author would: outside the tree, against what was installed.
 TESTS += tests/outside/outside.t
