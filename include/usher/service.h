@@ -228,8 +228,9 @@ struct usher_host {
      * socket until it has used them, so that what follows reaches the next service.
      * Gives the connection to the row of this name, if that row says `tcpmux = true`: it is
      * admitted there by its own rules, and the receiver writes the first line ("+" or "-" and
-     * CRLF, RFC 1078). 0: gone(USHER_GONE_HANDED) follows; -1: no such row is offered, or it
-     * cannot take callers now, and the connection stays. Names compare without case. */
+     * CRLF, RFC 1078). 0: gone(USHER_GONE_HANDED) follows (USHER_GONE_ENDED where a reload
+     * just took the row away: the host has said so); -1: no such row is offered, or the connection
+     * is ending or has output kept, and it stays here. Names compare without case. */
     int (*hand_over)(struct usher_conn *conn, const char *service);
     /* The names hand_over() knows, by index from 0; NULL ends. Valid while the service is. */
     const char *(*offered)(const struct usher_instance *service, size_t index);
