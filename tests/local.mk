@@ -77,6 +77,8 @@ LIVE_TESTS = \
 	tests/live/10-echo.t \
 	tests/live/20-clients.t \
 	tests/live/27-tcpmux.t \
+	tests/live/28-http.t \
+	tests/live/29-redirect.t \
 	tests/live/30-exec.t \
 	tests/live/40-wait.t \
 	tests/live/50-reload.t \
