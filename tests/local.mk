@@ -51,7 +51,10 @@ UNIT_TESTS = \
 	tests/unit/test_numbers \
 	tests/unit/test_options \
 	tests/unit/test_pidfile \
-	tests/unit/test_reader
+	tests/unit/test_reader \
+	tests/unit/test_service_tools \
+	tests/unit/test_services_http \
+	tests/unit/test_services_redirect
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
@@ -239,3 +242,15 @@ tests_unit_test_pidfile_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
+tests_unit_test_service_tools_SOURCES = tests/unit/test_service_tools.c
+tests_unit_test_service_tools_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_service_tools_LDADD = $(FLOW_LIBS)
+# The services of more than one file, built in, with a host in memory.
+MOCK_HOST = tests/support/mock_host.c tests/support/mock_host.h
+tests_unit_test_services_http_SOURCES = tests/unit/test_services_http.c $(MOCK_HOST) $(HTTP_SOURCES)
+tests_unit_test_services_http_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http
+tests_unit_test_services_http_LDADD = $(LIBMICROHTTPD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_services_redirect_SOURCES = tests/unit/test_services_redirect.c $(MOCK_HOST) \
+	$(REDIRECT_SOURCES)
+tests_unit_test_services_redirect_CPPFLAGS = $(UNIT_CPPFLAGS) -DUSHER_BUILTIN=redirect
+tests_unit_test_services_redirect_LDADD = $(CMOCKA_LIBS)
