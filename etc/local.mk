@@ -1,14 +1,23 @@
 TABLE_FILES = usher.conf services.d/chargen.conf services.d/daytime.conf \
-	services.d/discard.conf services.d/echo.conf services.d/finger.conf services.d/fixed.conf \
-	services.d/framed.conf services.d/greeting.conf services.d/hello.conf \
-	services.d/hello-udp.conf services.d/ident.conf services.d/lesson.conf services.d/qotd.conf \
-	services.d/systat.conf services.d/time.conf services.d/uppercase.conf
+	services.d/discard.conf services.d/echo.conf services.d/finger.conf \
+	services.d/fixed.conf services.d/framed.conf services.d/ftp.conf \
+	services.d/greeting.conf services.d/hello.conf services.d/hello-udp.conf \
+	services.d/http.conf services.d/ident.conf services.d/lesson.conf \
+	services.d/pop3.conf services.d/qotd.conf services.d/smtp.conf \
+	services.d/systat.conf services.d/tcpmux.conf services.d/telnet.conf \
+	services.d/time.conf services.d/uppercase.conf
 EXTRA_DIST += etc/usher.conf etc/services.d/chargen.conf etc/services.d/daytime.conf \
 	etc/services.d/discard.conf etc/services.d/echo.conf etc/services.d/finger.conf \
-	etc/services.d/fixed.conf etc/services.d/framed.conf etc/services.d/greeting.conf \
-	etc/services.d/hello.conf etc/services.d/hello-udp.conf etc/services.d/ident.conf \
-	etc/services.d/lesson.conf etc/services.d/qotd.conf etc/services.d/systat.conf \
-	etc/services.d/time.conf etc/services.d/uppercase.conf etc/examples/programs.conf \
+	etc/services.d/fixed.conf etc/services.d/framed.conf etc/services.d/ftp.conf \
+	etc/services.d/greeting.conf etc/services.d/hello.conf \
+	etc/services.d/hello-udp.conf etc/services.d/http.conf etc/services.d/ident.conf \
+	etc/services.d/lesson.conf etc/services.d/pop3.conf etc/services.d/qotd.conf \
+	etc/services.d/smtp.conf etc/services.d/systat.conf etc/services.d/tcpmux.conf \
+	etc/services.d/telnet.conf etc/services.d/time.conf \
+	etc/services.d/uppercase.conf etc/examples/agent.conf etc/examples/git.conf \
+	etc/examples/http.conf etc/examples/programs.conf etc/examples/redirect.conf \
+	etc/examples/rsync.conf etc/examples/script.conf etc/examples/ssh.conf \
+	etc/examples/tftp.conf \
 	etc/usher.service.in etc/usher.sysusers etc/usher.tmpfiles.in
 tabledir = $(sysconfdir)/usher
 

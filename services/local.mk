@@ -12,8 +12,14 @@ PEOPLE_SOURCES = services/people/text.h services/people/text.c services/people/s
 FINGER_SOURCES = services/finger/finger.c services/finger/query.h services/finger/query.c \
 	services/finger/person.h services/finger/person.c services/finger/talk.h services/finger/talk.c
 SYSTAT_SOURCES = services/systat/systat.c
+TCPMUX_SOURCES = services/tcpmux/tcpmux.c
 IDENT_SOURCES = services/ident/ident.c services/ident/query.h services/ident/query.c \
 	services/ident/owner.h services/ident/owner.c
+HTTP_SOURCES = services/http/http.c services/http/answer.h services/http/answer.c \
+	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \
+	services/http/range.h services/http/range.c services/http/types.h services/http/types.c
+REDIRECT_SOURCES = services/redirect/redirect.c services/redirect/redirect.h \
+	services/redirect/stream.c services/redirect/datagram.c
 
 BUILTIN_NAMES =
 BUILTIN_LIBS =
@@ -57,6 +63,21 @@ libsystat_a_SOURCES = $(SYSTAT_SOURCES)
 libsystat_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=systat
 libident_a_SOURCES = $(IDENT_SOURCES)
 libident_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=ident
+
+BUILTIN_NAMES += http redirect
+BUILTIN_LIBS += libhttp.a $(LIBMICROHTTPD_LIBS) libredirect.a
+noinst_LIBRARIES += libhttp.a libredirect.a
+
+libhttp_a_SOURCES = $(HTTP_SOURCES)
+libhttp_a_CPPFLAGS = $(SERVICE_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http
+libredirect_a_SOURCES = $(REDIRECT_SOURCES)
+libredirect_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=redirect
+
+BUILTIN_NAMES += tcpmux
+BUILTIN_LIBS += libtcpmux.a
+noinst_LIBRARIES += libtcpmux.a
+libtcpmux_a_SOURCES = $(TCPMUX_SOURCES)
+libtcpmux_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=tcpmux
 
 # For the tests: where services are built in only because of the sanitizers.
 if SANITIZERS
@@ -137,12 +158,32 @@ services_ident_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_ident_la_CFLAGS = $(MODULE_CFLAGS)
 services_ident_la_LDFLAGS = $(MODULE_LDFLAGS)
 
+pkglib_LTLIBRARIES += services/http.la services/redirect.la
+
+services_http_la_SOURCES = $(HTTP_SOURCES)
+services_http_la_CPPFLAGS = $(SERVICE_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS)
+services_http_la_CFLAGS = $(MODULE_CFLAGS)
+services_http_la_LDFLAGS = $(MODULE_LDFLAGS)
+services_http_la_LIBADD = $(LIBMICROHTTPD_LIBS)
+
+services_redirect_la_SOURCES = $(REDIRECT_SOURCES)
+services_redirect_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_redirect_la_CFLAGS = $(MODULE_CFLAGS)
+services_redirect_la_LDFLAGS = $(MODULE_LDFLAGS)
+
+pkglib_LTLIBRARIES += services/tcpmux.la
+services_tcpmux_la_SOURCES = $(TCPMUX_SOURCES)
+services_tcpmux_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+services_tcpmux_la_CFLAGS = $(MODULE_CFLAGS)
+services_tcpmux_la_LDFLAGS = $(MODULE_LDFLAGS)
+
 services_skeleton_la_SOURCES = services/skeleton/skeleton.c
 services_skeleton_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_skeleton_la_CFLAGS = $(MODULE_CFLAGS)
 services_skeleton_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
-MODULE_NAMES = echo discard daytime qotd chargen time greeting uppercase framed finger systat ident
+MODULE_NAMES = echo discard daytime qotd chargen time greeting uppercase framed finger systat \
+	ident http redirect tcpmux
 
 # Modules are found by name: the .la files are of no use to anybody.
 install-exec-hook:

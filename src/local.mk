@@ -66,10 +66,12 @@ libproc_a_SOURCES = \
 libflow_a_SOURCES = \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/deadline.c \
+	src/flow/door.c src/flow/door.h \
 	src/flow/env.c src/flow/env.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
+	src/flow/hand_over.c src/flow/hand_over.h \
 	src/flow/host.c src/flow/host.h \
 	src/flow/identity.c src/flow/identity.h \
 	src/flow/input.c \
@@ -80,15 +82,18 @@ libflow_a_SOURCES = \
 	src/flow/orders.c src/flow/orders.h \
 	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
+	src/flow/peek.c \
 	src/flow/peer.c src/flow/peer.h \
 	src/flow/program.c src/flow/program.h \
 	src/flow/queue.c src/flow/queue.h \
 	src/flow/request.c src/flow/request.h \
 	src/flow/row.c src/flow/row.h \
+	src/flow/run.c src/flow/run.h \
 	src/flow/run_dispatch.c src/flow/run_dispatch.h \
 	src/flow/run_exec.c src/flow/run_exec.h \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
+	src/flow/service_tools.c src/flow/service_tools.h \
 	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h
@@ -98,6 +103,7 @@ libmaster_a_SOURCES = \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
+	src/master/doors.c src/master/doors.h \
 	src/master/inherit.c src/master/inherit.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \

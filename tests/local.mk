@@ -40,9 +40,11 @@ UNIT_TESTS = \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_conn \
+	tests/unit/test_door \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
+	tests/unit/test_doors \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -50,7 +52,10 @@ UNIT_TESTS = \
 	tests/unit/test_numbers \
 	tests/unit/test_options \
 	tests/unit/test_pidfile \
-	tests/unit/test_reader
+	tests/unit/test_reader \
+	tests/unit/test_service_tools \
+	tests/unit/test_services_http \
+	tests/unit/test_services_redirect
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
@@ -78,7 +83,11 @@ LIVE_TESTS = \
 	tests/live/21-classic.t \
 	tests/live/25-course.t \
 	tests/live/26-people.t \
+	tests/live/27-tcpmux.t \
+	tests/live/28-http.t \
+	tests/live/29-redirect.t \
 	tests/live/30-exec.t \
+	tests/live/35-daemons.t \
 	tests/live/40-wait.t \
 	tests/live/50-reload.t \
 	tests/live/60-crash.t \
@@ -208,6 +217,12 @@ tests_unit_test_spawn_LDADD = $(PROC_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)
+tests_unit_test_door_SOURCES = tests/unit/test_door.c
+tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_door_LDADD = $(FLOW_LIBS)
+tests_unit_test_doors_SOURCES = tests/unit/test_doors.c
+tests_unit_test_doors_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_doors_LDADD = $(MASTER_LIBS)
 tests_unit_test_env_SOURCES = tests/unit/test_env.c
 tests_unit_test_env_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_env_LDADD = $(FLOW_LIBS)
@@ -241,3 +256,15 @@ tests_unit_test_pidfile_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
+tests_unit_test_service_tools_SOURCES = tests/unit/test_service_tools.c
+tests_unit_test_service_tools_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_service_tools_LDADD = $(FLOW_LIBS)
+# The services of more than one file, built in, with a host in memory.
+MOCK_HOST = tests/support/mock_host.c tests/support/mock_host.h
+tests_unit_test_services_http_SOURCES = tests/unit/test_services_http.c $(MOCK_HOST) $(HTTP_SOURCES)
+tests_unit_test_services_http_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http
+tests_unit_test_services_http_LDADD = $(LIBMICROHTTPD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_services_redirect_SOURCES = tests/unit/test_services_redirect.c $(MOCK_HOST) \
+	$(REDIRECT_SOURCES)
+tests_unit_test_services_redirect_CPPFLAGS = $(UNIT_CPPFLAGS) -DUSHER_BUILTIN=redirect
+tests_unit_test_services_redirect_LDADD = $(CMOCKA_LIBS)

@@ -52,7 +52,8 @@ enum usher_reason {
     USHER_GONE_TIMEOUT,  /* first_byte_timeout, idle_timeout or total_timeout */
     USHER_GONE_OUTPUT,   /* more was written than room() allowed */
     USHER_GONE_INPUT,    /* max_input bytes came and data() used none of them */
-    USHER_GONE_STOPPED   /* the daemon drains, or an administrator closed it */
+    USHER_GONE_STOPPED,  /* the daemon drains, or an administrator closed it */
+    USHER_GONE_HANDED    /* hand_over() took it: another service answers now */
 };
 
 /* ---- options --------------------------------------------------------------------------
@@ -160,6 +161,16 @@ struct usher_run {
     const struct usher_address *peer;
 };
 
+/* What a later answer to a datagram needs; filled by ticket(), opaque, copied as you like. */
+struct usher_ticket {
+    size_t size;
+    struct usher_address peer, local;
+    size_t count;   /* bytes of the request */
+    bool is_used;   /* one answer a request, unless the row says amplify */
+    bool is_to_many;
+    int endpoint;   /* which of the row's sockets it came to */
+};
+
 /* ---- what the host does for a plugin ---------------------------------------------------
  *
  * No callback ever runs inside one of these: a write that fails, end() and abort() only
@@ -212,6 +223,30 @@ struct usher_host {
                 const char *format, va_list args);
     /* Milliseconds on the monotonic clock. */
     int64_t (*clock_ms)(void);
+
+    /* For plugins that need USHER_NEEDS_HAND_OVER. Their data() is shown bytes that stay in the
+     * socket until it has used them, so that what follows reaches the next service.
+     * Gives the connection to the row of this name, if that row says `tcpmux = true`: it is
+     * admitted there by its own rules, and the receiver writes the first line ("+" or "-" and
+     * CRLF, RFC 1078). 0: gone(USHER_GONE_HANDED) follows (USHER_GONE_ENDED where a reload
+     * just took the row away: the host has said so); -1: no such row is offered, or the connection
+     * is ending or has output kept, and it stays here. Names compare without case. */
+    int (*hand_over)(struct usher_conn *conn, const char *service);
+    /* The names hand_over() knows, by index from 0; NULL ends. Valid while the service is. */
+    const char *(*offered)(const struct usher_instance *service, size_t index);
+
+    /* As watch() and timer(), for the service as a whole, in the loop of its worker: from open()
+     * until close(). Up to 4096 watches; any number of changes. Not in a forked child. */
+    int (*service_watch)(const struct usher_instance *service, int fd, unsigned what,
+                         void (*ready)(const struct usher_instance *service, int fd,
+                                       unsigned what));
+    void (*service_timer)(const struct usher_instance *service, int64_t after_ms,
+                          void (*expired)(const struct usher_instance *service));
+    /* For answers that come later than datagram() returns: note the request, answer it from any
+     * callback of the service in the loop. The UDP rules are those of reply(). 0; -1: dropped. */
+    void (*ticket)(const struct usher_dgram *dgram, struct usher_ticket *out);
+    int (*answer)(const struct usher_instance *service, struct usher_ticket *ticket,
+                  const void *bytes, size_t count);
 };
 
 /* ---- what a plugin says of itself ------------------------------------------------------ */

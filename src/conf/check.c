@@ -137,6 +137,7 @@ struct plan *check_build(const struct check_input *input, const struct source *s
         globals_check(&all);
         check_rows(&all);
         endpoints_check_all(&all);
+        rules_check_all(&all);
     }
     table_free(&all.table);
     if (mistakes->count > 0 || source->file_count == 0)

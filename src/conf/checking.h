@@ -56,6 +56,8 @@ void endpoints_check(struct row_check *row);
 void endpoints_check_all(struct checking *all);
 /* conf/rules: which keys go with which rows. */
 void rules_check(struct row_check *row);
+/* Rows that tcpmux could not tell apart. */
+void rules_check_all(struct checking *all);
 /* conf/identity: users and groups into ids; then, from all that, the pool's key. */
 void identity_check(struct row_check *row);
 char *identity_pool_key(const struct plan_service *service);

@@ -127,6 +127,7 @@ const struct usher_option keys_service[] = {
     TEXT_KEY(S, "socket_group", socket_group, NULL, "UNIX paths: the socket's group."),
     BOOL_KEY(S, reply_from_low_ports, "false", "UDP: answer peers on ports below 1024."),
     BOOL_KEY(S, amplify, "false", "UDP: a reply may be longer than its request."),
+    BOOL_KEY(S, tcpmux, "false", "May be reached by name through tcpmux (RFC 1078)."),
     BOOL_KEY(S, log_connections, "false", "A line in the log per connection."),
     USHER_OPTION_END
 };
@@ -136,7 +137,7 @@ bool keys_is_later(const char *key)
     static const char *const later[] = {
         "allow",    "deny",  "max_per_source", "rate",          "rate_per_source",
         "on_limit", "hours", "max_load",       "banner_denied", "banner_busy",
-        "banner",   "root",  "tcpmux",
+        "banner",   "root",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(later); i++)

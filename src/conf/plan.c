@@ -71,6 +71,16 @@ bool plan_has_udp_port(const struct plan *plan, unsigned port)
     return false;
 }
 
+bool plan_is_offered(const struct plan_service *service)
+{
+    return service->enabled && service->tcpmux;
+}
+
+bool plan_hands_over(const struct plan_service *service)
+{
+    return (service->needs & USHER_NEEDS_HAND_OVER) != 0;
+}
+
 const char *plan_way_name(enum plan_way way)
 {
     static const char *const names[] = { "dispatch", "fork", "exec", "wait" };

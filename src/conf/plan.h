@@ -92,6 +92,7 @@ struct plan_service {
     unsigned socket_mode;
     const char *socket_user, *socket_group;
     bool reply_from_low_ports, amplify;
+    bool tcpmux;
     bool log_connections;
 
     /* computed */
@@ -132,6 +133,10 @@ bool plan_is_udp(const struct plan_service *service, size_t endpoint);
 bool plan_is_drawn(const struct endpoint *endpoint);
 /* Whether a UDP endpoint of an enabled row listens on this port (the loop guard asks). */
 bool plan_has_udp_port(const struct plan *plan, unsigned port);
+/* Whether the row may be reached by name through tcpmux. */
+bool plan_is_offered(const struct plan_service *service);
+/* Whether its plugin hands connections to other rows. */
+bool plan_hands_over(const struct plan_service *service);
 const char *plan_way_name(enum plan_way way); /* "dispatch", "fork", "exec", "wait" */
 
 #endif

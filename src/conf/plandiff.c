@@ -90,9 +90,36 @@ static bool is_same_world(const struct plan_globals *a, const struct plan_global
            && a->log_addresses == b->log_addresses;
 }
 
+static bool hands_over(const struct plan *plan, const char *pool_key)
+{
+    for (size_t i = 0; i < plan->service_count; i++)
+        if (plan->services[i].enabled && plan_hands_over(&plan->services[i])
+            && strcmp(plan->services[i].pool_key, pool_key) == 0)
+            return true;
+    return false;
+}
+
+/* Each row offered by the one is offered by the other, in a pool with the same door. */
+static bool offers_all(const struct plan *in, const struct plan *of)
+{
+    for (size_t i = 0; i < of->service_count; i++) {
+        const struct plan_service *service = &of->services[i], *other;
+
+        if (!plan_is_offered(service))
+            continue;
+        other = plan_find(in, service->name);
+        if (other == NULL || !plan_is_offered(other)
+            || strcmp(service->pool_key, other->pool_key) != 0)
+            return false;
+    }
+    return true;
+}
+
 bool plandiff_pool_same(const struct plan *old, const struct plan *new_,
                         const char *pool_key)
 {
     return is_same_world(&old->globals, &new_->globals) && has_all(old, new_, pool_key)
-           && has_all(new_, old, pool_key) && has_same_udp_ports(old, new_);
+           && has_all(new_, old, pool_key) && has_same_udp_ports(old, new_)
+           && (!hands_over(new_, pool_key)
+               || (offers_all(old, new_) && offers_all(new_, old)));
 }

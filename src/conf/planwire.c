@@ -389,6 +389,9 @@ static int check_service(const struct plan_service *service, struct err *err)
         return err_set(err, "plugin_path is missing");
     if ((service->way == PLAN_WAY_WAIT) != service->wait)
         return err_set(err, "way and wait do not go together");
+    if (service->tcpmux
+        && (service->wait || plan_hands_over(service)))
+        return err_set(err, "tcpmux does not go with what the row is");
     return 0;
 }
 

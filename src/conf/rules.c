@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -23,7 +24,9 @@ enum {
     IS_TCP = 64,
     IS_INET = 128,
     IS_STREAM = 256,
-    IS_NOT_WAIT = 512
+    IS_NOT_WAIT = 512,
+    IS_BYTES = 1024,    /* its connections are streams of bytes */
+    IS_NOT_SENDER = 2048 /* hands no connection over itself */
 };
 
 static const struct rule {
@@ -65,15 +68,20 @@ static const struct rule {
     { "backlog", IS_STREAM, "is for endpoints with connections only" },
     { "log_connections", IS_NOT_WAIT,
       "is not for wait rows: nobody sees their connections" },
+    { "tcpmux", IS_STREAM, "is for endpoints with connections only" },
+    { "tcpmux", IS_BYTES, "is not for packets (unix-seqpacket)" },
+    { "tcpmux", IS_NOT_WAIT, "is not for wait rows: they take their callers themselves" },
+    { "tcpmux", IS_NOT_SENDER, "is not for the service that hands its callers over" },
 };
 
 /* A listener that is passed in may be anything; so may endpoints that are mistakes. */
 static unsigned endpoint_facts(const struct plan_service *service)
 {
     unsigned facts = 0;
+    bool has_packets = false;
 
     if (service->endpoint_count == 0)
-        return IS_UDP_PLUGIN | IS_UNIX | IS_TCP | IS_INET | IS_STREAM;
+        return IS_UDP_PLUGIN | IS_UNIX | IS_TCP | IS_INET | IS_STREAM | IS_BYTES;
     for (size_t i = 0; i < service->endpoint_count; i++) {
         enum endpoint_kind kind = service->endpoints[i].kind;
 
@@ -85,8 +93,9 @@ static unsigned endpoint_facts(const struct plan_service *service)
             facts |= IS_UDP_PLUGIN | IS_INET;
         else
             facts |= IS_UNIX | (kind == ENDPOINT_UNIX_DGRAM ? 0u : IS_STREAM);
+        has_packets = has_packets || kind == ENDPOINT_UNIX_SEQPACKET;
     }
-    return facts;
+    return facts | (has_packets ? 0 : IS_BYTES);
 }
 
 static unsigned facts_of(const struct plan_service *service)
@@ -100,7 +109,8 @@ static unsigned facts_of(const struct plan_service *service)
     return facts | (is_program ? IS_PROGRAM : 0) | (is_plugin ? IS_PLUGIN : 0)
            | (is_program || is_fork ? IS_CHILD : 0)
            | (is_plugin && !service->is_blocking ? IS_VISIBLE : 0)
-           | (service->wait ? 0 : IS_NOT_WAIT);
+           | (service->wait ? 0 : IS_NOT_WAIT)
+           | (plan_hands_over(service) ? 0 : IS_NOT_SENDER);
 }
 
 /* The row's own keys are refused; those of defaults just do not apply. */
@@ -149,8 +159,27 @@ static void check_shape(struct row_check *row, const struct endpoint *endpoint)
                     service->plugin);
 }
 
+/* Bytes stay in the socket until they are used, which only TCP can wait for; and the ways to the
+ * other services are the worker's. */
+static void check_sender(struct row_check *row)
+{
+    const struct plan_service *service = row->service;
+
+    if (!plan_hands_over(service))
+        return;
+    if (service->mode == PLAN_FORK)
+        row_mistake(row, "mode", "plugin %s hands its callers over: it needs mode = \"dispatch\"",
+                    service->plugin);
+    for (size_t i = 0; i < service->endpoint_count; i++)
+        if (service->endpoints[i].kind != ENDPOINT_TCP)
+            row_mistake_at(row, "listen", service->endpoints[i].group,
+                           "%s: plugin %s hands its callers over: it serves TCP only",
+                           service->endpoints[i].text, service->plugin);
+}
+
 static void check_shapes(struct row_check *row)
 {
+    check_sender(row);
     for (size_t i = 0; i < row->service->endpoint_count; i++)
         check_shape(row, &row->service->endpoints[i]);
 }
@@ -245,4 +274,31 @@ void rules_check(struct row_check *row)
     check_pool(row);
     fill_limits(row->service);
     warn_of_amplifier(row);
+}
+
+/* ---- names ----------------------------------------------------------------------- */
+
+/* tcpmux does not tell capitals from small letters, and has a word of its own. */
+static void check_offer(const struct row_check *row, size_t number)
+{
+    const struct plan *plan = row->all->plan;
+
+    if (strcasecmp(row->service->name, "help") == 0)
+        row_mistake(row, "tcpmux", "a caller who asks for \"%s\" gets the list of services",
+                    row->service->name);
+    for (size_t i = 0; i < number; i++)
+        if (plan_is_offered(&plan->services[i])
+            && strcasecmp(plan->services[i].name, row->service->name) == 0)
+            row_mistake(row, "tcpmux", "service %s has the same name, but for capitals",
+                        plan->services[i].name);
+}
+
+void rules_check_all(struct checking *all)
+{
+    for (size_t i = 0; i < all->plan->service_count; i++) {
+        struct row_check row = { all, &all->table.rows[i], &all->plan->services[i], NULL };
+
+        if (plan_is_offered(row.service))
+            check_offer(&row, i);
+    }
 }

@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "flow/hand_over.h"
 #include "flow/listener.h"
 
 #define CALLBACKS 8 /* that follow one event at most; the rest waits a turn */
@@ -26,6 +27,7 @@ struct conn_more *conn_more(struct conn *conn)
     if (conn->more == NULL) {
         conn->more = mem_new(sizeof(*conn->more));
         list_init(&conn->more->pending);
+        list_init(&conn->more->handing);
         conn->more->owner = conn;
     }
     return conn->more;
@@ -70,8 +72,7 @@ static bool run_due(struct conn *conn)
 {
     const struct usher_service *calls = conn_row(conn)->calls;
 
-    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0 ||
-        conn_kept_output(conn) > 0)
+    if ((conn->flags & CONN_DEAF) != 0 || conn_kept_output(conn) > 0)
         return false;
     if ((conn->flags & CONN_FULL) != 0) {
         conn->flags &= (uint16_t)~CONN_FULL;
@@ -102,7 +103,9 @@ static void close_socket(struct conn *conn)
     switch ((enum usher_reason)conn->reason) {
     case USHER_GONE_ENDED:
     case USHER_GONE_INPUT:
-        if ((conn->flags & CONN_FINISHED) == 0 && conn->fd != -1) {
+        /* Where bytes were left in the socket, its end is behind them. */
+        if (((conn->flags & CONN_FINISHED) == 0 || row_hands_over(conn_row(conn))) &&
+            conn->fd != -1) {
             farewell_add(&flow->farewell, conn->fd, clock_ms());
             conn->fd = -1;
         }
@@ -114,6 +117,7 @@ static void close_socket(struct conn *conn)
     case USHER_GONE_PEER:
     case USHER_GONE_TIMEOUT:
     case USHER_GONE_STOPPED:
+    case USHER_GONE_HANDED:
         break;
     }
     fd_close(&conn->fd);
@@ -125,7 +129,7 @@ static const char *reason_name(enum usher_reason reason)
         [USHER_GONE_ENDED] = "ended",     [USHER_GONE_ABORTED] = "aborted",
         [USHER_GONE_PEER] = "reset",      [USHER_GONE_TIMEOUT] = "timeout",
         [USHER_GONE_OUTPUT] = "output",   [USHER_GONE_INPUT] = "input",
-        [USHER_GONE_STOPPED] = "stopped",
+        [USHER_GONE_STOPPED] = "stopped", [USHER_GONE_HANDED] = "handed",
     };
 
     return names[reason];
@@ -164,6 +168,7 @@ static void free_more(struct conn *conn)
     if (more == NULL)
         return;
     list_remove(&more->pending);
+    list_remove(&more->handing);
     tools_free(conn);
     mem_free(&more->output);
     mem_free(&more->input);
@@ -195,7 +200,7 @@ static void shed_more(struct conn *conn)
     struct conn_more *more = conn->more;
 
     if (more != NULL && more->output == NULL && more->input == NULL && more->tools == NULL &&
-        list_is_empty(&more->pending) && !conn_row(conn)->service->log_connections)
+        more->peeked == 0 && more->offer == NULL && list_is_empty(&more->pending) && !conn_row(conn)->service->log_connections)
         mem_free(&conn->more);
 }
 
@@ -246,6 +251,8 @@ void conn_leave(struct conn *conn)
         output_push(conn);
     if ((conn->flags & CONN_ENDING) != 0 && conn_kept_output(conn) == 0)
         conn_over(conn, USHER_GONE_ENDED);
+    if ((conn->flags & (CONN_HANDED | CONN_OVER)) == CONN_HANDED)
+        hand_over_send(conn);
     if ((conn->flags & CONN_OVER) == 0)
         rewatch(conn);
 
@@ -377,7 +384,7 @@ void conn_close(struct conn *conn, enum usher_reason reason)
 
 static bool is_deaf(const struct conn *conn)
 {
-    return (conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0;
+    return (conn->flags & CONN_DEAF) != 0;
 }
 
 void conn_end(struct usher_conn *head)
@@ -457,6 +464,7 @@ int conn_take(struct usher_conn *head)
     if (conn->watching != 0)
         watch_stop(&conn_row(conn)->flow->loop, &conn->watch);
     conn->watching = 0;
+    list_remove(&conn->by_rest); /* whether it rests, we cannot see any more */
     conn->flags |= CONN_TAKEN;
     conn_touch(conn);
     return conn->fd;

@@ -7,7 +7,7 @@
  * conn_enter() and conn_leave(); host functions only mark, and conn_leave() acts on the marks.
  * So no callback ever runs inside a host call, and gone() is the last.
  *
- * Files: conn.c its life, input.c reading, output.c writing, tools.c the plugin's timer and
+ * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the plugin's timer and
  * watches, deadline.c its timeouts.
  */
 #ifndef FLOW_CONN_H
@@ -34,10 +34,15 @@ enum {
     CONN_TAKEN = 128,    /* the descriptor is the plugin's now */
     CONN_OVER = 256,     /* reason is set; the block goes in conn_leave() */
     CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
-    CONN_PACKETS = 512   /* seqpacket: kept output is a row of lengths and messages */
+    CONN_PACKETS = 512,  /* seqpacket: kept output is a row of lengths and messages */
+    CONN_HANDED = 2048,  /* hand_over() was called: leaves as soon as the door takes it */
+
+    /* the plugin has no say any more */
+    CONN_DEAF = CONN_OVER | CONN_ENDING | CONN_TAKEN | CONN_HANDED
 };
 
 struct conn_tools;
+struct worker_offer;
 
 /* What a connection has beyond the block, while it needs it. */
 struct conn_more {
@@ -49,6 +54,9 @@ struct conn_more {
     size_t input_count;
     uint64_t bytes_in, bytes_out; /* with log_connections */
     struct conn_tools *tools;
+    size_t peeked;        /* bytes that data() has seen and left in the socket */
+    const struct worker_offer *offer; /* where it goes, once CONN_HANDED */
+    struct list handing;  /* in flow->handing: the door was full */
 };
 
 struct conn {
@@ -84,8 +92,7 @@ static inline size_t conn_kept_output(const struct conn *conn)
 
 static inline bool conn_wants_input(const struct conn *conn)
 {
-    return (conn->flags & (CONN_OVER | CONN_ENDING | CONN_PAUSED | CONN_FINISHED |
-                           CONN_TAKEN | CONN_RESUMED)) == 0 &&
+    return (conn->flags & (CONN_DEAF | CONN_PAUSED | CONN_FINISHED | CONN_RESUMED)) == 0 &&
            conn_kept_output(conn) == 0;
 }
 
@@ -125,6 +132,14 @@ void conn_done(struct usher_conn *head);
 void input_read(struct conn *conn, int64_t now_ms); /* what is there, within a budget */
 void input_offer_kept(struct conn *conn);           /* after resume() */
 void input_finish(struct conn *conn);               /* finished(), with what was left */
+size_t input_max(const struct row *row);
+/* data() used nothing of a full buffer: more can never help. */
+void input_refuse(struct conn *conn, size_t count);
+
+/* The same for rows that hand connections over. */
+void peek_read(struct conn *conn, int64_t now_ms);
+void peek_again(struct conn *conn);
+void peek_finish(struct conn *conn);
 
 /* ---- output ---------------------------------------------------------------------------- */
 

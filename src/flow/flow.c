@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "flow/conn.h"
+#include "flow/hand_over.h"
 #include "flow/listener.h"
 #include "proc/reap.h"
 #include "wire/channel.h"
@@ -20,6 +21,7 @@ static void init_loop_parts(struct flow *flow)
 {
     list_init(&flow->pending);
     timer_init(&flow->again, conn_again, flow);
+    hand_over_init(flow);
     farewell_init(&flow->farewell, &flow->loop);
     flow->farewell.emptied = farewell_emptied;
     flow->farewell.context = flow;
@@ -41,6 +43,7 @@ void flow_fini(struct flow *flow)
 {
     farewell_fini(&flow->farewell);
     timer_stop(&flow->loop, &flow->again);
+    timer_stop(&flow->loop, &flow->hand_again);
     mem_free(&flow->buffer);
     dgram_free(&flow->batch);
 }
@@ -66,6 +69,7 @@ int flow_become_child(struct flow *flow, int keep, struct err *err)
     flow->page = NULL;
     flow->channel = -1;
     flow->current = NULL;
+    flow->asked = NULL;
     flow->listener_count = 0;
     flow->is_draining = false;
     for (size_t i = 0; i < flow->row_count; i++) {

@@ -20,8 +20,10 @@
 #include "sock/dgram.h"
 
 struct conn;
+struct door;
 struct listener;
 struct row;
+struct worker_offer;
 
 #define FLOW_READ 65536u  /* bytes one read may bring */
 #define FLOW_FRESH 64     /* connections of one batch */
@@ -42,10 +44,17 @@ struct flow {
     struct listener *listeners;
     size_t listener_count;
 
+    struct door *door; /* where callers come who asked for a row by name; NULL: no row is offered */
+    const struct worker_offer *offers; /* whom hand_over() knows; the worker's */
+    size_t offer_count;
+    struct list handing;     /* connections for whom a door was full */
+    struct watch hand_again; /* runs while there are */
+
     char *buffer; /* shared by all reads: FLOW_READ bytes behind max_input kept ones */
     size_t buffer_kept;
     struct dgram_batch *batch; /* NULL without datagram rows */
     int queued;   /* replies in it */
+    const struct listener *asked; /* whose datagrams are in it */
     struct udp udp;
     struct farewell farewell;
 
@@ -55,7 +64,7 @@ struct flow {
     struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet */
     size_t fresh_count;
     struct list pending;   /* connections that were touched from elsewhere */
-    struct list turn;      /* conn_again()'s mark in it: where this turn ends */
+    struct list turn;      /* a mark in it, or in handing: where this turn ends */
     struct watch again;    /* runs when there are */
     int64_t busy_ms;       /* when something was last served */
     bool is_child;         /* forked, for one connection or datagram */

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "flow/conn.h"
+#include "flow/hand_over.h"
 #include "flow/request.h"
+#include "flow/service_tools.h"
 
 /* The plugin's text may hold a peer's bytes. */
 __attribute__((format(printf, 3, 0))) static void host_log(const struct usher_instance *service,
@@ -56,4 +58,10 @@ const struct usher_host host_table = {
     .reply = request_reply,
     .log = host_log,
     .clock_ms = clock_ms,
+    .hand_over = hand_over,
+    .offered = hand_over_offered,
+    .service_watch = service_tools_watch,
+    .service_timer = service_tools_timer,
+    .ticket = request_ticket,
+    .answer = request_answer,
 };

@@ -8,7 +8,7 @@
 #define READS 4      /* an event */
 #define MAX_INPUT 4096 /* where the plugin does not say */
 
-static size_t max_input(const struct row *row)
+size_t input_max(const struct row *row)
 {
     return row->calls->max_input > 0 ? row->calls->max_input : MAX_INPUT;
 }
@@ -30,22 +30,21 @@ static void keep(struct conn *conn, const char *bytes, size_t count)
     more->input_count = count;
 }
 
-/* data() used nothing of a full buffer: more can never help. */
-static void refuse_input(struct conn *conn, size_t count)
+void input_refuse(struct conn *conn, size_t count)
 {
     struct row *row = conn_row(conn);
     unsigned long left_out;
 
     if (log_limit(&row->limit, &left_out))
         log_info(row->service->name, "fail input kept=%zu max=%zu left_out=%lu", count,
-                 max_input(row), left_out);
+                 input_max(row), left_out);
     conn_over(conn, USHER_GONE_INPUT);
 }
 
 static void offer(struct conn *conn, const char *bytes, size_t count)
 {
     struct row *row = conn_row(conn);
-    size_t max = max_input(row);
+    size_t max = input_max(row);
 
     for (;;) {
         size_t used = count;
@@ -58,7 +57,7 @@ static void offer(struct conn *conn, const char *bytes, size_t count)
         bytes += used;
         count -= used;
 
-        if (count == 0 || (conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0)
+        if (count == 0 || (conn->flags & CONN_DEAF) != 0)
             return;
         if ((conn->flags & CONN_PAUSED) != 0 || count < max)
             break;
@@ -67,7 +66,7 @@ static void offer(struct conn *conn, const char *bytes, size_t count)
             break;
         }
         if (used == 0) {
-            refuse_input(conn, count);
+            input_refuse(conn, count);
             return;
         }
     }
@@ -92,8 +91,13 @@ static char *take_kept(struct conn *conn, size_t *count_out)
 void input_offer_kept(struct conn *conn)
 {
     size_t count;
-    char *kept = take_kept(conn, &count);
+    char *kept;
 
+    if (row_hands_over(conn_row(conn))) {
+        peek_again(conn);
+        return;
+    }
+    kept = take_kept(conn, &count);
     if (count > 0)
         offer(conn, kept, count);
     mem_free(&kept);
@@ -103,8 +107,13 @@ void input_finish(struct conn *conn)
 {
     const struct usher_service *calls = conn_row(conn)->calls;
     size_t count;
-    char *kept = take_kept(conn, &count);
+    char *kept;
 
+    if (row_hands_over(conn_row(conn))) {
+        peek_finish(conn);
+        return;
+    }
+    kept = take_kept(conn, &count);
     if (calls->finished != NULL)
         calls->finished(&conn->head, kept != NULL ? kept : "", count);
     else
@@ -139,6 +148,10 @@ void input_read(struct conn *conn, int64_t now_ms)
 {
     struct flow *flow = conn_row(conn)->flow;
 
+    if (row_hands_over(conn_row(conn))) {
+        peek_read(conn, now_ms);
+        return;
+    }
     for (int reads = READS; reads > 0 && conn_wants_input(conn); reads--) {
         ssize_t count = recv(conn->fd, flow->buffer + flow->buffer_kept, FLOW_READ,
                              MSG_DONTWAIT);

@@ -7,8 +7,8 @@
 
 #include "base/fd.h"
 #include "flow/conn.h"
+#include "flow/run.h"
 #include "flow/run_dispatch.h"
-#include "flow/run_exec.h"
 #include "flow/run_fork.h"
 #include "flow/run_wait.h"
 #include "sock/bind.h"
@@ -118,19 +118,7 @@ static bool is_passing(int code)
 /* 0: served, or its caller is gone; -1: not now, fd is still ours. */
 static int serve(struct listener *listener, int fd, const struct peer *peer, struct err *err)
 {
-    struct row *row = listener->row;
-
-    switch (row->service->way) {
-    case PLAN_WAY_DISPATCH:
-        return run_dispatch_stream(row, fd, peer, err);
-    case PLAN_WAY_FORK:
-        return run_fork_stream(row, fd, peer, err);
-    case PLAN_WAY_EXEC:
-        return run_exec_stream(listener, fd, peer, err);
-    case PLAN_WAY_WAIT:
-        break;
-    }
-    return err_set(err, "a wait row accepts nothing");
+    return run_stream(listener->row, &listener->env, fd, peer, err);
 }
 
 static void hold_and_pause(struct listener *listener, int fd, const struct peer *peer,
@@ -139,14 +127,6 @@ static void hold_and_pause(struct listener *listener, int fd, const struct peer 
     listener->held = fd;
     listener->held_peer = *peer;
     listener_pause(listener, LISTENER_PAUSE_MS, err);
-}
-
-/* Programs and blocking plugins get a socket as they expect it. */
-static int accept_flags(const struct row *row)
-{
-    bool is_blocking = row->service->way == PLAN_WAY_EXEC || row->service->is_blocking;
-
-    return SOCK_CLOEXEC | (is_blocking ? 0 : SOCK_NONBLOCK);
 }
 
 static void describe(const struct listener *listener, struct err *err)
@@ -184,7 +164,7 @@ static bool accept_one(struct listener *listener, int flags)
 
 static void accept_some(struct listener *listener)
 {
-    int flags = accept_flags(listener->row);
+    int flags = SOCK_CLOEXEC | (run_is_blocking(listener->row) ? 0 : SOCK_NONBLOCK);
 
     for (int left = LISTENER_BUDGET; left > 0; left--) {
         if (row_is_full(listener->row)) {

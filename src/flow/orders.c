@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "flow/conn.h"
+#include "flow/door.h"
 #include "flow/job.h"
 #include "flow/listener.h"
 #include "wire/channel.h"
@@ -18,6 +19,7 @@ static void stop_listening(struct flow *flow)
 {
     for (size_t i = 0; i < flow->listener_count; i++)
         listener_close(&flow->listeners[i]);
+    door_close(flow);
     flow->is_draining = true;
 }
 

@@ -134,7 +134,7 @@ int output_write(struct usher_conn *head, const void *bytes, size_t count)
     struct flow *flow = conn_row(conn)->flow;
     bool is_current = flow->current == conn;
 
-    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_TAKEN)) != 0)
+    if ((conn->flags & CONN_DEAF) != 0)
         return -1;
     if (count > output_room(head)) {
         conn_over(conn, USHER_GONE_OUTPUT);

@@ -1,8 +1,9 @@
 #include "flow/request.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
-#include "flow/flow.h"
+#include "flow/listener.h"
 
 void request_drop(struct row *row, enum udp_verdict verdict)
 {
@@ -59,4 +60,59 @@ void request_reply(struct usher_dgram *head, const void *bytes, size_t count)
         row->flow->queued++;
         page_add(&row->counts->bytes_out, count);
     }
+}
+
+/* ---- answers that come later --------------------------------------------------------------- */
+
+void request_ticket(const struct usher_dgram *head, struct usher_ticket *out)
+{
+    const struct request *request = (const struct request *)(const void *)head;
+    const struct flow *flow = request->row->flow;
+
+    memset(out, 0, sizeof(*out));
+    out->size = sizeof(*out);
+    out->peer = request->dgram->peer;
+    out->local = request->dgram->local;
+    out->count = request->dgram->count;
+    out->is_used = request->is_answered;
+    out->is_to_many = request->dgram->to_many;
+    out->endpoint = flow->asked != NULL ? (int)(flow->asked - flow->listeners) : -1;
+}
+
+/* The socket it came to; NULL: it is closed meanwhile, or was never ours. */
+static const struct listener *find_asked(const struct row *row, const struct usher_ticket *ticket)
+{
+    const struct flow *flow = row->flow;
+    const struct listener *listener;
+
+    if (ticket->endpoint < 0 || (size_t)ticket->endpoint >= flow->listener_count)
+        return NULL;
+    listener = &flow->listeners[ticket->endpoint];
+    return listener->row == row && listener->fd != -1 ? listener : NULL;
+}
+
+int request_answer(const struct usher_instance *service, struct usher_ticket *ticket,
+                   const void *bytes, size_t count)
+{
+    struct row *row = CONTAINER(service, struct row, instance);
+    const struct listener *listener = find_asked(row, ticket);
+    struct dgram request = { .count = ticket->count, .peer = ticket->peer,
+                             .local = ticket->local, .to_many = ticket->is_to_many };
+    enum udp_verdict verdict = udp_judge(&row->flow->udp, row->service, &request, count);
+
+    if (ticket->is_used && !row->service->amplify)
+        verdict = UDP_AGAIN;
+    ticket->is_used = true;
+    if (verdict != UDP_ANSWER) {
+        request_drop(row, verdict);
+        return -1;
+    }
+    if (listener == NULL ||
+        udp_send(listener->fd, &request.peer, &request.local, bytes, count) == -1) {
+        page_add(&row->counts->dropped, 1);
+        return -1;
+    }
+    page_add(&row->counts->replied, 1);
+    page_add(&row->counts->bytes_out, count);
+    return 0;
 }

@@ -24,6 +24,10 @@ struct request {
 /* Calls datagram(). The time and the peer are noted in the page. */
 void request_show(struct row *row, const struct dgram *dgram, int index, int answer_fd);
 void request_reply(struct usher_dgram *head, const void *bytes, size_t count);
+/* The same, later: by the same rules, from the same socket. A forked child has no later. */
+void request_ticket(const struct usher_dgram *head, struct usher_ticket *out);
+int request_answer(const struct usher_instance *service, struct usher_ticket *ticket,
+                   const void *bytes, size_t count);
 /* Counts one that is not answered, and says why at debug level. */
 void request_drop(struct row *row, enum udp_verdict verdict);
 

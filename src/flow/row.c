@@ -9,6 +9,7 @@
 #include "flow/job.h"
 #include "flow/limits.h"
 #include "flow/listener.h"
+#include "flow/service_tools.h"
 
 void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
               struct page_row *counts)
@@ -69,6 +70,7 @@ void row_close(struct row *row)
     if (row->is_open && row->calls->close != NULL)
         row->calls->close(row->instance.state);
     row->is_open = false;
+    service_tools_free(row);
     plug_free(&row->plug);
 }
 

@@ -17,6 +17,7 @@
 #include "plug/plug.h"
 
 struct program; /* run_exec's and run_wait's */
+struct service_tools;
 
 /* Whether an attempt pays here, learnt from how it went. */
 struct luck {
@@ -34,6 +35,7 @@ struct row {
     struct plug plug;
     const struct usher_service *calls; /* the plugin's callbacks; NULL for programs */
     struct usher_instance instance;
+    struct service_tools *tools; /* NULL until the plugin asks for one */
     bool is_open;
     bool is_packets; /* its streams are seqpacket sockets */
     struct program *program; /* NULL for plugins */
@@ -61,6 +63,12 @@ void row_init(struct row *row, struct flow *flow, const struct plan_service *ser
 /* Loads the plugin and calls its open(). Unprivileged by now. */
 int row_open(struct row *row, struct err *err);
 void row_close(struct row *row); /* close(), frees; also never opened, or half */
+
+/* Its plugin hands connections over: what data() does not use must stay in the socket. */
+static inline bool row_hands_over(const struct row *row)
+{
+    return (row->calls->needs & USHER_NEEDS_HAND_OVER) != 0;
+}
 
 /* One connection or child more; one less, which may let the next caller in. */
 void row_take(struct row *row);

@@ -48,6 +48,7 @@ void run_dispatch_datagrams(struct listener *listener)
 {
     struct err err = ERR_EMPTY;
 
+    listener->row->flow->asked = listener;
     for (int left = BATCHES; left > 0; left--) {
         int count = dgram_receive(listener->row->flow->batch, listener->fd, DGRAM_BATCH, &err);
 

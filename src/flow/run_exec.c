@@ -15,17 +15,17 @@ static void say_failure(struct row *row, const struct err *err)
                   left_out);
 }
 
-int run_exec_stream(struct listener *listener, int fd, const struct peer *peer, struct err *err)
+int run_exec_stream(struct row *row, struct env *env, int fd, const struct peer *peer,
+                    struct err *err)
 {
-    struct row *row = listener->row;
     struct program *program = row->program;
     bool to_peer = row->service->stderr_ == PLAN_STDERR_PEER;
     int fds[3] = { fd, fd, to_peer ? fd : program->errpipe.write_fd };
     struct job *job;
     pid_t pid;
 
-    env_patch(&listener->env, fd, peer);
-    pid = program_start(program, &listener->env, fds, ARRAY_LEN(fds), err);
+    env_patch(env, fd, peer);
+    pid = program_start(program, env, fds, ARRAY_LEN(fds), err);
     if (pid == -1 && program_is_shortage(err))
         return -1;
     if (pid == -1)

@@ -26,7 +26,7 @@ static void timer_expired(int fd, short what, void *context)
 
     (void)fd, (void)what;
     conn_enter(conn);
-    if ((conn->flags & (CONN_OVER | CONN_ENDING)) == 0)
+    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) == 0)
         conn->more->tools->expired(&conn->head);
     conn_leave(conn);
 }
@@ -50,7 +50,7 @@ void tools_timer(struct usher_conn *head, int64_t after_ms,
     struct conn *conn = conn_of(head);
     struct conn_tools *tools;
 
-    if ((conn->flags & (CONN_OVER | CONN_ENDING)) != 0)
+    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) != 0)
         return;
     tools = tools_of(conn);
     tools->expired = expired;
@@ -67,7 +67,7 @@ static void tool_ready(int fd, short what, void *context)
     unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
 
     conn_enter(conn);
-    if ((conn->flags & (CONN_OVER | CONN_ENDING)) == 0)
+    if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) == 0)
         tool->ready(&conn->head, fd, now);
     conn_leave(conn);
 }
@@ -95,7 +95,7 @@ int tools_watch(struct usher_conn *head, int fd, unsigned what,
     short wanted = (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
     struct tool *tool;
 
-    if (fd < 0 || (conn->flags & (CONN_OVER | CONN_ENDING)) != 0)
+    if (fd < 0 || (conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) != 0)
         return -1;
     tool = find_tool(tools_of(conn), fd);
     if (tool != NULL)

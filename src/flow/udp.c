@@ -70,6 +70,7 @@ const char *udp_verdict_name(enum udp_verdict verdict)
         [UDP_FROM_MANY] = "the reply would reach many",
         [UDP_EMPTY] = "the request is empty",
         [UDP_LONGER] = "the reply is longer than the request",
+        [UDP_AGAIN] = "the request was answered before",
     };
 
     return names[verdict];

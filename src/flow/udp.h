@@ -23,7 +23,8 @@ enum udp_verdict {
     UDP_TO_MANY,   /* the request went to a broadcast or multicast address */
     UDP_FROM_MANY, /* the reply would */
     UDP_EMPTY,     /* an empty request, without amplify */
-    UDP_LONGER     /* than the request, without amplify */
+    UDP_LONGER,    /* than the request, without amplify */
+    UDP_AGAIN      /* the request was answered before, and the row does not say amplify */
 };
 
 struct udp {

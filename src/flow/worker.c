@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "flow/door.h"
 #include "flow/flow.h"
 #include "flow/identity.h"
 #include "flow/listener.h"
@@ -36,12 +37,15 @@ struct worker {
 
 static int close_foreign(const struct worker_start *start, struct err *err)
 {
-    int *keep = mem_array(start->listener_count + 2, sizeof(*keep));
+    int *keep = mem_array(start->listener_count + start->offer_count + 3, sizeof(*keep));
     size_t count = 0;
     int result;
 
     for (size_t i = 0; i < start->listener_count; i++)
         keep[count++] = start->listeners[i].fd;
+    for (size_t i = 0; i < start->offer_count; i++)
+        keep[count++] = start->offers[i].fd;
+    keep[count++] = start->door;
     keep[count++] = start->channel;
     keep[count++] = start->log;
     result = fd_close_all_but(keep, count, err);
@@ -221,13 +225,16 @@ static int get_ready(struct worker *worker, struct err *err)
     if (sig_open(&worker->sig, &flow->loop, signals, child_signal, worker, err) == -1 ||
         orders_open(&worker->orders, flow, err) == -1)
         return -1;
-    return open_listeners(worker, err);
+    if (open_listeners(worker, err) == -1)
+        return -1;
+    return door_open(flow, worker->start->door, err);
 }
 
 static void end(struct worker *worker)
 {
     struct flow *flow = &worker->flow;
 
+    door_free(flow);
     for (size_t i = 0; i < flow->listener_count; i++)
         listener_free(&flow->listeners[i]);
     for (size_t i = 0; i < flow->row_count; i++) {
@@ -240,6 +247,7 @@ static void end(struct worker *worker)
         flow_fini(flow);
         loop_close(&flow->loop);
     }
+    mem_free(&worker->start->offers);
     mem_free(&flow->listeners);
     mem_free(&flow->rows);
     fd_close(&flow->channel);
@@ -260,6 +268,7 @@ int worker_main(void *context)
     worker->sig = (struct sig)SIG_EMPTY;
     *flow = (struct flow){ .plan = start->plan, .pages = start->pages, .pool = start->pool,
                            .channel = start->channel, .log = start->log,
+                           .offers = start->offers, .offer_count = start->offer_count,
                            .drained = all_drained };
     if (begin(worker, &err) == -1 || get_ready(worker, &err) == -1)
         say(flow, "failed", err.text);

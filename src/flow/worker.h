@@ -28,6 +28,12 @@ struct worker_listener {
     int fd; /* inherited; the open file is shared with the master and siblings */
 };
 
+/* A row that hand_over() knows, and the way to it. */
+struct worker_offer {
+    const char *service;
+    int fd; /* the sending end of its pool's door; rows of a pool share it */
+};
+
 /* Everything a new worker needs, in memory it inherits by the fork. */
 struct worker_start {
     const struct plan *plan;
@@ -40,6 +46,9 @@ struct worker_start {
     int slot;
     int channel, log; /* the worker's ends */
     bool hold_wait;   /* wait rows watch only after "watch" */
+    int door;         /* the receiving end of the pool's own door; -1: none of its rows is offered */
+    struct worker_offer *offers; /* NULL unless its plugins hand connections over */
+    size_t offer_count;
 };
 
 /* In the forked child, signals blocked: the whole life of a worker; the result is its exit status

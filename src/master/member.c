@@ -231,6 +231,24 @@ static void give_file_limit(const struct pool *pool)
         (void)setrlimit(RLIMIT_NOFILE, files);
 }
 
+/* Where a worker whose plugins hand connections over may send them: to each row that is offered, by
+ * the door of its pool. */
+static void find_offers(const struct pool *pool, struct worker_start *start)
+{
+    const struct plan *plan = pool->plan;
+
+    if (pool->listener_count == 0 || !plan_hands_over(pool->listeners[0].service))
+        return;
+    start->offers = mem_array(plan->service_count, sizeof(*start->offers));
+    for (size_t i = 0; i < plan->service_count; i++) {
+        const struct plan_service *service = &plan->services[i];
+        int fd = doors_of(&pool->pools->doors, service->pool_key).send;
+
+        if (plan_is_offered(service) && fd != -1)
+            start->offers[start->offer_count++] = (struct worker_offer){ service->name, fd };
+    }
+}
+
 /* In the child: from here on it is a worker. */
 static int enter_worker(void *context)
 {
@@ -248,8 +266,10 @@ static int enter_worker(void *context)
         .channel = entry->channel,
         .log = entry->log,
         .hold_wait = pool->is_held,
+        .door = doors_of(&pool->pools->doors, pool->key).receive,
     };
 
+    find_offers(pool, &start);
     reap_forget_all();
     give_file_limit(pool);
     if (pool->pools->is_background)

@@ -283,6 +283,8 @@ int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fres
 
     free_numbers(pools, old);
     result = number_rows(pools, fresh, err);
+    if (result == 0)
+        result = doors_prepare(&pools->doors, fresh, err);
     pools->generation++;
     for (struct list *link = pools->running.next; link != &pools->running; link = link->next)
         pool_at(link)->is_kept = false;
@@ -379,6 +381,7 @@ void pools_commit(struct pools *pools, const struct plan *old, const struct plan
         list_remove(link);
         list_append(&pools->running, link);
     }
+    doors_commit(&pools->doors, fresh);
     LIST_EACH(&pools->leaving, link, safe)
         settle(pool_at(link));
 }
@@ -411,6 +414,7 @@ void pools_abandon(struct pools *pools)
     timer_stop(pools->loop, &pools->report);
     LIST_EACH(&pools->fresh, link, safe)
         abandon(pool_at(link));
+    doors_abandon(&pools->doors);
 }
 
 /* ---- the end ---- */
@@ -455,6 +459,7 @@ int pools_open(struct pools *pools, struct loop *loop, const struct listeners *l
     list_init(&pools->running);
     list_init(&pools->fresh);
     list_init(&pools->leaving);
+    doors_init(&pools->doors);
     pools->pool_numbers.limit = UINT16_MAX;
     pools->row_numbers.limit = PAGE_ROWS;
     timer_init(&pools->report, on_report, pools);
@@ -485,6 +490,7 @@ void pools_close(struct pools *pools)
     kill_all(&pools->fresh);
     kill_all(&pools->running);
     kill_all(&pools->leaving);
+    doors_close(&pools->doors);
     numbers_free(&pools->pool_numbers);
     numbers_free(&pools->row_numbers);
     mem_free(&pools->reason);

@@ -19,6 +19,7 @@
 #include "conf/plan.h"
 #include "flow/page.h"
 #include "loop/loop.h"
+#include "master/doors.h"
 #include "master/listeners.h"
 #include "master/member.h"
 #include "master/numbers.h"
@@ -34,6 +35,7 @@ struct pools {
     struct pages *pages;
     const struct listeners *listeners;
     struct list running, fresh, leaving;
+    struct doors doors;
     struct numbers pool_numbers, row_numbers;
     unsigned generation;
     int64_t hang_timeout, drain_timeout; /* ms; -1: none; of the plan that runs */

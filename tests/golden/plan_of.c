@@ -51,7 +51,7 @@ static struct usher_option all_options[] = {
 
 static struct usher_option no_options[] = { USHER_OPTION_END };
 
-static char words[][16] = { "echo", "daytime", "all", "finger", "stream", "dgram" };
+static char words[][16] = { "echo", "daytime", "all", "finger", "stream", "dgram", "mux" };
 static char folder[] = "/plugins";
 static char sentence[] = "A test.";
 
@@ -66,6 +66,8 @@ static const struct descriptor plugins[] = {
       no_options },
     { words[4], folder, sentence, USHER_STREAM, 0, true, false, no_options },
     { words[5], folder, sentence, USHER_DATAGRAM, 0, false, false, no_options },
+    { words[6], folder, sentence, USHER_STREAM, USHER_NEEDS_HAND_OVER, true, false,
+      no_options },
 };
 
 static const struct descriptor *describe(void *context, const char *dir,

@@ -118,7 +118,8 @@ SERVICE_TESTS = \
 	tests/unit/test_services_finger \
 	tests/unit/test_services_systat \
 	tests/unit/test_services_ident \
-	tests/unit/test_services_skeleton
+	tests/unit/test_services_skeleton \
+	tests/unit/test_services_tcpmux
 UNIT_TESTS += $(SERVICE_TESTS)
 
 tests_unit_test_services_echo_SOURCES = tests/unit/test_services_echo.c tests/support/mock_host.c \
@@ -173,6 +174,10 @@ tests_unit_test_services_skeleton_SOURCES = tests/unit/test_services_skeleton.c 
 	tests/support/mock_host.h
 tests_unit_test_services_skeleton_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_skeleton_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_tcpmux_SOURCES = tests/unit/test_services_tcpmux.c tests/support/mock_host.c \
+	tests/support/mock_host.h
+tests_unit_test_services_tcpmux_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_services_tcpmux_LDADD = $(CMOCKA_LIBS)
 
 # A plugin built as its author would: outside the tree, against what was installed.
 TESTS += tests/outside/outside.t

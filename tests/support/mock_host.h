@@ -12,6 +12,15 @@
 #include <usher/service.h>
 
 #define MOCK_ROOM 65536
+#define MOCK_WATCHES 16
+
+/* What the plugin watches: for the connection, or for the service. */
+struct mock_watch {
+    int fd; /* -1: free */
+    unsigned what;
+    void (*ready)(struct usher_conn *conn, int fd, unsigned what);
+    void (*service_ready)(const struct usher_instance *service, int fd, unsigned what);
+};
 
 struct mock_bytes {
     char *at;
@@ -31,6 +40,9 @@ struct mock {
     size_t unread;         /* how many of them the peer has not read yet */
     struct mock_bytes in;  /* bytes data() has not used */
 
+    const char *const *offers; /* what hand_over() knows, ends with NULL; NULL: nothing */
+    char handed_to[64];        /* the row that has the connection, and what is in `in` */
+
     bool is_kept, is_paused, is_resumed;
     bool has_ended, has_aborted, has_overflowed;
     bool has_peer_finished, was_told;
@@ -40,6 +52,14 @@ struct mock {
     char reply[65536];
     size_t reply_count;
     unsigned replies;
+    struct usher_address peer; /* of datagrams and connections */
+    bool does_amplify;
+
+    struct mock_watch watches[MOCK_WATCHES];
+    void (*service_expired)(const struct usher_instance *service);
+    int64_t service_timer_ms; /* -1: none */
+    int take_fd;   /* what take() yields; -1: take() fails */
+    bool is_taken;
 
     bool is_quiet; /* counts log lines, does not format them */
     unsigned logs;
@@ -61,10 +81,15 @@ void mock_finish(struct mock *mock);
 void mock_reset(struct mock *mock);
 /* Lets the timer that is set run out. */
 void mock_expire(struct mock *mock);
+/* Waits up to ms for one of the watched descriptors, and tells the plugin of all that are ready.
+ * The service's timer runs out where its time is over before. Yields how many were ready. */
+int mock_turn(struct mock *mock, int ms);
+void mock_expire_service(struct mock *mock); /* as if its time had passed */
 /* The connection is over: gone() was called. */
 bool mock_is_gone(const struct mock *mock);
 
-/* One datagram; the reply is in mock->reply, mock->replies says whether there was one. */
+/* One datagram; the reply is in mock->reply, mock->replies says whether there was one. Later
+ * answers, as far as ticket and length allow them, count there too. */
 void mock_datagram(struct mock *mock, const void *bytes, size_t count);
 
 #endif

@@ -27,6 +27,12 @@
     "endpoint kind=udp address=127.0.0.1:" port " text=udp://:" text                     \
     " optional=1 group=0\n"
 
+/* A row that hands connections over. */
+#define SENDER(name, rest)                                                               \
+    "service name=" name                                                                 \
+    " file=f line=1 plugin=mux plugin_path=/m way=dispatch blocking=0 "                  \
+    "needs=32 uid=1 gid=1 " rest "\n"
+
 static struct plan *plan_of(int count, const char *globals, const char *rows)
 {
     char *text = mem_print("plan config=x services=%d\nglobal %sworker_count=%d "
@@ -141,6 +147,21 @@ static const struct {
       false },
     { "a UDP port that was drawn", "", "", 1, 1, ROW("a", "pool_key=k") UDP("41234", "0"),
       ROW("a", "pool_key=k") UDP("0", "0"), true },
+    { "what is offered elsewhere", "", "", 2, 2,
+      ROW("a", "pool_key=k") ROW("b", "pool_key=l"),
+      ROW("a", "pool_key=k") ROW("b", "tcpmux=true pool_key=l"), true },
+    { "what it offers: one more", "", "", 2, 2,
+      SENDER("m", "pool_key=k") ROW("b", "pool_key=l"),
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true pool_key=l"), false },
+    { "what it offers: one less", "", "", 2, 2,
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true pool_key=l"),
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true enabled=false pool_key=l"), false },
+    { "what it offers: in another pool", "", "", 2, 2,
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true pool_key=l"),
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true pool_key=o"), false },
+    { "what it offers: changed there", "", "", 2, 2,
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true pool_key=l"),
+      SENDER("m", "pool_key=k") ROW("b", "tcpmux=true backlog=5 pool_key=l"), true },
 };
 
 static void pools_are_compared_by_all_that_they_serve(void **state)

@@ -1,0 +1,224 @@
+#include "answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "path.h"
+#include "range.h"
+
+static const char page[] =
+    "<!doctype html>\n"
+    "<html lang=\"en\"><meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>usher</title>\n"
+    "<style>body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 34em; margin: 4em auto;\n"
+    "padding: 0 1em; color-scheme: light dark }</style>\n"
+    "<h1>usher</h1>\n"
+    "<p>This is the internet super-server usher. Its service <b>%s</b> has no folder of files\n"
+    "to show yet: the option <code>root</code> in the table names one.</p>\n"
+    "<p>How the services of this machine are doing, <code>usherctl status</code> tells.</p>\n"
+    "</html>\n";
+
+/* ---- small answers ----------------------------------------------------------------------- */
+
+static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
+                                     struct MHD_Response *response)
+{
+    enum MHD_Result result;
+
+    if (response == NULL)
+        return MHD_NO;
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static struct MHD_Response *of_text(const char *text, const char *type)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+
+    if (response != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    return response;
+}
+
+/* One more header field, where it needs one: name may be NULL. */
+static enum MHD_Result send_status(struct MHD_Connection *connection, unsigned status,
+                                   const char *name, const char *value)
+{
+    struct MHD_Response *response;
+    char text[128];
+
+    snprintf(text, sizeof(text), "%u %s\n", status, MHD_get_reason_phrase_for(status));
+    response = of_text(text, "text/plain; charset=utf-8");
+    if (response != NULL && name != NULL)
+        MHD_add_response_header(response, name, value);
+    return send_response(connection, status, response);
+}
+
+/* A service's name has no characters that mean something in HTML. */
+static enum MHD_Result send_page(const struct site *site, struct MHD_Connection *connection)
+{
+    char text[sizeof(page) + 256];
+
+    snprintf(text, sizeof(text), page, site->name);
+    return send_response(connection, MHD_HTTP_OK, of_text(text, "text/html; charset=utf-8"));
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+static const char *field(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static bool is_unchanged(struct MHD_Connection *connection, const struct file *file)
+{
+    const char *since = field(connection, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
+    time_t at;
+
+    return since != NULL && field(connection, MHD_HTTP_HEADER_IF_NONE_MATCH) == NULL &&
+           http_date_read(since, &at) && file->changed <= at;
+}
+
+/* A range belongs to the file as the client saw it: If-Range says when that was. */
+static enum range_kind find_range(struct MHD_Connection *connection, const struct file *file,
+                                  uint64_t *first, uint64_t *count)
+{
+    const char *range = field(connection, MHD_HTTP_HEADER_RANGE);
+    const char *seen = field(connection, MHD_HTTP_HEADER_IF_RANGE);
+    time_t at;
+
+    if (range == NULL ||
+        (seen != NULL && (!http_date_read(seen, &at) || at != file->changed)))
+        return RANGE_NONE;
+    return http_range(range, file->size, first, count);
+}
+
+static void add_file_fields(struct MHD_Response *response, const struct file *file)
+{
+    char date[HTTP_DATE];
+
+    http_date(file->changed, date);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, file->type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+}
+
+static enum MHD_Result send_unchanged(struct MHD_Connection *connection,
+                                      const struct file *file)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+    char date[HTTP_DATE];
+
+    close(file->fd);
+    http_date(file->changed, date);
+    if (response != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    return send_response(connection, MHD_HTTP_NOT_MODIFIED, response);
+}
+
+static enum MHD_Result send_beyond(struct MHD_Connection *connection, const struct file *file)
+{
+    char text[64];
+
+    close(file->fd);
+    snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)file->size);
+    return send_status(connection, MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                       MHD_HTTP_HEADER_CONTENT_RANGE, text);
+}
+
+static enum MHD_Result send_part(struct MHD_Connection *connection, const struct file *file,
+                                 uint64_t first, uint64_t count)
+{
+    bool is_whole = first == 0 && count == file->size;
+    struct MHD_Response *response =
+        MHD_create_response_from_fd_at_offset64(count, file->fd, first);
+    char text[96];
+
+    if (response == NULL) {
+        close(file->fd);
+        return MHD_NO;
+    }
+    add_file_fields(response, file);
+    snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)first,
+             (unsigned long long)(first + count - 1), (unsigned long long)file->size);
+    if (!is_whole)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
+    return send_response(connection, is_whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT,
+                         response);
+}
+
+static enum MHD_Result send_file(struct MHD_Connection *connection, const char *method,
+                                 const struct file *file)
+{
+    uint64_t first = 0, count = file->size;
+
+    if (is_unchanged(connection, file))
+        return send_unchanged(connection, file);
+    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0) {
+        switch (find_range(connection, file, &first, &count)) {
+        case RANGE_BEYOND:
+            return send_beyond(connection, file);
+        case RANGE_NONE:
+            first = 0;
+            count = file->size;
+            break;
+        case RANGE_PART:
+            break;
+        }
+    }
+    return send_part(connection, file, first, count);
+}
+
+/* To the same place with a slash behind it, so that links in the folder's page work. The path is
+ * encoded as it came, and begins with one slash: it cannot name another host. */
+static enum MHD_Result send_slash(struct MHD_Connection *connection, const char *target)
+{
+    char text[3 * HTTP_PATH_MAX];
+
+    if (target[0] != '/' ||
+        snprintf(text, sizeof(text), "%s/", target) >= (int)sizeof(text))
+        return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+    return send_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, text);
+}
+
+static enum MHD_Result answer_file(const struct site *site, struct MHD_Connection *connection,
+                                   const char *method, const char *target)
+{
+    struct file file;
+    char path[HTTP_PATH_MAX];
+
+    if (!http_path(target, path, sizeof(path)))
+        return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+    if (site->root == -1 && path[0] == '\0')
+        return send_page(site, connection);
+    switch (site->root != -1 ? file_open(site->root, path, site->index, &file) : FILE_MISSING) {
+    case FILE_FOUND:
+        return send_file(connection, method, &file);
+    case FILE_IS_FOLDER:
+        return send_slash(connection, target);
+    case FILE_DENIED:
+        return send_status(connection, MHD_HTTP_FORBIDDEN, NULL, NULL);
+    case FILE_BUSY:
+        return send_status(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                           MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    case FILE_MISSING:
+        break;
+    }
+    return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+}
+
+enum MHD_Result answer(const struct site *site, struct MHD_Connection *connection,
+                       const char *method, const char *target)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return send_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
+                           "GET, HEAD");
+    return answer_file(site, connection, method, target);
+}

@@ -1,0 +1,17 @@
+/* What a request is answered with. */
+#ifndef HTTP_ANSWER_H
+#define HTTP_ANSWER_H
+
+#include <microhttpd.h>
+
+struct site {
+    const char *name; /* of the service */
+    int root;         /* -1: no folder, only the built-in page */
+    const char *index;
+};
+
+/* MHD_NO: the connection is to be closed. */
+enum MHD_Result answer(const struct site *site, struct MHD_Connection *connection,
+                       const char *method, const char *target);
+
+#endif

@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""http: a folder of files, through curl, through raw sockets, and past everything that is not in it."""
+import contextlib
+import email.utils
+import hashlib
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+MAIN = b"<!doctype html><title>main</title>\n"
+BIG = os.urandom(3 * 1024 * 1024 + 17)
+THEN = 1750000000  # when the files were changed
+
+
+@contextlib.contextmanager
+def site(options="", row="", **more):
+    """A folder with files, secrets beside it, and an usherd that shows it: (usherd, folder)."""
+    top = tempfile.mkdtemp(prefix="usher-site-")
+    os.chmod(top, 0o755)
+    root = os.path.join(top, "www")
+    try:
+        for folder in ("www", "www/sub", "www/empty", "outside"):
+            os.mkdir(os.path.join(top, folder), 0o755)
+        files = {"www/index.html": MAIN, "www/sub/index.html": b"sub", "www/big.bin": BIG,
+                 "www/text.txt": b"0123456789", "www/a b.txt": b"blank", "www/.hidden": b"SECRET",
+                 "www/none": b"", "www/\xc3\xa4.css".encode("latin1").decode("utf-8"): b"umlaut",
+                 "outside/secret.txt": b"SECRET", "www/shut.txt": b"SECRET"}
+        for name, content in files.items():
+            path = os.path.join(top, name)
+            with open(path, "wb") as file:
+                file.write(content)
+            os.utime(path, (THEN, THEN))
+        os.chmod(os.path.join(root, "shut.txt"), 0)
+        os.symlink("text.txt", os.path.join(root, "inner"))
+        os.symlink("../outside/secret.txt", os.path.join(root, "out"))
+        os.symlink(os.path.join(top, "outside"), os.path.join(root, "outdir"))
+        os.symlink("/etc/passwd", os.path.join(root, "passwd"))
+        os.symlink("loop", os.path.join(root, "loop"))
+        os.mkfifo(os.path.join(root, "pipe"))
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(os.path.join(root, "sock"))
+        text = 'http: { plugin = "http"; listen = "tcp://:0"; options = { root = "%s"; %s }; %s };' % (
+            root, options, row)
+        with Usherd(text, **more) as u:
+            yield u, root
+    finally:
+        shutil.rmtree(top)
+
+
+def ask_http(port, target, method="GET", **fields):
+    """(status, header fields, body) by a client that sends the target as it is."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        client.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in fields.items():
+            client.putheader(name.replace("_", "-"), value)
+        client.endheaders()
+        answer = client.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        client.close()
+
+
+def raw(port, request):
+    with connect(port) as client:
+        client.sendall(request)
+        return read_all(client)
+
+
+@test
+def curl_gets_files():
+    curl = program("curl")
+    with site() as (u, root):
+        base = "http://127.0.0.1:%d" % u.port("http")
+        equal(run_client(curl, "-s", base + "/"), MAIN)
+        equal(run_client(curl, "-s", base + "/sub/"), b"sub")
+        equal(run_client(curl, "-s", base + "/a%20b.txt"), b"blank")
+        equal(run_client(curl, "-s", base + "/%C3%A4.css"), b"umlaut")
+        equal(run_client(curl, "-s", base + "/inner"), b"0123456789")
+        equal(run_client(curl, "-s", base + "/none"), b"")
+        equal(run_client(curl, "-sL", base + "/sub"), b"sub")
+        equal(hashlib.sha256(run_client(curl, "-s", base + "/big.bin")).digest(),
+              hashlib.sha256(BIG).digest())
+        equal(run_client(curl, "-s", "-r", "5-", base + "/text.txt"), b"56789")
+        head = run_client(curl, "-sI", base + "/text.txt").decode()
+        assert "200 OK" in head and "Content-Length: 10\r\n" in head, head
+
+
+@test
+def head_says_the_same_without_the_body():
+    with site() as (u, root):
+        for target in ("/", "/text.txt", "/big.bin", "/nothing", "/empty/"):
+            got, asked = ask_http(u.port("http"), target), ask_http(u.port("http"), target, "HEAD")
+            equal(asked[0], got[0])
+            equal(asked[2], b"")
+            for name in ("content-length", "content-type", "last-modified"):
+                equal(asked[1].get(name), got[1].get(name))
+
+
+@test
+def types_dates_and_fields():
+    with site() as (u, root):
+        port = u.port("http")
+        for target, kind in (("/", "text/html; charset=utf-8"), ("/big.bin", "application/octet-stream"),
+                             ("/text.txt", "text/plain; charset=utf-8")):
+            status, fields, _ = ask_http(port, target)
+            equal(status, 200)
+            equal(fields["content-type"], kind)
+            equal(fields["x-content-type-options"], "nosniff")
+            equal(fields["last-modified"], email.utils.formatdate(THEN, usegmt=True))
+            equal(fields["accept-ranges"], "bytes")
+
+
+@test
+def unchanged_files_are_not_sent_again():
+    with site() as (u, root):
+        for since, want in ((THEN, 304), (THEN + 1, 304), (THEN - 1, 200)):
+            date = email.utils.formatdate(since, usegmt=True)
+            status, _, body = ask_http(u.port("http"), "/text.txt", If_Modified_Since=date)
+            equal(status, want)
+            equal(body, b"" if want == 304 else b"0123456789")
+        equal(ask_http(u.port("http"), "/text.txt", If_Modified_Since="yesterday")[0], 200)
+
+
+@test
+def ranges():
+    date = email.utils.formatdate(THEN, usegmt=True)
+    other = email.utils.formatdate(THEN - 9, usegmt=True)
+    with site() as (u, root):
+        port = u.port("http")
+        for text, want, part in (
+                ("bytes=0-0", b"0", "0-0"), ("bytes=3-5", b"345", "3-5"), ("bytes=5-", b"56789", "5-9"),
+                ("bytes=-3", b"789", "7-9"), ("bytes=8-99999999999999999999", b"89", "8-9")):
+            status, fields, body = ask_http(port, "/text.txt", Range=text)
+            equal((status, body, fields["content-range"]), (206, want, "bytes %s/10" % part))
+        for text in ("bytes=10-", "bytes=10-12", "bytes=99999999999999999999-", "bytes=-0"):
+            status, fields, _ = ask_http(port, "/text.txt", Range=text)
+            equal((status, fields["content-range"]), (416, "bytes */10"))
+        for text in ("bytes=5-3", "bytes=a-b", "bytes=-", "bytes=0-1,3-4", "lines=0-1", "bytes= 1-2",
+                     "bytes=--1", "bytes=1", "bytes="):
+            equal(ask_http(port, "/text.txt", Range=text)[::2], (200, b"0123456789"))
+        equal(ask_http(port, "/text.txt", Range="bytes=0-1", If_Range=date)[0], 206)
+        equal(ask_http(port, "/text.txt", Range="bytes=0-1", If_Range=other)[0], 200)
+        equal(ask_http(port, "/text.txt", "HEAD", Range="bytes=0-1")[0], 200)
+        equal(ask_http(port, "/big.bin", Range="bytes=1000000-2000000")[2], BIG[1000000:2000001])
+
+
+@test
+def nothing_outside_the_folder_is_shown():
+    up = ("..", "%2e%2e", "%2E.", ".%2e", "..%2f", "%2e%2e%2f", "..%5c", "...", "%252e%252e")
+    targets = ["/" + word + "/outside/secret.txt" for word in up]
+    targets += ["/sub/" + word + "/" + word + "/outside/secret.txt" for word in up]
+    targets += ["/sub/../../outside/secret.txt", "//etc/passwd", "/etc/passwd", "/%2fetc/passwd", "///",
+                "/sub//index.html", "/./index.html", "/out", "/outdir/secret.txt", "/outdir/", "/passwd",
+                "/loop", "/.hidden", "/sub/../.hidden", "/%2ehidden", "/text.txt%00.html", "/%00",
+                "/text.txt/", "/text.txt/index.html", "/%", "/%4", "/%zz", "/%0a", "/%7f", "/a%2fb",
+                "/" + "a" * 300, "/" + "a/" * 2000]
+    with site() as (u, root):
+        for target in targets:
+            status, _, body = ask_http(u.port("http"), target)
+            assert status in (404, 414, 431), (target, status)
+            assert b"SECRET" not in body and b"root:" not in body, (target, body)
+        equal(ask_http(u.port("http"), "/")[2], MAIN)
+
+
+@test
+def odd_request_lines_stay_inside():
+    with site() as (u, root):
+        port = u.port("http")
+        end = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        for target in (b"../outside/secret.txt", b"/../outside/secret.txt", b"/text.txt\0/../x",
+                       b"/\xff\xfe", b"http://x/../outside/secret.txt", b"http:/../outside/secret.txt",
+                       b"*", b"", b"/..\\outside\\secret.txt", b"file:///etc/passwd",
+                       b"/sub/..;/../outside/secret.txt"):
+            answer = raw(port, b"GET " + target + end)
+            assert b"SECRET" not in answer and b"root:" not in answer, (target, answer)
+        assert raw(port, b"GET http://proxy.example/text.txt" + end).endswith(b"0123456789")
+        assert raw(port, b"GET /text.txt?x=../../y" + end).endswith(b"0123456789")
+        equal(ask_http(port, "/")[2], MAIN)
+
+
+@test
+def what_is_no_file_is_refused():
+    with site() as (u, root):
+        port = u.port("http")
+        for target in ("/empty/", "/pipe", "/sock"):
+            equal(ask_http(port, target)[0], 403)
+        if IS_ROOT:  # then the worker is somebody else
+            equal(ask_http(port, "/shut.txt")[0], 403)
+        equal(ask_http(port, "/nothing")[0], 404)
+        status, fields, _ = ask_http(port, "/sub")
+        equal((status, fields["location"]), (301, "/sub/"))
+
+
+@test
+def other_methods_are_refused():
+    with site() as (u, root):
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
+            status, fields, _ = ask_http(u.port("http"), "/text.txt", method, Content_Length="0")
+            equal((status, fields["allow"]), (405, "GET, HEAD"))
+        with connect(u.port("http")) as client:  # a body nobody wants
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+            assert b"405" in client.recv(4096)
+        equal(ask_http(u.port("http"), "/text.txt")[2], b"0123456789")
+
+
+@test
+def without_a_root_there_is_one_page():
+    with Usherd('http: { plugin = "http"; listen = "tcp://:0"; };') as u:
+        status, fields, body = ask_http(u.port("http"), "/")
+        equal((status, fields["content-type"]), (200, "text/html; charset=utf-8"))
+        assert b"<title>usher</title>" in body and b"<b>http</b>" in body, body
+        for target in ("/index.html", "/etc/passwd", "//", "/x"):
+            equal(ask_http(u.port("http"), target)[0], 404)
+
+
+@test
+def a_root_that_is_not_there_refuses_the_table():
+    for options, word in (('root = "/nowhere/at/all";', "/nowhere/at/all"), ('root = "www";', "absolute"),
+                          ('index = "a/b";', "index"), ('index = ".x";', "index")):
+        code, said = refused('http: { plugin = "http"; listen = "tcp://:0"; options = { %s }; };' % options)
+        assert code != 0 and word in said, (code, said)
+
+
+@test
+def a_connection_is_used_again_and_given_back():
+    with site() as (u, root):
+        client = http.client.HTTPConnection("127.0.0.1", u.port("http"), timeout=DEADLINE)
+        client.connect()
+        first = client.sock
+        for _ in range(100):
+            client.request("GET", "/text.txt")
+            equal(client.getresponse().read(), b"0123456789")
+            assert client.sock is first
+        equal(u.count("http", "ACTIVE"), 1)
+        client.close()
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
+        equal(u.count("http", "ACCEPTED"), 1)
+
+
+@test
+def requests_one_behind_the_other():
+    one = b"GET /text.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /sub/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with site() as (u, root):
+        answer = raw(u.port("http"), one * 50 + last)
+        equal(answer.count(b"HTTP/1.1 200 OK"), 51)
+        equal(answer.count(b"\r\n\r\n0123456789"), 50)
+        assert answer.endswith(b"\r\n\r\nsub"), answer[-200:]
+
+
+@test
+def e4_a_request_may_come_byte_by_byte():
+    request = b"GET /text.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with site() as (u, root), connect(u.port("http")) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(len(request)):
+            client.sendall(request[at:at + 1])
+        assert read_all(client).endswith(b"0123456789")
+
+
+@test
+def a_request_that_does_not_arrive_ends():
+    with site('timeout = "1s";') as (u, root):
+        began = time.monotonic()
+        with connect(u.port("http")) as silent, connect(u.port("http")) as slow:
+            with contextlib.suppress(OSError):
+                for _ in range(40):  # one byte now and then does not help
+                    slow.sendall(b"G")
+                    time.sleep(0.1)
+            equal(silent.recv(1), b"")
+            with contextlib.suppress(ConnectionResetError):
+                read_all(slow)
+        assert time.monotonic() - began < 6
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slots to be free")
+        equal(ask_http(u.port("http"), "/text.txt")[2], b"0123456789")
+
+
+@test
+def a_slow_reader_gets_all_of_it_and_stops_nobody():
+    with site() as (u, root), connect(u.port("http")) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        for _ in range(20):
+            equal(ask_http(u.port("http"), "/text.txt")[2], b"0123456789")
+        equal(read_all(slow).split(b"\r\n\r\n", 1)[1], BIG)
+
+
+@test
+def a_client_that_leaves_in_the_middle_costs_nothing():
+    with site() as (u, root):
+        for _ in range(50):
+            with connect(u.port("http")) as client:
+                client.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.recv(1000)
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slots to be free")
+        equal(ask_http(u.port("http"), "/text.txt")[2], b"0123456789")
+
+
+@test
+def a_thousand_requests_leave_nothing_behind():
+    with site() as (u, root):
+        ask_http(u.port("http"), "/")
+        worker = u.workers()[0]
+        before = len(descriptors_of(worker))
+        for number in range(1000):
+            equal(ask_http(u.port("http"), ("/", "/text.txt", "/nothing", "/sub")[number % 4])[0],
+                  (200, 200, 404, 301)[number % 4])
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slots to be free")
+        equal(len(descriptors_of(worker)), before)
+        equal(u.count("http", "ACCEPTED"), 1001)
+
+
+@test
+def connections_beyond_the_limit_wait():
+    with site(row="max_connections = 5;") as (u, root):
+        held = [connect(u.port("http")) for _ in range(5)]
+        wait_for(lambda: u.count("http", "ACTIVE") == 5, "five connections")
+        with connect(u.port("http")) as waiting:
+            waiting.sendall(b"GET /text.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            held.pop().close()
+            assert read_all(waiting).endswith(b"0123456789")
+        for client in held:
+            client.close()
+
+
+@test
+def it_ends_with_its_connections():
+    with site() as (u, root):
+        held = [connect(u.port("http")) for _ in range(3)]
+        held[0].sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        held[1].sendall(b"GET ")
+        wait_for(lambda: u.count("http", "ACTIVE") == 3, "three connections")
+        u.stop()
+        for client in held:
+            client.close()
+
+
+@test
+def a_total_timeout_ends_it():
+    with site(row='total_timeout = "1s"; idle_timeout = "200ms";') as (u, root):
+        with connect(u.port("http")) as client:
+            began = time.monotonic()
+            equal(client.recv(1), b"")
+            assert 0.7 < time.monotonic() - began < 5
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
+
+
+@test
+def every_loop_drives_it():
+    for loop in LOOPS:
+        with site(loop=loop) as (u, root):
+            equal(ask_http(u.port("http"), "/big.bin")[2], BIG)
+
+
+@test
+def a_browser_shows_the_page():
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        raise Skip("chromium is not installed")
+    with Usherd('http: { plugin = "http"; listen = "tcp://:0"; };') as u:
+        shot = os.path.join(u.dir, "shot.png")
+        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--screenshot=" + shot,
+                        "--user-data-dir=" + os.path.join(u.dir, "profile"),
+                        "http://127.0.0.1:%d/" % u.port("http")],
+                       timeout=50, stdin=subprocess.DEVNULL, capture_output=True)
+        with open(shot, "rb") as file:
+            equal(file.read(8), b"\x89PNG\r\n\x1a\n")
+
+
+run()
