@@ -250,7 +250,7 @@ static int watch_library(struct http *http)
     if (info != NULL &&
         host_of(http)->service_watch(http->service, info->epoll_fd, 1, loop_ready) == 0)
         return 0;
-    usher_log(http->service, USHER_ERROR, "fail libmicrohttpd: nothing to watch");
+    usher_log(http->service, USHER_ERROR, "fail watch error=\"mode dispatch is needed\"");
     return -1;
 }
 
@@ -304,6 +304,7 @@ static void http_opened(struct usher_conn *conn)
                            peer.length) == MHD_NO &&
         http->adding != NULL) {
         http->adding = NULL;
+        watch_library(http); /* in a forked child it cannot: that is said */
         host_of(http)->done(conn);
     }
     drive(http);
