@@ -250,7 +250,7 @@ static int watch_library(struct http *http)
     if (info != NULL &&
         host_of(http)->service_watch(http->service, info->epoll_fd, 1, loop_ready) == 0)
         return 0;
-    usher_log(http->service, USHER_ERROR, "fail libmicrohttpd: nothing to watch");
+    usher_log(http->service, USHER_ERROR, "fail watch error=\"mode dispatch is needed\"");
     return -1;
 }
 
@@ -282,7 +282,21 @@ static int http_open(const struct usher_instance *service, void **state)
     return 0;
 }
 
-/* The library takes the descriptor over in any case: it closes it where it fails. */
+/* The library takes the descriptor over in any case: it closes it where it fails, and then it may
+ * have told us of a connection already, or not. In a forked child it fails: there is no loop. */
+static void hand_to_library(struct http *http, struct visit *visit, struct usher_address *peer)
+{
+    http->adding = visit;
+    if (MHD_add_connection(http->daemon, visit->fd, (struct sockaddr *)&peer->storage,
+                           peer->length) == MHD_YES)
+        return;
+    watch_library(http);
+    if (http->adding == NULL)
+        return;
+    http->adding = NULL;
+    host_of(http)->done(visit->conn);
+}
+
 static void http_opened(struct usher_conn *conn)
 {
     struct http *http = conn->service->state;
@@ -299,13 +313,7 @@ static void http_opened(struct usher_conn *conn)
     if (visit->fd == -1)
         return;
     await_request(http, visit);
-    http->adding = visit;
-    if (MHD_add_connection(http->daemon, visit->fd, (struct sockaddr *)&peer.storage,
-                           peer.length) == MHD_NO &&
-        http->adding != NULL) {
-        http->adding = NULL;
-        host_of(http)->done(conn);
-    }
+    hand_to_library(http, visit, &peer);
     drive(http);
 }
 

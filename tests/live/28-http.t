@@ -353,6 +353,14 @@ def a_total_timeout_ends_it():
 
 
 @test
+def a_child_of_its_own_is_refused_with_a_reason():
+    with site(row='mode = "fork";') as (u, root):
+        with contextlib.suppress(ConnectionResetError):
+            equal(raw(u.port("http"), b"GET / HTTP/1.0\r\n\r\n"), b"")
+        u.wait_log("mode dispatch is needed")
+
+
+@test
 def every_loop_drives_it():
     for loop in LOOPS:
         with site(loop=loop) as (u, root):
