@@ -40,7 +40,7 @@ def site(options="", row="", **more):
         os.symlink("text.txt", os.path.join(root, "inner"))
         os.symlink("../outside/secret.txt", os.path.join(root, "out"))
         os.symlink(os.path.join(top, "outside"), os.path.join(root, "outdir"))
-        os.symlink("/etc/passwd", os.path.join(root, "passwd"))
+        os.symlink(os.path.join(top, "outside", "secret.txt"), os.path.join(root, "passwd"))
         os.symlink("loop", os.path.join(root, "loop"))
         os.mkfifo(os.path.join(root, "pipe"))
         with socket.socket(socket.AF_UNIX) as unix:

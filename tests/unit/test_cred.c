@@ -26,7 +26,8 @@
 
 static const gid_t some_groups[] = {SOME_GROUP, 7, 5};
 
-static const struct cred somebody = {SOMEBODY, SOME_GROUP, some_groups, 3};
+static const struct cred somebody = {
+    .uid = SOMEBODY, .gid = SOME_GROUP, .groups = some_groups, .group_count = 3};
 
 /* The system calls of the module pass here, so that each can be made to fail (C5). */
 static const char *fails = "", *lies = "";
@@ -147,7 +148,7 @@ static void c3_c4_root_becomes_somebody_in_every_id_and_set(void **state)
 static int without_groups(void)
 {
     static const char *const lines[] = {"Groups:\t \n", NULL};
-    static const struct cred bare = {SOMEBODY, SOME_GROUP, NULL, 0};
+    static const struct cred bare = {.uid = SOMEBODY, .gid = SOME_GROUP};
     struct err err = ERR_EMPTY;
 
     return cred_become(&bare, &err) == -1 ? 1 : status_has(lines);
@@ -163,7 +164,7 @@ static void c4_no_group_is_kept(void **state)
 static int stay_root(void)
 {
     static const gid_t groups[] = {0, 4};
-    static const struct cred root = {0, 0, groups, 2};
+    static const struct cred root = {.uid = 0, .gid = 0, .groups = groups, .group_count = 2};
     static const char *const lines[] = {"Uid:\t0\t0\t0\t0\n", "Groups:\t0 4 \n", NULL};
     struct err err = ERR_EMPTY;
 
@@ -196,7 +197,7 @@ static int become_myself(void)
     static const char *const lines[] = {
         "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
         "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", NULL};
-    struct cred cred = {0, 0, NULL, 0};
+    struct cred cred = {.uid = 0, .gid = 0};
     struct err err = ERR_EMPTY;
 
     if (be_ordinary() != 0 || cred_can_change())
@@ -218,8 +219,8 @@ static void an_ordinary_user_becomes_himself(void **state)
 
 static int become_someone_else(void)
 {
-    static const struct cred other = {SOMEBODY + 1, SOME_GROUP, NULL, 0};
-    static const struct cred root = {0, 0, NULL, 0};
+    static const struct cred other = {.uid = SOMEBODY + 1, .gid = SOME_GROUP};
+    static const struct cred root = {.uid = 0, .gid = 0};
     struct err err = ERR_EMPTY;
 
     if (be_ordinary() != 0)
