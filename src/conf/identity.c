@@ -59,7 +59,7 @@ static int resolve_own_user(struct row_check *row, const char *user, gid_t *gid_
     return 0;
 }
 
-/* The user by name; -1: there is none, which somebody has said. */
+/* The user by name; -1: there is none, which has been said. */
 static int find_user(struct row_check *row, gid_t *gid_out)
 {
     struct plan_service *service = row->service;
@@ -87,14 +87,13 @@ static void check_as_root(struct row_check *row)
     struct err err = ERR_EMPTY;
     bool is_own = service->user != NULL;
     gid_t gid = (gid_t)-1;
+    bool has_user = find_user(row, &gid) == 0;
 
-    if (find_user(row, &gid) == -1)
-        return;
-    if (service->uid == 0 && !is_program(row))
+    if (has_user && service->uid == 0 && !is_program(row))
         row_mistake(row, is_own ? "user" : NULL, "a plugin never runs as root");
     if (service->group != NULL && resolve_group(service->group, &gid, &err) == -1)
         row_mistake(row, "group", "%s", err.text);
-    else if (gid == (gid_t)-1)
+    else if (has_user && gid == (gid_t)-1)
         row_mistake(row, is_own ? "user" : NULL,
                     "user %s has no entry: group is needed too", service->user);
     service->gid = gid;

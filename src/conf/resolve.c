@@ -1,5 +1,6 @@
 #include "conf/resolve.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -148,11 +149,29 @@ static bool to_id(const char *text, int64_t *out)
     return str_to_int(text, 0, (int64_t)UINT32_MAX - 1, out) == 0;
 }
 
+/* After a look-up that found nothing: getpwnam(3) lists what systems leave in errno when
+ * there is nothing to be found. */
+static int not_found(const char *kind, const char *name, struct err *err)
+{
+    switch (errno) {
+    case 0:
+    case ENOENT:
+    case ESRCH:
+    case EBADF:
+    case EPERM:
+        return err_set(err, "there is no %s \"%s\"", kind, name);
+    default:
+        return err_sys(err, "the %s \"%s\" cannot be looked up", kind, name);
+    }
+}
+
 int resolve_user(const char *user, uid_t *uid_out, gid_t *gid_out, struct err *err)
 {
-    struct passwd *entry = getpwnam(user);
+    struct passwd *entry;
     int64_t id;
 
+    errno = 0;
+    entry = getpwnam(user);
     if (entry == NULL && to_id(user, &id)) {
         *uid_out = (uid_t)id;
         entry = getpwuid(*uid_out);
@@ -160,7 +179,7 @@ int resolve_user(const char *user, uid_t *uid_out, gid_t *gid_out, struct err *e
         return 0;
     }
     if (entry == NULL)
-        return err_set(err, "there is no user \"%s\"", user);
+        return not_found("user", user, err);
     *uid_out = entry->pw_uid;
     *gid_out = entry->pw_gid;
     return 0;
@@ -176,15 +195,17 @@ char *resolve_user_name(uid_t uid)
 
 int resolve_group(const char *group, gid_t *gid_out, struct err *err)
 {
-    struct group *entry = getgrnam(group);
+    struct group *entry;
     int64_t id;
 
+    errno = 0;
+    entry = getgrnam(group);
     if (entry == NULL && to_id(group, &id)) {
         *gid_out = (gid_t)id;
         return 0;
     }
     if (entry == NULL)
-        return err_set(err, "there is no group \"%s\"", group);
+        return not_found("group", group, err);
     *gid_out = entry->gr_gid;
     return 0;
 }

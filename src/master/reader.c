@@ -101,18 +101,20 @@ static void add_mistake(struct mistakes *mistakes, const char *text)
     *MEM_PUSH(mistakes->at, mistakes->count) = mem_text(text);
 }
 
-static int read_sources(struct source *source, const struct check_input *input,
-                        struct mistakes *mistakes)
+/* What cannot be read is said, and hides nothing of the other files; without the main
+ * file nobody knows which they are. */
+static void read_sources(struct source *source, const struct check_input *input,
+                         struct mistakes *mistakes)
 {
     char *dir;
-    int result;
 
-    if (source_open(source, input->main_file, mistakes) == -1)
-        return -1;
+    source_open(source, input->main_file, mistakes);
+    if (source->file_count == 0)
+        return;
     dir = check_services_dir(source, input);
-    result = dir != NULL ? source_add_dir(source, dir, mistakes) : 0;
+    if (dir != NULL)
+        source_add_dir(source, dir, mistakes);
     mem_free(&dir);
-    return result;
 }
 
 static struct plan *build(const struct job *job, struct mistakes *mistakes)
@@ -134,12 +136,11 @@ static struct plan *build(const struct job *job, struct mistakes *mistakes)
 
     catalogue.start = start_catalogue;
     catalogue.only_root = input.is_root;
-    if (read_sources(&source, &input, mistakes) == 0) {
-        if (drop_privileges(job->parent, &err) == -1)
-            add_mistake(mistakes, err.text);
-        else
-            plan = check_build(&input, &source, mistakes);
-    }
+    read_sources(&source, &input, mistakes);
+    if (drop_privileges(job->parent, &err) == -1)
+        add_mistake(mistakes, err.text);
+    else
+        plan = check_build(&input, &source, mistakes);
     catalogue_close(&catalogue);
     source_free(&source);
     return plan;

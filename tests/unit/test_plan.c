@@ -2,7 +2,10 @@
  * believe. */
 #include "conf/plan.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,6 +21,66 @@
 #include "conf/keys.h"
 #include "conf/planwire.h"
 #include "conf/resolve.h"
+
+/* ---- users and groups ------------------------------------------------------------ */
+
+static int look_up_errno; /* what every look-up fails with; 0: none fails */
+
+struct passwd *getpwnam(const char *name)
+{
+    static struct passwd entry;
+    static char bytes[8192];
+    struct passwd *found = NULL;
+
+    errno = look_up_errno;
+    if (look_up_errno == 0)
+        errno = getpwnam_r(name, &entry, bytes, sizeof(bytes), &found);
+    return found;
+}
+
+struct group *getgrnam(const char *name)
+{
+    static struct group entry;
+    static char bytes[8192];
+    struct group *found = NULL;
+
+    errno = look_up_errno;
+    if (look_up_errno == 0)
+        errno = getgrnam_r(name, &entry, bytes, sizeof(bytes), &found);
+    return found;
+}
+
+static void check_look_up(int code, const char *user_want, const char *group_want)
+{
+    struct err err = ERR_EMPTY;
+    uid_t uid;
+    gid_t gid;
+
+    look_up_errno = code;
+    assert_int_equal(resolve_user("somebody-else", &uid, &gid, &err), -1);
+    assert_string_equal(err.text, user_want);
+    assert_int_equal(resolve_group("somebody-else", &gid, &err), -1);
+    assert_string_equal(err.text, group_want);
+    assert_int_equal(resolve_user("4242", &uid, &gid, &err), 0);
+    assert_int_equal(uid, 4242);
+    look_up_errno = 0;
+}
+
+static void a_failed_look_up_is_no_missing_user(void **state)
+{
+    static const int none[] = { 0, ENOENT, ESRCH, EBADF, EPERM };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        check_look_up(none[i], "there is no user \"somebody-else\"",
+                      "there is no group \"somebody-else\"");
+    check_look_up(EIO,
+                  "the user \"somebody-else\" cannot be looked up: Input/output error",
+                  "the group \"somebody-else\" cannot be looked up: Input/output error");
+    check_look_up(EMFILE,
+                  "the user \"somebody-else\" cannot be looked up: Too many open files",
+                  "the group \"somebody-else\" cannot be looked up: Too many open files");
+}
 
 /* ---- from a table ---------------------------------------------------------------- */
 
@@ -504,6 +567,7 @@ int main(void)
         cmocka_unit_test(a_table_may_have_512_rows_and_no_more),
         cmocka_unit_test(root_needs_the_user_usher),
         cmocka_unit_test(names_are_resolved),
+        cmocka_unit_test(a_failed_look_up_is_no_missing_user),
         cmocka_unit_test(ports_have_names),
         cmocka_unit_test(services_dir_is_found_without_parsing),
         cmocka_unit_test(a_plan_is_read_as_it_was_printed),

@@ -31,12 +31,13 @@
 /* ---- what the reader runs --------------------------------------------------------- */
 
 static struct plan *(*behaviour)(struct mistakes *mistakes);
+static const char *services_dir;
 
 char *check_services_dir(const struct source *source, const struct check_input *input)
 {
     (void)source;
     (void)input;
-    return NULL;
+    return services_dir != NULL ? mem_text(services_dir) : NULL;
 }
 
 struct plan *check_build(const struct check_input *input, const struct source *source,
@@ -324,6 +325,28 @@ static void a_missing_table_is_a_mistake(void **state)
     mistakes_free(&mistakes);
 }
 
+/* A folder in the place of a file is what root cannot read either. */
+static void a_file_that_cannot_be_read_hides_nothing(void **state)
+{
+    char rows[96], file[128];
+    struct mistakes mistakes;
+
+    (void)state;
+    snprintf(rows, sizeof(rows), "%s/rows", place.dir);
+    snprintf(file, sizeof(file), "%s/a.conf", rows);
+    assert_int_equal(mkdir(rows, 0700), 0);
+    assert_int_equal(mkdir(file, 0700), 0);
+    services_dir = rows;
+    assert_null(read_now(wrong_twice, &mistakes));
+    services_dir = NULL;
+    assert_int_equal(rmdir(file), 0);
+    assert_int_equal(rmdir(rows), 0);
+    assert_int_equal(mistakes.count, 3);
+    assert_string_equal(mistakes.at[0], "rows/a.conf: is a directory");
+    assert_string_equal(mistakes.at[1], "usher.conf:3: port: 70000 is above 65535");
+    mistakes_free(&mistakes);
+}
+
 /* ---- in a loop -------------------------------------------------------------------- */
 
 struct seen {
@@ -444,6 +467,7 @@ int main(void)
         WITH_PLACE(a_bad_end_is_one_mistake),
         WITH_PLACE(it_holds_nothing_and_is_nobody),
         WITH_PLACE(a_missing_table_is_a_mistake),
+        WITH_PLACE(a_file_that_cannot_be_read_hides_nothing),
         WITH_PLACE(done_is_called_once_from_the_loop),
         WITH_PLACE(a_cancelled_one_says_nothing),
         cmocka_unit_test(nothing_is_left_behind),
