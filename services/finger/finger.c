@@ -120,7 +120,7 @@ static void answer_everybody(const struct finger_conf *conf,
     size_t count;
 
     if (!conf->list) {
-        say(to, "Users are not listed here.");
+        say(to, "Please supply a username");
         return;
     }
     count = sessions_read(sessions, SESSIONS_MAX);

@@ -18,7 +18,7 @@ static const char page[] =
     "<h1>usher</h1>\n"
     "<p>This is the internet super-server usher. Its service <b>%s</b> has no folder of files\n"
     "to show yet: the option <code>root</code> in the table names one.</p>\n"
-    "<p>How the services of this machine are doing, <code>usherctl status</code> tells.</p>\n"
+    "<p>How the services of this machine are doing, <code>usherctl list</code> tells.</p>\n"
     "</html>\n";
 
 /* ---- small answers ----------------------------------------------------------------------- */

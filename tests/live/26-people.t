@@ -29,7 +29,7 @@ ROWS = """
     forked: { plugin = "ident"; mode = "fork"; listen = "tcp://:0";
               options = { reply = "name"; }; };
 """
-FIXED = (b"Users are not listed here.\r\n", b"Queries are not forwarded.\r\n",
+FIXED = (b"Please supply a username\r\n", b"Queries are not forwarded.\r\n",
          b"That is not a user name.\r\n", b"The query is too long.\r\n")
 
 
@@ -88,7 +88,7 @@ def the_finger_client_is_told_of_a_person():
 def the_finger_client_is_told_little_by_default():
     finger = program("finger")
     with Usherd(ROWS) as u, finger_port(u.port("finger")):
-        assert b"Users are not listed here." in run_client(finger, "@127.0.0.1")
+        assert b"Please supply a username" in run_client(finger, "@127.0.0.1")
         got = run_client(finger, "root@127.0.0.1")
         assert b"root: no such user." in got and b"/root" not in got, got
         assert b"Queries are not forwarded." in run_client(finger, "root@elsewhere@127.0.0.1")

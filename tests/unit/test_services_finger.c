@@ -278,8 +278,8 @@ static void e9_guessing_tells_nothing(void **state)
     uid_t uid = alice.pw_uid;
 
     (void)state;
-    expect(&least, "\r\n", "Users are not listed here.\r\n");
-    expect(&least, "/W\r\n", "Users are not listed here.\r\n");
+    expect(&least, "\r\n", "Please supply a username\r\n");
+    expect(&least, "/W\r\n", "Please supply a username\r\n");
     expect(&least, "0\r\n", "0: no such user.\r\n");
     expect(&least, "al\r\n", "al: no such user.\r\n");
     expect(&least, "Alice\r\n", "Alice: no such user.\r\n");
@@ -491,7 +491,7 @@ static void who_is_on_is_told_where_the_row_says_so(void **state)
     expect(&list, "/W\r\n",
            "alice            pts/0        Nov 21 11:08\r\n"
            "b[1mbLogin: root tty1         Nov 21 11:08\r\n");
-    expect(&least, "\r\n", "Users are not listed here.\r\n");
+    expect(&least, "\r\n", "Please supply a username\r\n");
     write_file(".nofinger", "", 0);
     expect(&named, "\r\n", "b[1mbLogin: root\r\n");
     remove_file(".nofinger");
