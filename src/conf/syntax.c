@@ -56,6 +56,14 @@ static int expected(struct parse *parse, const char *what)
     return -1;
 }
 
+/* The grammar knows no such limit, so this is no syntax error. */
+static int too_many(struct parse *parse, const char *what, int limit)
+{
+    mistake_add(parse->mistakes, parse->file->name, parse->token.line,
+                "more than %d %s", limit, what);
+    return -1;
+}
+
 static int parse_settings(struct parse *parse, const struct lex_token *open);
 static int parse_value(struct parse *parse, const char *after);
 
@@ -127,7 +135,7 @@ static int parse_list(struct parse *parse)
         if (parse->token.kind == LEX_END)
             return not_closed(parse, &open);
         if (count == SYNTAX_ITEMS)
-            return expected(parse, "fewer items in a list");
+            return too_many(parse, "items in a list", SYNTAX_ITEMS);
         if (parse_item(parse, &open, &type) == -1)
             return -1;
         if (lex_is(&parse->token, close))
@@ -188,7 +196,7 @@ static int parse_setting(struct parse *parse, struct keys *keys)
     if (parse->token.kind != LEX_NAME)
         return expected(parse, "a key");
     if (keys->count == SYNTAX_KEYS)
-        return expected(parse, "fewer keys in a group");
+        return too_many(parse, "keys in a group", SYNTAX_KEYS);
     note_key(parse, keys);
     snprintf(after, sizeof(after), "after %.*s",
              (int)(parse->token.length < 60 ? parse->token.length : 60), parse->token.at);

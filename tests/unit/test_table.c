@@ -208,6 +208,36 @@ static void what_cannot_be_mended_is_said_once(void **state)
     }
 }
 
+static void check_count(const char *open, const char *item, unsigned count,
+                        const char *want)
+{
+    char *text = mem_text(open);
+    struct reading got;
+
+    for (unsigned i = 0; i < count; i++) {
+        char *longer = item[0] == 'k' ? mem_print("%s k%u = 1;", text, i)
+                                      : mem_print("%s %s,", text, item);
+
+        mem_free(&text);
+        text = longer;
+    }
+    read_text(&got, text, true);
+    assert_int_equal(got.mistakes.count, 1);
+    assert_string_equal(got.mistakes.at[0], want);
+    done(&got);
+    mem_free(&text);
+}
+
+/* As many as fit, in a group that is not closed, and one more. */
+static void keys_and_items_are_bounded(void **state)
+{
+    (void)state;
+    check_count("g: {", "k", 512, "t.conf:1: syntax error: \"{\" is not closed");
+    check_count("g: {", "k", 513, "t.conf:1: more than 512 keys in a group");
+    check_count("g = (", "1", 4096, "t.conf:1: syntax error: \"(\" is not closed");
+    check_count("g = (", "1", 4097, "t.conf:1: more than 4096 items in a list");
+}
+
 static void kinds_have_names(void **state)
 {
     (void)state;
@@ -296,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_name_that_comes_again_names_both_places),
         cmocka_unit_test(a_refused_number_hides_nothing_beside_it),
         cmocka_unit_test(what_cannot_be_mended_is_said_once),
+        cmocka_unit_test(keys_and_items_are_bounded),
         cmocka_unit_test(kinds_have_names),
         cmocka_unit_test(every_changed_byte_is_taken_or_refused),
         cmocka_unit_test(every_row_of_words_is_taken_or_refused),
