@@ -302,6 +302,22 @@ static void scan_token(struct scan *scan, const struct lex_token *token)
     }
 }
 
+/* libconfig would take the file to end at a NUL byte, which a comment may hide. */
+static void scan_nul(struct scan *scan)
+{
+    struct source_file *file = scan->file;
+    size_t before = strlen(file->bytes);
+    unsigned line = 1;
+
+    if (before >= file->length)
+        return;
+    for (size_t i = 0; i < before; i++)
+        line += file->bytes[i] == '\n';
+    file->is_bad = true;
+    if (scan->found++ == 0)
+        mistake_add(scan->mistakes, file->name, line, "a NUL byte");
+}
+
 int source_scan(struct source_file *file, struct mistakes *mistakes)
 {
     struct scan scan = { .file = file, .mistakes = mistakes, .key = "number" };
@@ -320,5 +336,6 @@ int source_scan(struct source_file *file, struct mistakes *mistakes)
         }
     } while (token.kind != LEX_END && scan.found < SCAN_MISTAKES);
     file->is_bad = token.kind != LEX_END;
+    scan_nul(&scan);
     return scan.found > 0 ? -1 : 0;
 }
