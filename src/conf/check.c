@@ -59,6 +59,16 @@ static size_t longest_record(const struct plan_service *service)
     return longest;
 }
 
+/* A plugin that is asked without it might miss it. */
+static bool has_refused_value(const struct table_row *row)
+{
+    for (size_t i = 0; i < row->entry_count; i++)
+        for (size_t j = 0; j < row->entries[i].value_count; j++)
+            if (row->entries[i].values[j].is_refused)
+                return true;
+    return false;
+}
+
 static void finish(struct row_check *row)
 {
     size_t longest = longest_record(row->service);
@@ -67,7 +77,7 @@ static void finish(struct row_check *row)
     if (longest + strlen(row->service->pool_key) * 4 + 1024 > RECORD_MAX)
         row_mistake(row, NULL, "is too long: %zu bytes of at most %d", longest,
                     RECORD_MAX);
-    else
+    else if (!has_refused_value(row->row))
         plugins_ask(row);
 }
 
@@ -112,18 +122,27 @@ static void check_rows(struct checking *all)
     }
 }
 
-/* -1: the main file could not be read, and nothing else would make sense. */
-static int read_table(struct checking *all)
+static void read_table(struct checking *all)
 {
-    int result = all->source->file_count > 0 ? 0 : -1;
+    for (size_t i = 0; i < all->source->file_count; i++)
+        if (!all->source->files[i].is_bad)
+            table_add(&all->table, &all->source->files[i], i == 0, all->mistakes);
+    all->is_main_bad = all->table.globals.file == NULL;
+}
 
-    for (size_t i = 0; i < all->source->file_count; i++) {
-        const struct source_file *file = &all->source->files[i];
-
-        if (file->is_bad || table_add(&all->table, file, i == 0, all->mistakes) == -1)
-            result = i == 0 ? -1 : result;
+/* What does not hang on the main file is checked in any case. */
+static void check_table(struct checking *all)
+{
+    read_table(all);
+    if (all->is_main_bad)
+        globals_assume(all);
+    else
+        globals_check(all);
+    check_rows(all);
+    if (!all->is_main_bad) {
+        endpoints_check_all(all);
+        rules_check_all(all);
     }
-    return result;
 }
 
 struct plan *check_build(const struct check_input *input, const struct source *source,
@@ -133,12 +152,8 @@ struct plan *check_build(const struct check_input *input, const struct source *s
 
     all.plan = mem_new(sizeof(*all.plan));
     all.plan->config = mem_text(input->main_file);
-    if (read_table(&all) == 0) {
-        globals_check(&all);
-        check_rows(&all);
-        endpoints_check_all(&all);
-        rules_check_all(&all);
-    }
+    if (source->file_count > 0)
+        check_table(&all);
     table_free(&all.table);
     if (mistakes->count > 0 || source->file_count == 0)
         plan_free(&all.plan);

@@ -16,6 +16,7 @@ struct checking {
     struct table table;
     struct plan *plan;
     struct mistakes *mistakes;
+    bool is_main_bad; /* it could not be parsed: settings and defaults are not known */
     bool is_user_bad; /* the global user or group is a mistake: rows need not say so */
     bool is_bind_bad; /* the same of the bind list */
 };
@@ -43,6 +44,8 @@ const char *row_place(const struct row_check *row, const char *key, size_t item,
 
 /* conf/globals: the settings outside rows; defaults are looked at, and kept. */
 void globals_check(struct checking *all);
+/* In the place of that, where the main file could not be parsed: as much as rows need. */
+void globals_assume(struct checking *all);
 
 /* conf/plugins: the descriptor; sets plugin_path, is_blocking, needs and options. */
 void plugins_check(struct row_check *row);

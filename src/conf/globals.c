@@ -155,8 +155,8 @@ static char *joined_text(struct lex *lex, struct lex_token token)
     return all;
 }
 
-/* services_dir = "..." at the top level, or NULL. */
-static char *find_services_dir(const struct source_file *file)
+/* The text of a key at the top level, or NULL. */
+static char *find_text(const struct source_file *file, const char *key)
 {
     struct lex lex;
     struct lex_token token;
@@ -172,8 +172,8 @@ static char *find_services_dir(const struct source_file *file)
             depth--;
         else if (is_key && depth == 0 && token.kind == LEX_TEXT)
             return joined_text(&lex, token);
-        is_key = (token.kind == LEX_NAME && token.length == strlen("services_dir")
-                  && memcmp(token.at, "services_dir", token.length) == 0)
+        is_key = (token.kind == LEX_NAME && token.length == strlen(key)
+                  && memcmp(token.at, key, token.length) == 0)
                  || (is_key && (lex_is(&token, '=') || lex_is(&token, ':')));
     }
     return NULL;
@@ -185,7 +185,7 @@ char *check_services_dir(const struct source *source, const struct check_input *
     char *found = given != NULL ? mem_text(given) : NULL, *path;
 
     if (found == NULL && source->file_count > 0)
-        found = find_services_dir(&source->files[0]);
+        found = find_text(&source->files[0], "services_dir");
     path = beside(input->main_file,
                   found != NULL ? found : opt_find(keys_global, "services_dir")->preset);
     mem_free(&found);
@@ -325,6 +325,7 @@ static void check_bind(struct checking *all)
     struct usher_address found[RESOLVE_HOSTS];
     struct err err = ERR_EMPTY;
 
+    all->is_bind_bad = bind->count == 0;
     for (size_t i = 0; i < bind->count; i++)
         if (resolve_host(bind->at[i], AF_UNSPEC, found, &err) == -1) {
             mistake(all, "bind", "%s", err.text);
@@ -378,4 +379,18 @@ void globals_check(struct checking *all)
     check_control_group(all, "control_operate", globals->control_operate,
                         &globals->control_operate_gid);
     check_defaults(all);
+}
+
+void globals_assume(struct checking *all)
+{
+    struct plan_globals *globals = &all->plan->globals;
+    char *dir = find_text(&all->source->files[0], "plugin_dir");
+
+    opt_preset(keys_global, globals, NULL);
+    if (dir != NULL)
+        set_text("plugin_dir", globals, dir);
+    mem_free(&dir);
+    set_overrides(all);
+    check_plugin_dir(all);
+    all->is_user_bad = all->is_bind_bad = true;
 }

@@ -59,6 +59,13 @@ static int resolve_own_user(struct row_check *row, const char *user, gid_t *gid_
     return 0;
 }
 
+/* Where it is set and is not there, what was wrong with it has been said. */
+static bool may_lack_user(const struct row_check *row)
+{
+    return row->all->is_main_bad || row_says(row, "user")
+           || table_find(&row->all->table.defaults, "user") != NULL;
+}
+
 /* The user by name; -1: there is none, which has been said. */
 static int find_user(struct row_check *row, gid_t *gid_out)
 {
@@ -69,7 +76,9 @@ static int find_user(struct row_check *row, gid_t *gid_out)
     if (service->user != NULL)
         return resolve_own_user(row, service->user, gid_out);
     if (is_program(row)) {
-        row_mistake(row, NULL, "a program needs user: without it, it would run as root");
+        if (!may_lack_user(row))
+            row_mistake(row, NULL,
+                        "a program needs user: without it, it would run as root");
         return -1;
     }
     if (row->all->is_user_bad
@@ -93,7 +102,7 @@ static void check_as_root(struct row_check *row)
         row_mistake(row, is_own ? "user" : NULL, "a plugin never runs as root");
     if (service->group != NULL && resolve_group(service->group, &gid, &err) == -1)
         row_mistake(row, "group", "%s", err.text);
-    else if (has_user && gid == (gid_t)-1)
+    else if (has_user && gid == (gid_t)-1 && !row->all->is_main_bad)
         row_mistake(row, is_own ? "user" : NULL,
                     "user %s has no entry: group is needed too", service->user);
     service->gid = gid;

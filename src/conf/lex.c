@@ -1,9 +1,12 @@
 #include "conf/lex.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
+
+const char lex_octal[] = "begins with 0";
 
 static bool is_digit(char c)
 {
@@ -201,10 +204,49 @@ static bool is_fraction(const char *at, size_t count)
     return i == count;
 }
 
+/* Whether an integer, as written, fits libconfig's int; it would wrap without a word. */
+static bool fits(const char *text)
+{
+    bool is_negative = *text == '-';
+    uint64_t value = 0;
+
+    text += *text == '-' || *text == '+';
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        for (text += 2; *text != '\0' && *text != 'L'; text++) {
+            value = value * 16
+                    + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
+            if (value > INT32_MAX)
+                return false;
+        }
+        return true;
+    }
+    for (; *text != '\0' && *text != 'L'; text++) {
+        value = value * 10 + (uint64_t)(*text - '0');
+        if (value > (uint64_t)INT32_MAX + is_negative)
+            return false;
+    }
+    return true;
+}
+
+/* What libconfig would read differently, or NULL. */
+static const char *number_fault(const struct lex_token *token)
+{
+    char *text = mem_bytes(token->at, token->length);
+    const char *digits = text + (*text == '-' || *text == '+'), *fault = NULL;
+
+    if (digits[0] == '0' && is_digit(digits[1]))
+        fault = lex_octal;
+    else if (!fits(text))
+        fault = "is outside 32 bits";
+    mem_free(&text);
+    return fault;
+}
+
 static struct lex_token number_token(struct lex *lex)
 {
     const char *at = lex->at;
     size_t sign = *at == '-' || *at == '+', count = sign;
+    struct lex_token token;
 
     while (count < left(lex)
            && (is_letter(at[count]) || is_digit(at[count]) || at[count] == '.'
@@ -213,9 +255,15 @@ static struct lex_token number_token(struct lex *lex)
                    && (at[count - 1] == 'e' || at[count - 1] == 'E'))))
         count++;
     if (is_integer(at + sign, count - sign) || (sign == 0 && is_hex(at, count))
-        || is_fraction(at + sign, count - sign))
-        return token_of(lex, LEX_NUMBER, count);
-    return bad(lex, count, "not a number; a text needs quotes");
+        || is_fraction(at + sign, count - sign)) {
+        token = token_of(lex, LEX_NUMBER, count);
+        token.what = lex_is_fraction(&token) ? NULL : number_fault(&token);
+    } else {
+        token = bad(lex, count, "is no number; a text needs quotes");
+    }
+    if (token.what != NULL)
+        token.kind = LEX_BAD_NUMBER;
+    return token;
 }
 
 static struct lex_token name_token(struct lex *lex)

@@ -17,7 +17,8 @@ enum lex_kind {
     LEX_NUMBER, /* as written: sign, 0x, L and fractions included */
     LEX_BOOL,
     LEX_PUNCT, /* one of { } [ ] ( ) = : ; , */
-    LEX_BAD    /* `what` says what is wrong; the next call goes on behind it */
+    LEX_BAD_NUMBER, /* stands where a number would; `what` says what is wrong with it */
+    LEX_BAD         /* `what` says what is wrong; the next call goes on behind it */
 };
 
 struct lex_token {
@@ -25,8 +26,11 @@ struct lex_token {
     unsigned line;
     const char *at;
     size_t length;
-    const char *what; /* LEX_BAD only; a constant */
+    const char *what; /* LEX_BAD and LEX_BAD_NUMBER only; a constant */
 };
+
+/* The `what` of a number that libconfig would take for octal, or not. */
+extern const char lex_octal[];
 
 struct lex {
     const char *at, *end;

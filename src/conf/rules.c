@@ -268,8 +268,11 @@ void rules_check(struct row_check *row)
     else if (table_find(row->row, "listen")->kind == TABLE_LIST
              && table_find(row->row, "listen")->value_count == 0)
         row_mistake(row, "listen", "is empty");
-    check_keys(row);
-    check_shapes(row);
+    /* What goes with what hangs on defaults, too: mode, wait. */
+    if (!row->all->is_main_bad) {
+        check_keys(row);
+        check_shapes(row);
+    }
     check_directory(row);
     check_pool(row);
     fill_limits(row->service);

@@ -164,8 +164,7 @@ static int add_file(struct source *source, const char *path, const char *shown,
     file->bytes = mem_bytes(bytes, (size_t)count);
     file->length = (size_t)count;
     mem_free(&bytes);
-    file->is_bad = source_scan(file, mistakes) == -1;
-    return file->is_bad ? -1 : 0;
+    return source_scan(file, mistakes);
 }
 
 int source_open(struct source *source, const char *main_file, struct mistakes *mistakes)
@@ -261,76 +260,28 @@ void source_free(struct source *source)
 
 /* ---- the scan -------------------------------------------------------------------- */
 
-/* Whether an integer, as written, fits libconfig's int; it would wrap without a word. */
-static bool fits(const char *text)
-{
-    bool is_negative = *text == '-';
-    uint64_t value = 0;
-
-    text += *text == '-' || *text == '+';
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-        for (text += 2; *text != '\0' && *text != 'L'; text++) {
-            value = value * 16
-                    + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 32) - 'a' + 10);
-            if (value > INT32_MAX)
-                return false;
-        }
-        return true;
-    }
-    for (; *text != '\0' && *text != 'L'; text++) {
-        value = value * 10 + (uint64_t)(*text - '0');
-        if (value > (uint64_t)INT32_MAX + is_negative)
-            return false;
-    }
-    return true;
-}
-
-static const char *number_fault(const struct lex_token *token, const char *text)
-{
-    const char *digits = text + (*text == '-' || *text == '+');
-
-    if (lex_is_fraction(token))
-        return NULL;
-    if (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
-        return "begins with 0";
-    return fits(text) ? NULL : "is outside 32 bits";
-}
-
 struct scan {
-    const struct source_file *file;
+    struct source_file *file;
     struct mistakes *mistakes;
     char key[64]; /* the last name, for messages */
     unsigned depth;
     size_t found;
 };
 
-static void scan_number(struct scan *scan, const struct lex_token *token)
-{
-    char *text = mem_bytes(token->at, token->length);
-    const char *fault = number_fault(token, text);
-
-    if (fault != NULL) {
-        scan->found++;
-        if (strcmp(fault, "begins with 0") == 0)
-            mistake_add(scan->mistakes, scan->file->name, token->line,
-                        "%s: %.40s %s; file modes are texts: write \"%.40s\"", scan->key,
-                        text, fault, text);
-        else
-            mistake_add(scan->mistakes, scan->file->name, token->line, "%s: %.40s %s",
-                        scan->key, text, fault);
-    }
-    mem_free(&text);
-}
-
 static void scan_bad(struct scan *scan, const struct lex_token *token)
 {
+    int length = (int)(token->length < 40 ? token->length : 40);
+
     scan->found++;
-    if (strcmp(token->what, "not a number; a text needs quotes") == 0)
-        mistake_add(scan->mistakes, scan->file->name, token->line,
-                    "%s: %.*s is no number; a text needs quotes", scan->key,
-                    (int)(token->length < 40 ? token->length : 40), token->at);
-    else
+    if (token->kind == LEX_BAD)
         mistake_add(scan->mistakes, scan->file->name, token->line, "%s", token->what);
+    else if (strcmp(token->what, lex_octal) == 0)
+        mistake_add(scan->mistakes, scan->file->name, token->line,
+                    "%s: %.*s %s; file modes are texts: write \"%.*s\"", scan->key,
+                    length, token->at, token->what, length, token->at);
+    else
+        mistake_add(scan->mistakes, scan->file->name, token->line, "%s: %.*s %s",
+                    scan->key, length, token->at, token->what);
 }
 
 static void scan_token(struct scan *scan, const struct lex_token *token)
@@ -341,9 +292,7 @@ static void scan_token(struct scan *scan, const struct lex_token *token)
                token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1);
         scan->key[token->length < sizeof(scan->key) ? token->length
                                                     : sizeof(scan->key) - 1] = '\0';
-    } else if (token->kind == LEX_NUMBER) {
-        scan_number(scan, token);
-    } else if (token->kind == LEX_BAD) {
+    } else if (token->kind == LEX_BAD || token->kind == LEX_BAD_NUMBER) {
         scan_bad(scan, token);
     } else if (lex_is(token, '{') || lex_is(token, '[') || lex_is(token, '(')) {
         scan->depth++;
@@ -353,7 +302,23 @@ static void scan_token(struct scan *scan, const struct lex_token *token)
     }
 }
 
-int source_scan(const struct source_file *file, struct mistakes *mistakes)
+/* libconfig would take the file to end at a NUL byte, which a comment may hide. */
+static void scan_nul(struct scan *scan)
+{
+    struct source_file *file = scan->file;
+    size_t before = strlen(file->bytes);
+    unsigned line = 1;
+
+    if (before >= file->length)
+        return;
+    for (size_t i = 0; i < before; i++)
+        line += file->bytes[i] == '\n';
+    file->is_bad = true;
+    if (scan->found++ == 0)
+        mistake_add(scan->mistakes, file->name, line, "a NUL byte");
+}
+
+int source_scan(struct source_file *file, struct mistakes *mistakes)
 {
     struct scan scan = { .file = file, .mistakes = mistakes, .key = "number" };
     struct lex lex;
@@ -366,8 +331,11 @@ int source_scan(const struct source_file *file, struct mistakes *mistakes)
         if (scan.depth > SCAN_DEPTH) {
             mistake_add(mistakes, file->name, token.line,
                         "groups and lists stand more than %d deep", SCAN_DEPTH);
+            file->is_bad = true;
             return -1;
         }
     } while (token.kind != LEX_END && scan.found < SCAN_MISTAKES);
+    file->is_bad = token.kind != LEX_END;
+    scan_nul(&scan);
     return scan.found > 0 ? -1 : 0;
 }

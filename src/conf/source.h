@@ -40,7 +40,7 @@ struct source_file {
     char *name;  /* as it is shown: the main file as given, "services.d/echo.conf" */
     char *bytes; /* NUL-terminated */
     size_t length;
-    bool is_bad; /* the scan found mistakes: libconfig must not see it */
+    bool is_bad; /* the scan did not see all of it: it must not be parsed */
 };
 
 struct source {
@@ -56,8 +56,9 @@ struct source {
  * two steps. Both return -1 when mistakes were added. */
 int source_open(struct source *source, const char *main_file, struct mistakes *mistakes);
 int source_add_dir(struct source *source, const char *dir, struct mistakes *mistakes);
-/* The scan of one file's bytes, also for tests and fuzzing. */
-int source_scan(const struct source_file *file, struct mistakes *mistakes);
+/* The scan of one file's bytes, also for tests and fuzzing; sets is_bad. -1: mistakes
+ * were added. */
+int source_scan(struct source_file *file, struct mistakes *mistakes);
 void source_free(struct source *source);
 
 #endif

@@ -43,13 +43,24 @@ static const char *shown(const struct parse *parse, char *out, size_t room)
     return out;
 }
 
+/* What the scan has refused it has said. */
 static int expected(struct parse *parse, const char *what)
 {
     char token[64];
 
+    if (parse->token.kind == LEX_BAD || parse->token.kind == LEX_BAD_NUMBER)
+        return -1;
     mistake_add(parse->mistakes, parse->file->name, parse->token.line,
                 "syntax error: expected %s, found %s", what,
                 shown(parse, token, sizeof(token)));
+    return -1;
+}
+
+/* The grammar knows no such limit, so this is no syntax error. */
+static int too_many(struct parse *parse, const char *what, int limit)
+{
+    mistake_add(parse->mistakes, parse->file->name, parse->token.line,
+                "more than %d %s", limit, what);
     return -1;
 }
 
@@ -59,15 +70,19 @@ static int parse_value(struct parse *parse, const char *after);
 static bool is_scalar(const struct lex_token *token)
 {
     return token->kind == LEX_TEXT || token->kind == LEX_NUMBER
-           || token->kind == LEX_BOOL;
+           || token->kind == LEX_BOOL || token->kind == LEX_BAD_NUMBER;
 }
 
 /* Texts side by side are one value. */
 static void parse_scalar(struct parse *parse)
 {
     bool is_text = parse->token.kind == LEX_TEXT;
+    struct syntax_value *value = MEM_PUSH(parse->syntax->values, parse->syntax->count);
 
-    *MEM_PUSH(parse->syntax->lines, parse->syntax->count) = parse->token.line;
+    value->line = parse->token.line;
+    value->is_bad = parse->token.kind == LEX_BAD_NUMBER;
+    value->at = (size_t)(parse->token.at - parse->file->bytes);
+    value->length = parse->token.length;
     do
         next(parse);
     while (is_text && parse->token.kind == LEX_TEXT);
@@ -95,7 +110,8 @@ static int parse_item(struct parse *parse, const struct lex_token *open, char *t
 {
     if (lex_is(open, '('))
         return parse_value(parse, "in a list");
-    if (!is_scalar(&parse->token))
+    /* What type a bad number was meant to have nobody knows. */
+    if (!is_scalar(&parse->token) || parse->token.kind == LEX_BAD_NUMBER)
         return expected(parse, "a plain value in [ ]");
     if (*type != '\0' && *type != type_of(&parse->token)) {
         mistake_add(parse->mistakes, parse->file->name, parse->token.line,
@@ -119,7 +135,7 @@ static int parse_list(struct parse *parse)
         if (parse->token.kind == LEX_END)
             return not_closed(parse, &open);
         if (count == SYNTAX_ITEMS)
-            return expected(parse, "fewer items in a list");
+            return too_many(parse, "items in a list", SYNTAX_ITEMS);
         if (parse_item(parse, &open, &type) == -1)
             return -1;
         if (lex_is(&parse->token, close))
@@ -180,7 +196,7 @@ static int parse_setting(struct parse *parse, struct keys *keys)
     if (parse->token.kind != LEX_NAME)
         return expected(parse, "a key");
     if (keys->count == SYNTAX_KEYS)
-        return expected(parse, "fewer keys in a group");
+        return too_many(parse, "keys in a group", SYNTAX_KEYS);
     note_key(parse, keys);
     snprintf(after, sizeof(after), "after %.*s",
              (int)(parse->token.length < 60 ? parse->token.length : 60), parse->token.at);
@@ -233,6 +249,6 @@ int syntax_check(const struct source_file *file, struct syntax *syntax,
 
 void syntax_free(struct syntax *syntax)
 {
-    mem_free(&syntax->lines);
+    mem_free(&syntax->values);
     syntax->count = 0;
 }

@@ -6,6 +6,7 @@
 #ifndef CONF_SYNTAX_H
 #define CONF_SYNTAX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "conf/source.h"
@@ -13,15 +14,22 @@
 #define SYNTAX_KEYS  512 /* in one group: libconfig looks each up among all others */
 #define SYNTAX_ITEMS 4096
 
-/* Lines of all plain values in the file's order (libconfig's own are those of the next
- * token). */
+/* A plain value. libconfig's own lines are those of the next token. */
+struct syntax_value {
+    unsigned line;
+    bool is_bad;       /* a number that the scan has refused: libconfig must not see it */
+    size_t at, length; /* where it stands in the file's bytes */
+};
+
+/* All plain values in the file's order. */
 struct syntax {
-    unsigned *lines;
+    struct syntax_value *values;
     size_t count;
 };
 
-/* The file must have passed source_scan(). -1: one mistake was added, or more where keys
- * stand twice. Give syntax back in either case. */
+/* source_scan() must have seen all of the file; what it has said is not said again. -1:
+ * the file cannot be parsed: one mistake was added, or more where keys stand twice, or
+ * none beyond the scan's. Give syntax back in either case. */
 int syntax_check(const struct source_file *file, struct syntax *syntax,
                  struct mistakes *mistakes);
 void syntax_free(struct syntax *syntax);

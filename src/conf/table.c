@@ -83,8 +83,10 @@ static void add_value(struct walk *walk, struct table_entry *entry,
 
     value->kind = kind_of(setting);
     value->line = entry->line;
-    if (walk->value < walk->syntax->count)
-        value->line = walk->syntax->lines[walk->value];
+    if (walk->value < walk->syntax->count) {
+        value->line = walk->syntax->values[walk->value].line;
+        value->is_refused = walk->syntax->values[walk->value].is_bad;
+    }
     if (value->kind != TABLE_LIST && value->kind != TABLE_GROUP)
         value->text = scalar_text(setting, value->kind);
     skip_values(walk, setting);
@@ -214,10 +216,26 @@ static void add_tree(struct walk *walk, const config_setting_t *root)
         add_global(walk, config_setting_get_elem(root, (unsigned)i));
 }
 
+/* What libconfig is shown: zeros where the scan has refused a number, and a new line at
+ * the end, since libconfig 1.5 refuses a comment that ends with the file. */
+static char *mended_bytes(const struct walk *walk)
+{
+    char *bytes = mem_print("%s\n", walk->file->bytes);
+
+    for (size_t i = 0; i < walk->syntax->count; i++) {
+        const struct syntax_value *value = &walk->syntax->values[i];
+
+        if (value->is_bad) {
+            memset(bytes + value->at, ' ', value->length);
+            bytes[value->at] = '0';
+        }
+    }
+    return bytes;
+}
+
 static int parse(struct walk *walk)
 {
-    /* libconfig 1.5 refuses a comment that ends with the file. */
-    char *bytes = mem_print("%s\n", walk->file->bytes);
+    char *bytes = mended_bytes(walk);
     config_t config;
 
     config_init(&config);

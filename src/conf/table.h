@@ -25,6 +25,7 @@ struct table_value {
     char *text; /* numbers in decimal, "true", "false"; NULL for a list or group in a list
                  */
     unsigned line;
+    bool is_refused; /* the scan has said what is wrong with it: it stands for nothing */
 };
 
 /* A key of a group within the row is written with a dot, behind an entry for the group
@@ -47,7 +48,8 @@ struct table_row {
 };
 
 struct table {
-    struct table_row globals, defaults;
+    struct table_row globals; /* file NULL: the main file could not be parsed */
+    struct table_row defaults;
     struct table_row *rows;
     size_t row_count;
 };

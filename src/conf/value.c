@@ -76,6 +76,8 @@ static int set_one(const struct table_entry *entry, const struct table_value *va
 {
     struct err err = ERR_EMPTY;
 
+    if (value->is_refused)
+        return -1;
     if (!is_right_kind(row, value->kind))
         return refuse_kind(entry, value->line, value->kind, row, mistakes);
     if (set_text(row, into, value->text, &err) == 0)

@@ -121,7 +121,8 @@ static struct plan *build(const struct check_input *input, struct mistakes *mist
     struct plan *plan = NULL;
     char *dir;
 
-    if (source_open(&source, input->main_file, mistakes) == 0) {
+    source_open(&source, input->main_file, mistakes);
+    if (source.file_count > 0) {
         dir = check_services_dir(&source, input);
         source_add_dir(&source, dir, mistakes);
         mem_free(&dir);

@@ -374,7 +374,8 @@ def a_browser_shows_the_page():
         raise Skip("chromium is not installed")
     with Usherd('http: { plugin = "http"; listen = "tcp://:0"; };') as u:
         shot = os.path.join(u.dir, "shot.png")
-        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--screenshot=" + shot,
+        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                        "--no-first-run", "--disable-background-networking", "--screenshot=" + shot,
                         "--user-data-dir=" + os.path.join(u.dir, "profile"),
                         "http://127.0.0.1:%d/" % u.port("http")],
                        timeout=50, stdin=subprocess.DEVNULL, capture_output=True)

@@ -128,7 +128,7 @@ static struct plan *build_from(const char *text, const char *more, bool is_root,
     struct plan *plan;
 
     for (size_t i = 0; i < source.file_count; i++)
-        files[i].is_bad = source_scan(&files[i], mistakes) == -1;
+        source_scan(&files[i], mistakes);
     plan = check_build(&input, &source, mistakes);
     mem_free(&bytes[0]);
     mem_free(&bytes[1]);

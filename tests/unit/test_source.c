@@ -296,6 +296,23 @@ static void a_text_may_not_hold_a_nul(void **state)
     mistakes_free(&mistakes);
 }
 
+static void a_comment_may_not_hide_a_nul(void **state)
+{
+    char name[] = "t", bytes[] = "a = 5;\n# x\0y\nb = 007;", other[] = "/*\n\0*/ b = 5;";
+    struct source_file file = { name, bytes, sizeof(bytes) - 1, false };
+    struct mistakes mistakes = { 0 };
+
+    (void)state;
+    assert_int_equal(source_scan(&file, &mistakes), -1);
+    assert_true(file.is_bad);
+    mistakes_free(&mistakes);
+    file = (struct source_file){ name, other, sizeof(other) - 1, false };
+    assert_int_equal(source_scan(&file, &mistakes), -1);
+    assert_true(file.is_bad);
+    assert_string_equal(mistakes.at[0], "t:2: a NUL byte");
+    mistakes_free(&mistakes);
+}
+
 static void mistakes_are_bounded_printable_and_said_once(void **state)
 {
     struct mistakes mistakes = { 0 };
@@ -346,6 +363,7 @@ int main(void)
         cmocka_unit_test(root_refuses_rows_in_a_folder_of_others),
         cmocka_unit_test(the_scan_finds_what_libconfig_gets_wrong),
         cmocka_unit_test(a_text_may_not_hold_a_nul),
+        cmocka_unit_test(a_comment_may_not_hide_a_nul),
         cmocka_unit_test(mistakes_are_bounded_printable_and_said_once),
         cmocka_unit_test_prestate(no_descriptor_is_left, &before),
     };

@@ -29,9 +29,9 @@ static void read_text(struct reading *reading, const char *text, bool is_main)
     reading->file.bytes = mem_text(text);
     reading->file.length = strlen(text);
     reading->result = source_scan(&reading->file, &reading->mistakes);
-    if (reading->result == 0)
-        reading->result =
-            table_add(&reading->table, &reading->file, is_main, &reading->mistakes);
+    if (!reading->file.is_bad
+        && table_add(&reading->table, &reading->file, is_main, &reading->mistakes) == -1)
+        reading->result = -1;
 }
 
 static void done(struct reading *reading)
@@ -87,7 +87,7 @@ static void check_value(const struct table_row *row, const char *key, size_t ite
 #define VALUE(row, key, item, kind, text, line)                                          \
     do {                                                                                 \
         char copy[] = text;                                                              \
-        struct table_value want = { kind, copy, line };                                  \
+        struct table_value want = { kind, copy, line, false };                           \
         check_value(row, key, item, &want);                                              \
     } while (0)
 
@@ -161,6 +161,83 @@ static void a_name_that_comes_again_names_both_places(void **state)
     mistakes_free(&mistakes);
 }
 
+/* The scan says what is wrong with a number once; what stands beside it is kept. */
+static void a_refused_number_hides_nothing_beside_it(void **state)
+{
+    struct reading got;
+    const struct table_row *row;
+
+    (void)state;
+    read_text(&got, "a: { b = 5; c = 0660; d = ( 99999999999L, 5s, \"x\" ); e = 6; };",
+              false);
+    assert_int_equal(got.result, -1);
+    assert_int_equal(got.mistakes.count, 3);
+    assert_int_equal(got.table.row_count, 1);
+    row = &got.table.rows[0];
+    VALUE(row, "b", 0, TABLE_NUMBER, "5", 1);
+    VALUE(row, "d", 2, TABLE_TEXT, "x", 1);
+    VALUE(row, "e", 0, TABLE_NUMBER, "6", 1);
+    assert_false(table_find(row, "b")->values[0].is_refused);
+    assert_true(table_find(row, "c")->values[0].is_refused);
+    assert_true(table_find(row, "d")->values[0].is_refused);
+    assert_true(table_find(row, "d")->values[1].is_refused);
+    assert_false(table_find(row, "d")->values[2].is_refused);
+    assert_false(table_find(row, "e")->values[0].is_refused);
+    done(&got);
+}
+
+/* No value can stand in the number's place there, and more words would be about it. */
+static void what_cannot_be_mended_is_said_once(void **state)
+{
+    static const char *const texts[] = { "a = [ 5, 007 ];", "5s = 3;", "a = 5s 5s;",
+                                         "a = \"x;\n", "@include \"x\"\na = 5;",
+                                         "a = ( 5, 007 5s );", "/* a = 5;" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct reading got;
+        size_t said;
+
+        read_text(&got, texts[i], true);
+        said = got.mistakes.count;
+        assert_int_equal(got.result, -1);
+        for (size_t j = 0; j < said; j++)
+            assert_null(strstr(got.mistakes.at[j], "syntax error"));
+        assert_null(got.table.globals.file);
+        done(&got);
+    }
+}
+
+static void check_count(const char *open, const char *item, unsigned count,
+                        const char *want)
+{
+    char *text = mem_text(open);
+    struct reading got;
+
+    for (unsigned i = 0; i < count; i++) {
+        char *longer = item[0] == 'k' ? mem_print("%s k%u = 1;", text, i)
+                                      : mem_print("%s %s,", text, item);
+
+        mem_free(&text);
+        text = longer;
+    }
+    read_text(&got, text, true);
+    assert_int_equal(got.mistakes.count, 1);
+    assert_string_equal(got.mistakes.at[0], want);
+    done(&got);
+    mem_free(&text);
+}
+
+/* As many as fit, in a group that is not closed, and one more. */
+static void keys_and_items_are_bounded(void **state)
+{
+    (void)state;
+    check_count("g: {", "k", 512, "t.conf:1: syntax error: \"{\" is not closed");
+    check_count("g: {", "k", 513, "t.conf:1: more than 512 keys in a group");
+    check_count("g = (", "1", 4096, "t.conf:1: syntax error: \"(\" is not closed");
+    check_count("g = (", "1", 4097, "t.conf:1: more than 4096 items in a list");
+}
+
 static void kinds_have_names(void **state)
 {
     (void)state;
@@ -226,6 +303,7 @@ static void every_row_of_words_is_taken_or_refused(void **state)
         "a",   "b",     "c",        "=",    "=",     "=",  ":",     ";",     ";",    ",",
         "{",   "}",     "[",        "]",    "(",     ")",  "5",     "-5",    "0x1F", "5L",
         "1.5", "\"x\"", "\"y\\n\"", "true", "False", "\n", "# z\n", "/* */", "a*-_",
+        "007", "5s",    "99999999999",
     };
 
     (void)state;
@@ -246,6 +324,9 @@ int main(void)
         cmocka_unit_test(keys_and_values_keep_their_lines),
         cmocka_unit_test(a_file_of_rows_holds_services_only),
         cmocka_unit_test(a_name_that_comes_again_names_both_places),
+        cmocka_unit_test(a_refused_number_hides_nothing_beside_it),
+        cmocka_unit_test(what_cannot_be_mended_is_said_once),
+        cmocka_unit_test(keys_and_items_are_bounded),
         cmocka_unit_test(kinds_have_names),
         cmocka_unit_test(every_changed_byte_is_taken_or_refused),
         cmocka_unit_test(every_row_of_words_is_taken_or_refused),
