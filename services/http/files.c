@@ -25,8 +25,8 @@ static int open_by_segments(int root, const char *path)
         int flags = path[length] == '/' ? O_PATH | O_DIRECTORY | O_CLOEXEC : FLAGS;
         char name[HTTP_PATH_MAX];
 
-        if (length >= sizeof(name))
-            fd = -1, errno = ENAMETOOLONG;
+        if (length >= sizeof(name) || (length == 2 && path[0] == '.' && path[1] == '.'))
+            fd = -1, errno = ENOENT; /* ".." would leave the folder */
         else {
             memcpy(name, path, length);
             name[length] = '\0';
