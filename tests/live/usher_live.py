@@ -5,15 +5,18 @@ Ports are the kernel's (port 0), learnt from `usherctl list`. Nothing here sleep
 asks again until its deadline. Each test is killed by an alarm after TEST_SECONDS.
 """
 import contextlib
+import fcntl
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
@@ -142,6 +145,25 @@ def cpu_seconds(pid):
     with open("/proc/%d/stat" % pid) as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_rest(*pids, window=0.5):
+    """Until these processes together pass a window in which they use a tenth of it at the most: whoever
+    spins never does."""
+    def rests():
+        before = sum(cpu_seconds(pid) for pid in pids)
+        select.select([], [], [], window)
+        return sum(cpu_seconds(pid) for pid in pids) - before < window / 10
+
+    wait_for(rests, "%s to rest" % (pids,))
+
+
+def wait_taken(client):
+    """Until the other side's system has all that was sent: what follows is a segment of its own."""
+    def unsent():
+        return int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+    wait_for(lambda: unsent() == 0, "the bytes to be taken")
 
 
 # ---- the daemon --------------------------------------------------------------------------
