@@ -79,6 +79,7 @@ EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tes
 # The real daemon on loopback.
 LIVE_TESTS = \
 	tests/live/10-echo.t \
+	tests/live/15-matrix.t \
 	tests/live/20-clients.t \
 	tests/live/21-classic.t \
 	tests/live/25-course.t \
@@ -90,6 +91,7 @@ LIVE_TESTS = \
 	tests/live/35-daemons.t \
 	tests/live/40-wait.t \
 	tests/live/50-reload.t \
+	tests/live/52-reloads.t \
 	tests/live/60-crash.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
@@ -105,9 +107,13 @@ TRAFFIC_TESTS = \
 	tests/live/90-udp-safety.t
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
+# What tables may name, installed nowhere.
+SOME_PLUGINS = tests/support/some_plugins.c tests/support/some_plugins.h
+
 # Tables, and the exact plan or the exact mistakes they give.
 check_PROGRAMS += tests/golden/plan_of
-tests_golden_plan_of_SOURCES = tests/golden/plan_of.c
+tests_golden_plan_of_SOURCES = tests/golden/plan_of.c $(SOME_PLUGINS)
+tests_golden_plan_of_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_golden_plan_of_LDADD = libconf.a libsock.a libwire.a $(LIBCONFIG_LIBS) libbase.a
 EXTRA_DIST += tests/golden/bad tests/golden/good
 
