@@ -158,7 +158,7 @@ static void good_values_are_read_and_printed(void **state)
     opt_free(table, &conf);
 }
 
-static void bad_values_are_refused_in_these_words(void **state)
+static void e18_bad_values_are_refused_in_these_words(void **state)
 {
     static const struct {
         const char *key, *text, *want;
@@ -580,7 +580,7 @@ int main(void)
         cmocka_unit_test(rows_are_found_by_key),
         cmocka_unit_test(presets_fill_every_field),
         cmocka_unit_test(good_values_are_read_and_printed),
-        cmocka_unit_test(bad_values_are_refused_in_these_words),
+        cmocka_unit_test(e18_bad_values_are_refused_in_these_words),
         cmocka_unit_test(other_rows_have_other_bounds),
         cmocka_unit_test(long_values_and_many_choices_are_cut_in_messages),
         cmocka_unit_test(lists_grow_item_by_item),

@@ -23,7 +23,7 @@ static uint64_t random_number(void)
     return random_state;
 }
 
-static void building_stops_at_the_room(void **state)
+static void e3_building_stops_at_the_room(void **state)
 {
     char buffer[8];
     struct str text;
@@ -95,7 +95,7 @@ static void beginnings_and_printable_texts_are_seen(void **state)
     assert_false(str_is_printable("\xc3\xa4"));
 }
 
-static void whole_numbers_are_read_within_their_range(void **state)
+static void e18_whole_numbers_are_read_within_their_range(void **state)
 {
     static const struct {
         const char *text;
@@ -120,7 +120,7 @@ static void whole_numbers_are_read_within_their_range(void **state)
     }
 }
 
-static void what_is_no_number_is_refused(void **state)
+static void e18_what_is_no_number_is_refused(void **state)
 {
     static const struct {
         const char *text;
@@ -337,7 +337,7 @@ static void every_printed_number_is_read_again(void **state)
     }
 }
 
-static void random_texts_never_pass_for_something_else(void **state)
+static void e3_random_texts_never_pass_for_something_else(void **state)
 {
     static const char letters[] = "0123456789kMGmsh-none ";
 
@@ -394,19 +394,19 @@ static void the_nearest_word_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(building_stops_at_the_room),
+        cmocka_unit_test(e3_building_stops_at_the_room),
         cmocka_unit_test(bytes_that_do_not_fit_are_cut),
         cmocka_unit_test(copying_cuts_and_says_so),
         cmocka_unit_test(beginnings_and_printable_texts_are_seen),
-        cmocka_unit_test(whole_numbers_are_read_within_their_range),
-        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(e18_whole_numbers_are_read_within_their_range),
+        cmocka_unit_test(e18_what_is_no_number_is_refused),
         cmocka_unit_test(sizes_are_read_and_printed_shortest),
         cmocka_unit_test(what_is_no_size_is_refused),
         cmocka_unit_test(durations_are_read_and_printed_shortest),
         cmocka_unit_test(what_is_no_duration_is_refused),
         cmocka_unit_test(modes_are_octal_with_a_leading_zero),
         cmocka_unit_test(every_printed_number_is_read_again),
-        cmocka_unit_test(random_texts_never_pass_for_something_else),
+        cmocka_unit_test(e3_random_texts_never_pass_for_something_else),
         cmocka_unit_test(the_nearest_word_is_found),
     };
 
