@@ -71,7 +71,8 @@ CHECK_TESTS = \
 	tests/check/sizes.t \
 	tests/check/forbidden.t \
 	tests/check/abi.t \
-	tests/check/manual.t
+	tests/check/manual.t \
+	tests/check/security.t
 TESTS += $(CHECK_TESTS)
 EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tests/check/abi.c \
 	tests/check/abi.golden

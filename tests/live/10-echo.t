@@ -100,7 +100,7 @@ def unix_sockets_of_every_kind_echo():
 
 
 @test
-def r28_64_mib_come_back_byte_for_byte_with_half_close():
+def f13_r28_64_mib_come_back_byte_for_byte_with_half_close():
     block = os.urandom(1 << 20)
 
     def send(client):

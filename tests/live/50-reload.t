@@ -34,7 +34,7 @@ def hup_adds_and_removes_services_and_keeps_the_rest():
 
 
 @test
-def r1_no_caller_is_lost_over_thirty_reloads():
+def f19_r1_no_caller_is_lost_over_thirty_reloads():
     failures, served, stop = [], [0], threading.Event()
 
     def load(port):
@@ -124,7 +124,7 @@ def bad_tables(u):
 
 
 @test
-def r3_f3_a_bad_table_changes_nothing():
+def d8_f3_r3_a_bad_table_changes_nothing():
     with Usherd(ECHO, allow_errors=True) as u, connect(u.port("echo")) as held:
         port, workers = u.port("echo"), u.workers()
         for name, spoil, words in bad_tables(u):
