@@ -85,11 +85,11 @@ static void streams_are_answered_in_every_split(void **state)
 
 static void error_lines_are_framed(void **state)
 {
-    static const char *const lines[] = { not_digits, above_max };
+    const char *const lines[] = { framed_fault(&echo, "x12", 3), framed_fault(&echo, "256", 3) };
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(whole_message(&echo, lines[i], strlen(lines[i])),
+        assert_int_equal(framed_whole(&echo, lines[i], strlen(lines[i])),
                          strlen(lines[i]));
         assert_int_equal(lines[i][strlen(lines[i]) - 1], '\n');
     }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <pwd.h>
+
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -475,15 +477,15 @@ static void replies_tell_what_the_row_says(void **state)
 
 static void an_owner_without_a_name_is_a_number(void **state)
 {
-    struct name names[] = {{1, (char *)(uintptr_t) "one"},
+    struct name all[] = {{1, (char *)(uintptr_t) "one"},
                            {7, (char *)(uintptr_t) "seven"},
                            {7, (char *)(uintptr_t) "septem"}};
-    const struct ident ident = {.names = names, .count = 3};
+    const struct names names = {.all = all, .count = 3};
 
     (void)state;
-    assert_string_equal(name_of(&ident, 1), "one");
-    assert_string_equal(name_of(&ident, 7), "seven");
-    assert_null(name_of(&ident, 8));
+    assert_string_equal(names_find(&names, 1), "one");
+    assert_string_equal(names_find(&names, 7), "seven");
+    assert_null(names_find(&names, 8));
 }
 
 int main(void)
