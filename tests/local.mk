@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
+	tests/unit/test_safe \
 	tests/unit/test_source \
 	tests/unit/test_table \
 	tests/unit/test_catalogue \
@@ -199,6 +200,9 @@ tests_unit_test_plan_LDADD = $(CONF_LIBS)
 tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
 tests_unit_test_plandiff_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plandiff_LDADD = $(CONF_LIBS)
+tests_unit_test_safe_SOURCES = tests/unit/test_safe.c
+tests_unit_test_safe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_safe_LDADD = $(CONF_LIBS)
 tests_unit_test_source_SOURCES = tests/unit/test_source.c
 tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_source_LDADD = $(CONF_LIBS)
