@@ -1,7 +1,7 @@
 # Parsers of strangers' bytes, and what decides about them. `make check` replays the corpora;
 # fuzz/run builds the same programs with libFuzzer in the place of replay.c's main().
-FUZZ_REPLAYS = fuzz/replay_env fuzz/replay_finger fuzz/replay_http_path fuzz/replay_ident \
-	fuzz/replay_log fuzz/replay_number fuzz/replay_plan fuzz/replay_plandiff fuzz/replay_record \
+FUZZ_REPLAYS = fuzz/replay_control fuzz/replay_env fuzz/replay_finger fuzz/replay_framed fuzz/replay_http_path \
+	fuzz/replay_ident fuzz/replay_log fuzz/replay_number fuzz/replay_plan fuzz/replay_plandiff fuzz/replay_record \
 	fuzz/replay_table fuzz/replay_tcpmux fuzz/replay_udp
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += tests/check/fuzz.t
@@ -12,10 +12,15 @@ FUZZ_TABLES = fuzz/oracle.h fuzz/names.c fuzz/tables.c fuzz/tables.h $(SOME_PLUG
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 FUZZ_CONF_LIBS = libconf.a libsock.a libwire.a libbase.a $(LIBCONFIG_LIBS)
 
+fuzz_replay_control_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_control.c
+fuzz_replay_control_LDADD = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS)
 fuzz_replay_env_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_env.c $(FUZZ_TABLES)
 fuzz_replay_env_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_replay_env_LDADD = libflow.a $(FUZZ_CONF_LIBS)
 fuzz_replay_finger_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_finger.c services/finger/query.c
+fuzz_replay_framed_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_framed.c services/framed/message.c \
+	tests/support/mock_host.c
+fuzz_replay_framed_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_replay_ident_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_ident.c services/ident/query.c
 fuzz_replay_http_path_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_http_path.c services/http/path.c \
 	services/http/range.c
