@@ -210,7 +210,7 @@ def systat_lists_whom_who_lists():
 
 
 @test
-def systat_answers_no_longer_than_it_was_asked_without_amplify():
+def a5_systat_answers_no_longer_than_it_was_asked_without_amplify():
     with Usherd(ROWS) as u:
         got = talk(u.port("systat"))
         with udp() as client:

@@ -268,7 +268,7 @@ def e4_a_request_may_come_byte_by_byte():
 
 
 @test
-def a_request_that_does_not_arrive_ends():
+def b18_a_request_that_does_not_arrive_ends():
     with site('timeout = "1s";') as (u, root):
         began = time.monotonic()
         with connect(u.port("http")) as silent, connect(u.port("http")) as slow:
@@ -295,7 +295,7 @@ def a_slow_reader_gets_all_of_it_and_stops_nobody():
 
 
 @test
-def a_client_that_leaves_in_the_middle_costs_nothing():
+def e13_a_client_that_leaves_in_the_middle_costs_nothing():
     with site() as (u, root):
         for _ in range(50):
             with connect(u.port("http")) as client:
@@ -306,7 +306,7 @@ def a_client_that_leaves_in_the_middle_costs_nothing():
 
 
 @test
-def a_thousand_requests_leave_nothing_behind():
+def b8_a_thousand_requests_leave_nothing_behind():
     with site() as (u, root):
         ask_http(u.port("http"), "/")
         worker = u.workers()[0]

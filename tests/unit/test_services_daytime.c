@@ -119,7 +119,7 @@ static void two_rows_keep_two_zones(void **state)
     mock_stop(&second);
 }
 
-static void a_caller_gets_one_line_and_the_end(void **state)
+static void a13_a_caller_gets_one_line_and_the_end(void **state)
 {
     struct daytime_conf conf = { .format = "classic" };
     struct mock mock;
@@ -176,7 +176,7 @@ int main(void)
         cmocka_unit_test(formats_are_as_documented),
         cmocka_unit_test(zones_agree_with_the_library),
         cmocka_unit_test(two_rows_keep_two_zones),
-        cmocka_unit_test(a_caller_gets_one_line_and_the_end),
+        cmocka_unit_test(a13_a_caller_gets_one_line_and_the_end),
         cmocka_unit_test(check_says_what_is_wrong),
     };
 

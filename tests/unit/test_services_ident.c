@@ -184,7 +184,7 @@ static void a_slow_reader_gets_all_answers(void **state)
 }
 
 /* E2: whatever a name has, the reply is one line of a bounded length. */
-static void names_are_printable_and_capped(void **state)
+static void e2_e12_names_are_printable_and_capped(void **state)
 {
     static char name[65537];
     const struct ident_query query = {true, 65535, 65535};
@@ -496,7 +496,7 @@ int main(void)
         cmocka_unit_test(e5_the_tail_of_a_long_line_never_acts),
         cmocka_unit_test(b7_10000_queries_are_answered_a_few_at_a_time),
         cmocka_unit_test(a_slow_reader_gets_all_answers),
-        cmocka_unit_test(names_are_printable_and_capped),
+        cmocka_unit_test(e2_e12_names_are_printable_and_capped),
         cmocka_unit_test_setup_teardown(owners_are_found_in_every_family, open_desk,
                                         close_desk),
         cmocka_unit_test_setup_teardown(a_listener_is_no_connection, open_desk,

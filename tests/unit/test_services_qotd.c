@@ -37,7 +37,7 @@ static int start_with(struct mock *mock, const char *text, size_t count)
     return result;
 }
 
-static void quotes_are_made_ready_as_the_rfc_wants_them(void **state)
+static void a13_quotes_are_made_ready_as_the_rfc_wants_them(void **state)
 {
     static const struct {
         const char *file;
@@ -207,7 +207,7 @@ static void check_wants_an_absolute_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotes_are_made_ready_as_the_rfc_wants_them),
+        cmocka_unit_test(a13_quotes_are_made_ready_as_the_rfc_wants_them),
         cmocka_unit_test(a_nul_byte_is_left_out_too),
         cmocka_unit_test(e1_a_quote_has_at_most_511_bytes),
         cmocka_unit_test(e10_a_file_that_is_none_is_refused),
