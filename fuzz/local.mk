@@ -1,8 +1,8 @@
 # Parsers of strangers' bytes, and what decides about them. `make check` replays the corpora;
 # fuzz/run builds the same programs with libFuzzer in the place of replay.c's main().
-FUZZ_REPLAYS = fuzz/replay_control fuzz/replay_env fuzz/replay_finger fuzz/replay_framed fuzz/replay_http_path \
-	fuzz/replay_ident fuzz/replay_log fuzz/replay_number fuzz/replay_plan fuzz/replay_plandiff fuzz/replay_record \
-	fuzz/replay_table fuzz/replay_tcpmux fuzz/replay_udp
+FUZZ_REPLAYS = fuzz/replay_control fuzz/replay_env fuzz/replay_finger fuzz/replay_framed \
+	fuzz/replay_http_path fuzz/replay_ident fuzz/replay_log fuzz/replay_number fuzz/replay_plan \
+	fuzz/replay_plandiff fuzz/replay_record fuzz/replay_table fuzz/replay_tcpmux fuzz/replay_udp
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += tests/check/fuzz.t
 EXTRA_DIST += tests/check/fuzz.t fuzz/corpus fuzz/dict fuzz/run
