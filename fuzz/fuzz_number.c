@@ -145,7 +145,8 @@ static bool is_one_value(const char *text, size_t count)
     size_t length = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ+-.\"");
 
-    return length == count && count > 0 && count < 64;
+    return length == count && count > 0 && count < 64
+           && memchr(text + 1, '"', count > 2 ? count - 2 : 0) == NULL;
 }
 
 static bool accepts(const char *text, const struct usher_option *key,

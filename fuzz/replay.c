@@ -71,7 +71,7 @@ static int replay_folder(const char *path)
     return result;
 }
 
-#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* libFuzzer has a main() of its own */
+#ifndef WITH_LIBFUZZER /* fuzz/run: it has a main() of its own */
 int main(int count, char **arguments)
 {
     struct stat st;

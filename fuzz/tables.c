@@ -1,7 +1,9 @@
 #include "tables.h"
 
+#include <locale.h>
 #include <string.h>
 #include <time.h>
+#include <wchar.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -17,19 +19,41 @@ static double seconds_used(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool is_printable(const char *text)
+/* As the C library decodes it. */
+static bool is_readable(const char *text)
 {
-    return text[0] != '\0' && str_is_printable(text);
+    mbstate_t state = {0};
+    size_t length;
+    wchar_t c;
+
+    for (; *text != '\0'; text += length) {
+        length = mbrtowc(&c, text, MB_CUR_MAX, &state);
+        if (length == (size_t)-1 || length == (size_t)-2 || c < 0x20 ||
+            (c >= 0x7f && c < 0xa0))
+            return false;
+    }
+    return true;
+}
+
+/* libconfig's own words would be a gap in conf/syntax: what that lets through must be
+ * right. */
+static bool is_of_libconfig(const char *text)
+{
+    return str_starts(text, "t.conf:") &&
+           strcmp(text + 7 + strspn(text + 7, "0123456789"), ": syntax error") == 0;
 }
 
 /* Bytes of the table that a mistake shows are escaped, or they could look like another
  * one. */
 static void look_at(const struct mistakes *mistakes)
 {
-    for (size_t i = 0; i < mistakes->count; i++)
-        must(is_printable(mistakes->at[i]));
+    must(setlocale(LC_CTYPE, "C.UTF-8") != NULL);
+    for (size_t i = 0; i < mistakes->count; i++) {
+        must(is_readable(mistakes->at[i]));
+        must(!is_of_libconfig(mistakes->at[i]));
+    }
     for (size_t i = 0; i < mistakes->warning_count; i++)
-        must(is_printable(mistakes->warnings[i]));
+        must(is_readable(mistakes->warnings[i]));
 }
 
 struct plan *tables_read(const char *text, size_t count, struct mistakes *mistakes)

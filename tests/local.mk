@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
+	tests/unit/test_safe \
 	tests/unit/test_source \
 	tests/unit/test_table \
 	tests/unit/test_catalogue \
@@ -54,6 +55,9 @@ UNIT_TESTS = \
 	tests/unit/test_pidfile \
 	tests/unit/test_reader \
 	tests/unit/test_service_tools \
+	tests/unit/test_answer \
+	tests/unit/test_client \
+	tests/unit/test_text \
 	tests/unit/test_services_http \
 	tests/unit/test_services_redirect
 
@@ -83,6 +87,7 @@ LIVE_TESTS = \
 	tests/live/15-matrix.t \
 	tests/live/20-clients.t \
 	tests/live/21-classic.t \
+	tests/live/22-input.t \
 	tests/live/25-course.t \
 	tests/live/26-people.t \
 	tests/live/27-tcpmux.t \
@@ -91,6 +96,7 @@ LIVE_TESTS = \
 	tests/live/30-exec.t \
 	tests/live/35-daemons.t \
 	tests/live/40-wait.t \
+	tests/live/45-status.t \
 	tests/live/50-reload.t \
 	tests/live/52-reloads.t \
 	tests/live/60-crash.t \
@@ -200,6 +206,9 @@ tests_unit_test_plan_LDADD = $(CONF_LIBS)
 tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
 tests_unit_test_plandiff_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plandiff_LDADD = $(CONF_LIBS)
+tests_unit_test_safe_SOURCES = tests/unit/test_safe.c
+tests_unit_test_safe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_safe_LDADD = $(CONF_LIBS)
 tests_unit_test_source_SOURCES = tests/unit/test_source.c
 tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_source_LDADD = $(CONF_LIBS)
@@ -263,6 +272,15 @@ tests_unit_test_pidfile_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
+tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
+tests_unit_test_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_answer_LDADD = libctl.a $(WIRE_LIBS)
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_client_LDADD = libctl.a $(WIRE_LIBS)
+tests_unit_test_text_SOURCES = tests/unit/test_text.c
+tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_text_LDADD = libctl.a $(WIRE_LIBS)
 tests_unit_test_service_tools_SOURCES = tests/unit/test_service_tools.c
 tests_unit_test_service_tools_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_service_tools_LDADD = $(FLOW_LIBS)

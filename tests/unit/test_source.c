@@ -320,10 +320,12 @@ static void mistakes_are_bounded_printable_and_said_once(void **state)
     (void)state;
     mistake_add(&mistakes, "t", 5, "a\nb\x1b");
     mistake_add(&mistakes, "t", 5, "a\nb\x1b");
-    mistake_add(&mistakes, "t", 0, "c");
-    assert_int_equal(mistakes.count, 2);
+    mistake_add(&mistakes, "t", 0, "c \xc3\xa4");
+    mistake_add(&mistakes, NULL, 0, "d \x91");
+    assert_int_equal(mistakes.count, 3);
     assert_string_equal(mistakes.at[0], "t:5: a\\x0ab\\x1b");
-    assert_string_equal(mistakes.at[1], "t: c");
+    assert_string_equal(mistakes.at[1], "t: c \xc3\xa4");
+    assert_string_equal(mistakes.at[2], "d \\x91");
     for (unsigned i = 0; i < 2 * MISTAKES_MAX; i++) {
         mistake_add(&mistakes, "t", i, "x");
         mistake_warn(&mistakes, "t", i, "x");

@@ -95,6 +95,40 @@ static void beginnings_and_printable_texts_are_seen(void **state)
     assert_false(str_is_printable("\xc3\xa4"));
 }
 
+static void what_a_terminal_may_be_shown_is_whole_utf_8(void **state)
+{
+    static const char *const good[] = {
+        "",
+        "a b~",
+        "\xc3\xb6\xc3\x9f",
+        "\xc2\xa0",
+        "\xe0\xa0\x80 \xed\x9f\xbf \xef\xbf\xbf",
+        "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",
+    };
+    static const char *const bad[] = {
+        "a\n",
+        "\x1b[31m",
+        "\x7f",
+        "\xc2\x9b", /* the same as ESC [ to some terminals, and so is the next one */
+        "\x9b",
+        "\xc3",
+        "\xc0\xaf",
+        "\xe0\x80\xaf",
+        "\xe2\x82",
+        "\xed\xa0\x80", /* half of a pair of UTF-16 */
+        "\xf4\x90\x80\x80",
+        "\xf8\x88\x80\x80\x80",
+        "\xff",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_true(str_is_readable(good[i]));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (str_is_readable(bad[i]))
+            fail_msg("bad text %zu", i);
+}
+
 static void e18_whole_numbers_are_read_within_their_range(void **state)
 {
     static const struct {
@@ -398,6 +432,7 @@ int main(void)
         cmocka_unit_test(bytes_that_do_not_fit_are_cut),
         cmocka_unit_test(copying_cuts_and_says_so),
         cmocka_unit_test(beginnings_and_printable_texts_are_seen),
+        cmocka_unit_test(what_a_terminal_may_be_shown_is_whole_utf_8),
         cmocka_unit_test(e18_whole_numbers_are_read_within_their_range),
         cmocka_unit_test(e18_what_is_no_number_is_refused),
         cmocka_unit_test(sizes_are_read_and_printed_shortest),
