@@ -99,6 +99,7 @@ libflow_a_SOURCES = \
 	src/flow/worker.c src/flow/worker.h
 
 libmaster_a_SOURCES = \
+	src/master/blame.c src/master/blame.h \
 	src/master/boot.c src/master/boot.h \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
@@ -119,6 +120,7 @@ libmaster_a_SOURCES = \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \
+	src/master/rowstate.c \
 	src/master/session.c src/master/session.h
 
 libctl_a_SOURCES = \

@@ -29,6 +29,9 @@
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define LOOK_MS 1000
+#define JUST_MS 1000        /* what a callback broke shows within this */
+#define MUTE_MS 5000        /* from the end of its channel to SIGKILL, on its way out */
+#define MUTE_READY_MS 100   /* the same for a ready one: who dies is told within this */
 #define SPARE_FILES 64
 #define RECORDS_A_TURN 64
 #define LAST_WORDS 1024     /* its sockets hold less; what its children go on saying has an end */
@@ -89,6 +92,16 @@ static void on_busy(struct member *member)
     timer_start(loop_of(member), &member->look, LOOK_MS);
 }
 
+/* Counted in the log, and nothing else comes of it. */
+static void on_odd(struct member *member, const char *why)
+{
+    unsigned long left_out;
+
+    if (log_limit(&member->odd_lines, &left_out))
+        log_warning("pool", "deny pool=%s pid=%ld reason=\"%s\" left_out=%lu", member->pool->name,
+                    (long)member->pid, why, left_out);
+}
+
 static void on_record(struct member *member, const struct record *record)
 {
     if (record_is(record, "ready"))
@@ -101,9 +114,10 @@ static void on_record(struct member *member, const struct record *record)
     else if (record_is(record, "child"))
         on_child(member, record);
     else if (!record_is(record, "drained"))
-        log_debug("pool", "ignore pool=%s pid=%ld record=%s", member->pool->name,
-                  (long)member->pid, record->word);
+        on_odd(member, "no such report");
 }
+
+static void on_mute(struct member *member);
 
 /* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
 static void read_records(struct member *member, struct watch *watch, int budget,
@@ -121,9 +135,13 @@ static void read_records(struct member *member, struct watch *watch, int budget,
             record_free(&record);
         } else if (got == 0) {
             return;
-        } else if (err.code == 0) { /* its end is closed: the process ends too, or is mute */
+        } else if (err.code == 0) { /* its end is closed */
             watch_stop(loop_of(member), watch);
+            if (watch == &member->channel_watch)
+                on_mute(member);
             return;
+        } else {
+            on_odd(member, err.text);
         }
     }
 }
@@ -177,41 +195,95 @@ static void say(struct member *member, struct record_out *out)
 
 /* ---- whose fault is it? ---- */
 
-/* Whom the worker served when it hung or crashed, by its own note in the page. */
-static void name_culprit(const struct member *member, const char *what)
+/* The row of this pool that the page names, or NULL: the worker may have written anything. */
+static const struct pool_row *find_noted(const struct pool *pool, const _Atomic uint32_t *noted)
 {
-    const struct pool *pool = member->pool;
-    const struct page *page = pages_slot(pool->pools->pages, member->slot);
-    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire);
-    char peer[ADDR_TEXT];
+    uint32_t row = atomic_load_explicit(noted, memory_order_acquire);
 
     for (size_t i = 0; row != 0 && i < pool->row_count; i++)
         if (pool->rows[i].number == row - 1)
-            log_error(pool->rows[i].name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"",
-                      pool->name, (long)member->pid,
-                      page_print_peer(page, peer, sizeof(peer)), what);
+            return &pool->rows[i];
+    return NULL;
 }
 
-/* Once a second while it is busy. A worker at rest is not looked at: it will say "busy". */
+/* How long the last callback has been running, or ago. */
+static int64_t spent_ms(const struct page *page)
+{
+    int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
+    int64_t now = clock_ms();
+
+    return since < 0 || since > now ? 0 : now - since;
+}
+
+/* Whose callback ran when the worker ended; or, when it was none's, whose had just run: what that did
+ * to the process (closed its descriptors, say) shows a moment later. */
+static const struct pool_row *find_culprit(const struct member *member, bool is_clean)
+{
+    const struct page *page = pages_slot(member->pool->pools->pages, member->slot);
+    const struct pool_row *row = find_noted(member->pool, &page->now_row);
+
+    if (row == NULL && !is_clean && member->state != MEMBER_STARTING && spent_ms(page) < JUST_MS)
+        row = find_noted(member->pool, &page->last_row);
+    return row;
+}
+
+/* Says whom the worker served when it ended, and remembers. Old workers do not count against a row
+ * that a reload has changed since. */
+static void blame(struct member *member, bool is_clean, const char *what)
+{
+    struct pool *pool = member->pool;
+    const struct page *page = pages_slot(pool->pools->pages, member->slot);
+    const struct pool_row *row = find_culprit(member, is_clean);
+    char peer[ADDR_TEXT];
+
+    if (row == NULL || member->blame != MEMBER_BLAMELESS)
+        return;
+    log_error(row->name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"", pool->name,
+              (long)member->pid, page_print_peer(page, peer, sizeof(peer)), what);
+    member->blame = MEMBER_BLAMED;
+    if (!row->must_go && !pool->is_fresh
+        && blame_add(&pool->pools->blames, row->number, clock_ms())) {
+        member->blame = MEMBER_BLAMED_AGAIN;
+        if (pool->row_count > 1 && !pool->is_leaving)
+            blame_move(&pool->pools->blames, row->number);
+    }
+}
+
+static void kill_for(struct member *member, const char *what)
+{
+    blame(member, false, what);
+    member->was_ours = true;
+    member_kill(member);
+}
+
+/* Once a second while it is busy, and when a callback has had its time. A worker at rest is not looked
+ * at: it will say "busy". */
 static void on_look(int fd, short what, void *context)
 {
     struct member *member = context;
     struct pools *pools = member->pool->pools;
     const struct page *page = pages_slot(pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
-    int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
-    int64_t now = clock_ms();
-    int64_t spent = since < 0 || since > now ? 0 : now - since; /* the worker may write anything */
+    int64_t spent = spent_ms(page), left = pools->hang_timeout - spent + 1;
 
     (void)fd;
     (void)what;
-    if (row != 0 && pools->hang_timeout >= 0 && spent > pools->hang_timeout) {
-        name_culprit(member, "one callback took longer than hang_timeout");
-        member->was_hung = true;
-        member_kill(member);
-    } else if (row != 0 || spent < 2 * LOOK_MS) {
-        timer_start(loop_of(member), &member->look, LOOK_MS);
-    }
+    if (row != 0 && pools->hang_timeout >= 0 && left <= 0 && member->state != MEMBER_STARTING)
+        kill_for(member, "one callback took longer than hang_timeout");
+    else if (row != 0 || spent < 2 * LOOK_MS)
+        timer_start(loop_of(member), &member->look,
+                    row != 0 && left > 0 && left < LOOK_MS ? left : LOOK_MS);
+}
+
+/* Nothing can be asked of it any more: it is on its way out, or it is ready and somebody closed its
+ * descriptors. */
+static void on_mute(struct member *member)
+{
+    if (member->is_mute || member->child.pid == 0)
+        return;
+    member->is_mute = true;
+    timer_start(loop_of(member), &member->timer,
+                member->state == MEMBER_READY ? MUTE_READY_MS : MUTE_MS);
 }
 
 /* ---- start ---- */
@@ -333,7 +405,8 @@ int member_start(struct member *member, struct err *err)
     int result = -1;
 
     member->state = MEMBER_IDLE;
-    member->was_hung = false;
+    member->was_ours = member->is_mute = false;
+    member->blame = MEMBER_BLAMELESS;
     member->wait_child_count = 0;
     member->reason[0] = '\0';
     member->slot = pages_take(pools->pages, member->pool->number, err);
@@ -356,22 +429,51 @@ int member_start(struct member *member, struct err *err)
 
 /* ---- end ---- */
 
-static void hold(struct member *member, int64_t lived_ms, int status)
+/* Nobody's fault that we know: an administrator's, or the kernel's that ran out of memory. */
+static bool was_from_outside(const struct member *member, int status)
 {
-    bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !member->was_hung
-                     && lived_ms >= KILLED_MS;
-    int64_t delay;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !member->was_ours;
+}
 
-    if (lived_ms >= HEALTHY_MS)
-        member->hold_ms = 0;
-    delay = from_outside ? 0 : member->hold_ms;
-    if (!from_outside)
-        member->hold_ms = delay == 0 ? HOLD_FIRST_MS
-                        : delay * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : delay * 2;
+static int64_t next_hold(struct member *member)
+{
+    int64_t delay = member->hold_ms;
+
+    if (delay == 0 && (member->blame == MEMBER_BLAMED_AGAIN || member->pool->is_own))
+        delay = HOLD_FIRST_MS;
+    member->hold_ms = delay == 0 ? HOLD_FIRST_MS
+                    : delay * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : delay * 2;
+    return delay;
+}
+
+static void hold(struct member *member, int64_t delay)
+{
+    unsigned long left_out;
+
     member->state = MEMBER_HELD;
+    member->held_until_ms = clock_ms() + delay;
     timer_start(loop_of(member), &member->timer, delay);
-    if (delay > 0)
-        log_warning("pool", "hold pool=%s for_ms=%" PRId64, member->pool->name, delay);
+    if (delay > 0 && log_limit(&member->pool->hold_lines, &left_out))
+        log_warning("pool", "hold pool=%s for_ms=%" PRId64 " left_out=%lu", member->pool->name,
+                    delay, left_out);
+}
+
+void member_restart(struct member *member)
+{
+    struct pools *pools = member->pool->pools;
+
+    if (member->blame == MEMBER_BLAMED) {
+        hold(member, 0);
+        return;
+    }
+    if (member->blame == MEMBER_BLAMED_AGAIN && member->pool->row_count > 1
+        && pools->move != NULL) {
+        member->state = MEMBER_HELD;
+        member->held_until_ms = 0;
+        if (pools->move(pools->move_context))
+            return;
+    }
+    member_retry(member);
 }
 
 static void log_end(const struct member *member, int status, const char *how)
@@ -393,6 +495,16 @@ static void leave_orphans(struct member *member)
     member->wait_child_count = 0;
 }
 
+static void restart(struct member *member, int64_t lived_ms, int status)
+{
+    if (lived_ms >= HEALTHY_MS)
+        member->hold_ms = 0;
+    if (was_from_outside(member, status) && lived_ms >= KILLED_MS)
+        hold(member, 0);
+    else
+        member_restart(member);
+}
+
 /* The pool may be gone at the end of this. */
 static void on_end(struct child *child, int status, void *context)
 {
@@ -405,8 +517,8 @@ static void on_end(struct child *child, int status, void *context)
     read_records(member, &member->log_watch, LAST_WORDS, log_record);
     reap_print(status, how, sizeof(how));
     state = member->state;
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        name_culprit(member, how);
+    if (!was_from_outside(member, status))
+        blame(member, status == 0, how);
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
         log_end(member, status, how);
     release(member);
@@ -417,13 +529,18 @@ static void on_end(struct child *child, int status, void *context)
         return;
     }
     if (state == MEMBER_READY && !member->pool->is_leaving)
-        hold(member, clock_ms() - member->started_ms, status);
+        restart(member, clock_ms() - member->started_ms, status);
     pools_on_member(member, MEMBER_ENDED, NULL);
 }
 
 void member_retry(struct member *member)
 {
-    hold(member, 0, 0);
+    hold(member, next_hold(member));
+}
+
+bool member_waits(const struct member *member)
+{
+    return member->state == MEMBER_HELD && member->held_until_ms == 0;
 }
 
 static void on_timer(int fd, short what, void *context)
@@ -439,9 +556,14 @@ static void on_timer(int fd, short what, void *context)
             member_retry(member);
         }
     } else {
-        if (member->state == MEMBER_STARTING)
+        if (member->state == MEMBER_STARTING && member->reason[0] == '\0')
             str_copy(member->reason, sizeof(member->reason), "it was not ready in time");
-        member_kill(member);
+        if (member->state == MEMBER_STARTING)
+            kill_for(member, member->reason);
+        else if (member->state == MEMBER_READY)
+            kill_for(member, "the worker's descriptors were closed");
+        else
+            member_kill(member);
     }
 }
 

@@ -50,7 +50,7 @@ struct pools {
     struct watch report;  /* tells done() from the loop, never from inside a call */
     char *reason;
     struct blames blames;
-    pools_move_fn *move;  /* NULL: nothing is ever moved */
+    pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */
     void *idle_context;
@@ -67,6 +67,8 @@ int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fres
 void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh);
 /* Workers that were ready may have callers already: those have drain_timeout. */
 void pools_abandon(struct pools *pools);
+/* No row is being moved any more: workers that wait for it start again, after a hold. */
+void pools_stop_waiting(struct pools *pools);
 
 /* Take no new work; idle() comes when the last worker is gone. */
 void pools_drain(struct pools *pools, int64_t timeout_ms, pools_idle_fn *idle, void *context);
