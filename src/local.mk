@@ -105,6 +105,7 @@ libmaster_a_SOURCES = \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/doors.c src/master/doors.h \
+	src/master/fault.c src/master/fault.h \
 	src/master/inherit.c src/master/inherit.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \

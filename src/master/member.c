@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "flow/worker.h"
 #include "master/daemon.h"
+#include "master/fault.h"
 #include "master/logsink.h"
 #include "master/orphan.h"
 #include "master/pools.h"
@@ -29,7 +30,6 @@
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define LOOK_MS 1000
-#define JUST_MS 1000        /* what a callback broke shows within this */
 #define MUTE_MS 5000        /* from the end of its channel to SIGKILL, on its way out */
 #define MUTE_READY_MS 100   /* the same for a ready one: who dies is told within this */
 #define SPARE_FILES 64
@@ -195,63 +195,9 @@ static void say(struct member *member, struct record_out *out)
 
 /* ---- whose fault is it? ---- */
 
-/* The row of this pool that the page names, or NULL: the worker may have written anything. */
-static const struct pool_row *find_noted(const struct pool *pool, const _Atomic uint32_t *noted)
-{
-    uint32_t row = atomic_load_explicit(noted, memory_order_acquire);
-
-    for (size_t i = 0; row != 0 && i < pool->row_count; i++)
-        if (pool->rows[i].number == row - 1)
-            return &pool->rows[i];
-    return NULL;
-}
-
-/* How long the last callback has been running, or ago. */
-static int64_t spent_ms(const struct page *page)
-{
-    int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
-    int64_t now = clock_ms();
-
-    return since < 0 || since > now ? 0 : now - since;
-}
-
-/* Whose callback ran when the worker ended; or, when it was none's, whose had just run: what that did
- * to the process (closed its descriptors, say) shows a moment later. */
-static const struct pool_row *find_culprit(const struct member *member, bool is_clean)
-{
-    const struct page *page = pages_slot(member->pool->pools->pages, member->slot);
-    const struct pool_row *row = find_noted(member->pool, &page->now_row);
-
-    if (row == NULL && !is_clean && member->state != MEMBER_STARTING && spent_ms(page) < JUST_MS)
-        row = find_noted(member->pool, &page->last_row);
-    return row;
-}
-
-/* Says whom the worker served when it ended, and remembers. Old workers do not count against a row
- * that a reload has changed since. */
-static void blame(struct member *member, bool is_clean, const char *what)
-{
-    struct pool *pool = member->pool;
-    const struct page *page = pages_slot(pool->pools->pages, member->slot);
-    const struct pool_row *row = find_culprit(member, is_clean);
-    char peer[ADDR_TEXT];
-
-    if (row == NULL || member->blame != MEMBER_BLAMELESS)
-        return;
-    log_error(row->name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"", pool->name,
-              (long)member->pid, page_print_peer(page, peer, sizeof(peer)), what);
-    member->blame = MEMBER_BLAMED;
-    if (!row->must_go && !pool->is_fresh
-        && blame_add(&pool->pools->blames, row->number, clock_ms())) {
-        member->blame = MEMBER_BLAMED_AGAIN;
-        if (pool->row_count > 1 && !pool->is_leaving)
-            blame_move(&pool->pools->blames, row->number);
-    }
-}
-
 static void kill_for(struct member *member, const char *what)
 {
-    blame(member, false, what);
+    fault_note(member, what);
     member->was_ours = true;
     member_kill(member);
 }
@@ -264,7 +210,7 @@ static void on_look(int fd, short what, void *context)
     struct pools *pools = member->pool->pools;
     const struct page *page = pages_slot(pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
-    int64_t spent = spent_ms(page), left = pools->hang_timeout - spent + 1;
+    int64_t spent = fault_spent_ms(page), left = pools->hang_timeout - spent + 1;
 
     (void)fd;
     (void)what;
@@ -429,12 +375,6 @@ int member_start(struct member *member, struct err *err)
 
 /* ---- end ---- */
 
-/* Nobody's fault that we know: an administrator's, or the kernel's that ran out of memory. */
-static bool was_from_outside(const struct member *member, int status)
-{
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !member->was_ours;
-}
-
 static int64_t next_hold(struct member *member)
 {
     int64_t delay = member->hold_ms;
@@ -486,9 +426,11 @@ static void log_end(const struct member *member, int status, const char *how)
                   member->reason[0] != '\0' ? "\"" : "");
 }
 
-/* Children of a wait row that it left behind still have the listener. */
+/* Children that it left behind: those of a wait row still have the listener. */
 static void leave_orphans(struct member *member)
 {
+    if (member->pool->has_children)
+        orphans_adopt_all(member->pool);
     for (size_t i = 0; i < member->wait_child_count; i++)
         orphan_adopt(member->pool, member->wait_children[i]);
     mem_free(&member->wait_children);
@@ -499,7 +441,7 @@ static void restart(struct member *member, int64_t lived_ms, int status)
 {
     if (lived_ms >= HEALTHY_MS)
         member->hold_ms = 0;
-    if (was_from_outside(member, status) && lived_ms >= KILLED_MS)
+    if (fault_is_outside(member, status) && lived_ms >= KILLED_MS)
         hold(member, 0);
     else
         member_restart(member);
@@ -517,8 +459,7 @@ static void on_end(struct child *child, int status, void *context)
     read_records(member, &member->log_watch, LAST_WORDS, log_record);
     reap_print(status, how, sizeof(how));
     state = member->state;
-    if (!was_from_outside(member, status))
-        blame(member, status == 0, how);
+    fault_note_end(member, status);
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
         log_end(member, status, how);
     release(member);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "conf/plandiff.h"
+#include "master/fault.h"
 #include "master/orphan.h"
 
 #define HURRY_MS 500 /* "at once", for who does not end when asked */
@@ -165,25 +166,6 @@ void pools_on_member(struct member *member, enum member_event event, const char 
 void pools_on_orphan_end(struct pool *pool)
 {
     settle(pool);
-}
-
-static bool pool_knows(const struct pool *pool, pid_t pid)
-{
-    for (size_t i = 0; i < pool->member_count; i++)
-        if (pool->members[i].child.pid == pid)
-            return true;
-    return orphans_have(pool, pid);
-}
-
-bool pools_know(const struct pools *pools, pid_t pid)
-{
-    const struct list *const heads[] = { &pools->running, &pools->fresh, &pools->leaving };
-
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        for (struct list *link = heads[i]->next; link != heads[i]; link = link->next)
-            if (pool_knows(pool_at(link), pid))
-                return true;
-    return false;
 }
 
 /* ---- a change of plan ---- */
@@ -496,6 +478,7 @@ int pools_open(struct pools *pools, struct loop *loop, const struct listeners *l
     list_init(&pools->fresh);
     list_init(&pools->leaving);
     doors_init(&pools->doors);
+    pools->memory_kills = fault_memory_kills();
     pools->pool_numbers.limit = UINT16_MAX;
     pools->row_numbers.limit = PAGE_ROWS;
     timer_init(&pools->report, on_report, pools);

@@ -50,6 +50,7 @@ struct pools {
     struct watch report;  /* tells done() from the loop, never from inside a call */
     char *reason;
     struct blames blames;
+    long memory_kills;    /* fault_memory_kills(), when it was asked last */
     pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */
@@ -93,8 +94,6 @@ void pools_row_state(const struct pools *pools, const struct plan_service *servi
                      struct pools_row_state *out);
 /* For `usherctl list`: the running pool that serves this row, or NULL. */
 const struct pool *pools_of(const struct pools *pools, const char *service);
-/* Whether a worker or an orphan of any pool has this pid. */
-bool pools_know(const struct pools *pools, pid_t pid);
 /* From member.c and orphan.c only. The pool may be gone afterwards. */
 void pools_on_member(struct member *member, enum member_event event, const char *text);
 void pools_on_orphan_end(struct pool *pool);

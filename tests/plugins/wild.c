@@ -11,6 +11,7 @@
 
 #define FIRST_FD 3
 #define LAST_FD  20
+#define LAST_CHANNEL 255
 #define PASSED   253 /* the most that one message takes */
 #define MESSAGES 200
 #define CHUNK    (1u << 20)
@@ -106,7 +107,7 @@ static void send_huge(int fd)
 
 static void lie_to_master(void)
 {
-    for (int fd = FIRST_FD; fd <= LAST_FD; fd++)
+    for (int fd = FIRST_FD; fd <= LAST_CHANNEL; fd++)
         if (is_channel(fd)) {
             send_huge(fd);
             for (int i = 0; i < MESSAGES; i++)
