@@ -99,11 +99,13 @@ libflow_a_SOURCES = \
 	src/flow/worker.c src/flow/worker.h
 
 libmaster_a_SOURCES = \
+	src/master/blame.c src/master/blame.h \
 	src/master/boot.c src/master/boot.h \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/doors.c src/master/doors.h \
+	src/master/fault.c src/master/fault.h \
 	src/master/inherit.c src/master/inherit.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \
@@ -119,6 +121,7 @@ libmaster_a_SOURCES = \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \
+	src/master/rowstate.c \
 	src/master/session.c src/master/session.h \
 	src/master/status.c src/master/status.h
 

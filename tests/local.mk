@@ -45,7 +45,9 @@ UNIT_TESTS = \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
+	tests/unit/test_blame \
 	tests/unit/test_doors \
+	tests/unit/test_fault \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -98,6 +100,7 @@ LIVE_TESTS = \
 	tests/live/50-reload.t \
 	tests/live/52-reloads.t \
 	tests/live/60-crash.t \
+	tests/live/61-containment.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
@@ -234,6 +237,12 @@ tests_unit_test_conn_LDADD = $(FLOW_LIBS)
 tests_unit_test_door_SOURCES = tests/unit/test_door.c
 tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_door_LDADD = $(FLOW_LIBS)
+tests_unit_test_blame_SOURCES = tests/unit/test_blame.c
+tests_unit_test_blame_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_blame_LDADD = $(MASTER_LIBS)
+tests_unit_test_fault_SOURCES = tests/unit/test_fault.c
+tests_unit_test_fault_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fault_LDADD = $(MASTER_LIBS)
 tests_unit_test_doors_SOURCES = tests/unit/test_doors.c
 tests_unit_test_doors_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_doors_LDADD = $(MASTER_LIBS)

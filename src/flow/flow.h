@@ -92,6 +92,7 @@ static inline int64_t flow_enter(struct flow *flow, unsigned row, const struct p
     if (flow->page != NULL) {
         flow->page->now_peer = *peer;
         atomic_store_explicit(&flow->page->now_since_ms, now_ms, memory_order_relaxed);
+        atomic_store_explicit(&flow->page->last_row, row + 1, memory_order_relaxed);
         atomic_store_explicit(&flow->page->now_row, row + 1, memory_order_release);
         if (now_ms - flow->busy_ms > FLOW_REST_MS)
             flow_say_busy(flow);

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #define PAGE_BYTES 4096u
 #define ROUND_UP(n) (((n) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
@@ -164,6 +165,10 @@ char *page_print_peer(const struct page *page, char *out, size_t room)
     struct usher_address address;
     struct peer peer = page->now_peer;
 
+    if (peer.kind != PEER_IP && peer.kind != PEER_UNIX) {
+        str_copy(out, room, "-");
+        return out;
+    }
     peer_get(&peer, &address);
     return addr_print_log(&address, out, room);
 }

@@ -31,7 +31,8 @@ struct page_row {
 
 struct page { /* one slot */
     _Atomic uint32_t now_row;      /* 1 + the row whose callback runs now; 0: none */
-    _Atomic int64_t now_since_ms;  /* on the monotonic clock */
+    _Atomic uint32_t last_row;     /* the same, and stays when the callback has returned */
+    _Atomic int64_t now_since_ms;  /* on the monotonic clock: when the last one began */
     struct peer now_peer;          /* may be torn; page_print_peer() makes text of it */
     struct page_row rows[PAGE_ROWS];
 };

@@ -139,13 +139,17 @@ static size_t largest_input(const struct flow *flow)
 
 static int open_rows(struct flow *flow, struct err *err)
 {
+    static const struct peer nobody = { 0 };
+
     for (size_t i = 0; i < flow->row_count; i++) {
         struct row *row = &flow->rows[i];
         bool is_program = row->service->way == PLAN_WAY_EXEC ||
                           row->service->way == PLAN_WAY_WAIT;
 
+        flow_enter(flow, row->service->number, &nobody); /* and stays so where it fails */
         if ((is_program ? program_open(row, err) : row_open(row, err)) == -1)
             return -1;
+        flow_leave(flow);
     }
     return 0;
 }
