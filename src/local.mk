@@ -34,6 +34,8 @@ libsock_a_SOURCES = \
 	src/sock/endpoint.c src/sock/endpoint.h
 
 libconf_a_SOURCES = \
+	src/conf/admission.c src/conf/admission.h \
+	src/conf/callers.c \
 	src/conf/check.c src/conf/check.h \
 	src/conf/checking.c src/conf/checking.h \
 	src/conf/endpoints.c \
@@ -64,6 +66,7 @@ libproc_a_SOURCES = \
 	src/proc/spawn.c src/proc/spawn.h
 
 libflow_a_SOURCES = \
+	src/flow/access.c src/flow/access.h \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/deadline.c \
 	src/flow/door.c src/flow/door.h \
