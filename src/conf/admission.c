@@ -159,7 +159,7 @@ static int name_refused(struct err *err, const char *text)
     char shown[SHOWN];
 
     log_escape(shown, sizeof(shown), text, strlen(text));
-    if (nearest != NULL)
+    if (nearest != NULL && strlen(text) <= strlen(nearest) + 1)
         return err_set(err, "\"%s\" is not a network; did you mean \"%s\"?", shown, nearest);
     if (strspn(text, "0123456789abcdefABCDEF.:/") == strlen(text))
         return err_set(err, "\"%s\" is not a network (10.0.0.0/8, 192.0.2.1, 2001:db8::/32)",

@@ -29,8 +29,10 @@ enum {
     IS_NOT_SENDER = 2048 /* hands no connection over itself */
 };
 
-#define UNENFORCED "is not for wait rows: they take their callers themselves, nobody could enforce it"
-#define UNPROVED   "is for endpoints with connections only: a datagram's source is not proved, use rate"
+#define UNENFORCED                                                                       \
+    "is not for wait rows: they take their callers themselves, nobody could enforce it"
+#define UNPROVED                                                                         \
+    "is for endpoints with connections only: a datagram's source is not proved, use rate"
 
 static const struct rule {
     const char *key;

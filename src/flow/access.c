@@ -69,7 +69,7 @@ static unsigned bit(struct bits bits, unsigned number)
 }
 
 /* The first `length` bits; zeros behind them. */
-static struct bits first(struct bits bits, unsigned length)
+static struct bits first_bits(struct bits bits, unsigned length)
 {
     if (length < 128)
         bits.lo = length > 64 ? bits.lo >> (128 - length) << (128 - length) : 0;
@@ -92,7 +92,7 @@ static uint32_t add_node(struct tree *tree, struct bits at, unsigned length)
 {
     struct node *node = MEM_PUSH(tree->nodes, tree->count);
 
-    node->at = first(at, length);
+    node->at = first_bits(at, length);
     node->length = (uint8_t)length;
     return (uint32_t)(tree->count - 1);
 }
