@@ -5,6 +5,9 @@ FUZZ_REPLAYS = fuzz/replay_control fuzz/replay_env fuzz/replay_finger \
 	fuzz/replay_plan fuzz/replay_plandiff fuzz/replay_record fuzz/replay_table fuzz/replay_tcpmux \
 	fuzz/replay_udp fuzz/replay_uppercase
 check_PROGRAMS += $(FUZZ_REPLAYS)
+check_PROGRAMS += fuzz/replay_access
+fuzz_replay_access_SOURCES = fuzz/replay.c fuzz/fuzz.h fuzz/oracle.h fuzz/fuzz_access.c
+fuzz_replay_access_LDADD = libflow.a libconf.a libsock.a libwire.a libbase.a
 TESTS += tests/check/fuzz.t
 EXTRA_DIST += tests/check/fuzz.t fuzz/corpus fuzz/dict fuzz/run
 

@@ -30,6 +30,7 @@ UNIT_TESTS = \
 	tests/unit/test_bind \
 	tests/unit/test_dgram \
 	tests/unit/test_endpoint \
+	tests/unit/test_admission \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
 	tests/unit/test_safe \
@@ -40,6 +41,8 @@ UNIT_TESTS = \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_access \
+	tests/unit/test_callers \
 	tests/unit/test_conn \
 	tests/unit/test_door \
 	tests/unit/test_env \
@@ -201,6 +204,9 @@ tests_unit_test_dgram_LDADD = $(SOCK_LIBS)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
 tests_unit_test_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_endpoint_LDADD = $(SOCK_LIBS)
+tests_unit_test_admission_SOURCES = tests/unit/test_admission.c
+tests_unit_test_admission_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_admission_LDADD = $(CONF_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
 tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plan_LDADD = $(CONF_LIBS)
@@ -231,6 +237,12 @@ tests_unit_test_reap_LDADD = $(PROC_LIBS)
 tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
 tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_access_SOURCES = tests/unit/test_access.c
+tests_unit_test_access_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_access_LDADD = $(FLOW_LIBS)
+tests_unit_test_callers_SOURCES = tests/unit/test_callers.c
+tests_unit_test_callers_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_callers_LDADD = $(FLOW_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)
