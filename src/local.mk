@@ -134,7 +134,8 @@ libmaster_a_SOURCES = \
 	src/master/reload.c src/master/reload.h \
 	src/master/rowstate.c \
 	src/master/session.c src/master/session.h \
-	src/master/status.c src/master/status.h
+	src/master/status.c src/master/status.h \
+	src/master/verdict.c src/master/verdict.h
 
 libctl_a_SOURCES = \
 	src/ctl/answer.c src/ctl/answer.h \

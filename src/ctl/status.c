@@ -262,36 +262,25 @@ static void add_trouble(struct trouble *trouble, const char *text)
     add_words(&trouble->line, text);
 }
 
-static void add_count(struct trouble *trouble, const char *key)
+/* "refused 12 (denied 10, rate 2)"; prefix: of the keys that count by reason. */
+static void add_count(struct trouble *trouble, const char *key, const char *prefix)
 {
-    int64_t count = answer_number(trouble->record, key);
-    char text[CELL];
+    const struct record *record = trouble->record;
+    int64_t count = answer_number(record, key);
+    char text[TEXT_ROOM], value[TEXT_ROOM];
+    const char *before = " (";
+    struct str s;
 
     if (count == 0)
         return;
-    snprintf(text, sizeof(text), "%s %" PRId64, key, count);
-    add_trouble(trouble, text);
-}
-
-/* "refused 12 (denied 10, rate 2)" */
-static void add_refused(struct trouble *trouble)
-{
-    const struct record *record = trouble->record;
-    char text[TEXT_ROOM], reason[TEXT_ROOM];
-    struct str s;
-    const char *before = " (";
-
-    if (answer_number(record, "refused") == 0)
-        return;
     str_init(&s, text, sizeof(text));
-    str_add(&s, "refused %" PRId64, answer_number(record, "refused"));
-    for (size_t i = 0; i < record->count; i++) {
+    str_add(&s, "%s %" PRId64, key, count);
+    for (size_t i = 0; prefix != NULL && i < record->count; i++) {
         const struct record_field *field = &record->fields[i];
 
-        if (!str_starts(field->key, ANSWER_REFUSED) || strcmp(field->value, "0") == 0)
+        if (!str_starts(field->key, prefix) || strcmp(field->value, "0") == 0)
             continue;
-        str_add(&s, "%s%s %s", before, field->key + strlen(ANSWER_REFUSED),
-                text_safe(reason, field->value));
+        str_add(&s, "%s%s %s", before, field->key + strlen(prefix), text_safe(value, field->value));
         before = ", ";
     }
     if (before[0] == ',')
@@ -329,9 +318,9 @@ static void print_trouble(const struct answer *answer)
         trouble.record = &answer->records[i];
         trouble.is_open = false;
         add_state(&trouble);
-        add_refused(&trouble);
-        add_count(&trouble, "failed");
-        add_count(&trouble, "dropped");
+        add_count(&trouble, "refused", ANSWER_REFUSED);
+        add_count(&trouble, "failed", NULL);
+        add_count(&trouble, "dropped", ANSWER_DROPPED);
         if (trouble.is_open)
             text_end(&trouble.line);
     }

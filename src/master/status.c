@@ -1,6 +1,7 @@
 #include "master/status.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -8,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "flow/admit.h"
+#include "flow/udp.h"
 #include "master/counts.h"
 #include "master/logsink.h"
 #include "master/master.h"
@@ -101,6 +104,8 @@ static void add_worker(struct record_out *out, const struct member *member)
     record_add(out, "pool", member->pool->name);
     record_add_number(out, "generation", member->pool->generation);
     record_add(out, "state", member_state_name(member->state));
+    if (member->state == MEMBER_HELD && member->held_until_ms > clock_ms())
+        record_add_number(out, "held_ms", member->held_until_ms - clock_ms());
     if (lives) {
         record_add_number(out, "pid", member->child.pid);
         record_add_number(out, "up_ms", clock_ms() - member->started_ms);
@@ -134,43 +139,45 @@ static void add_pools(struct record_out *out, const struct pools *pools)
 
 /* ---- services ---- */
 
-/* How many workers that drain have connections of the row, or may have. */
-static unsigned count_draining(const struct pools *pools, const char *name)
+static void add_state(struct record_out *out, const struct master *master,
+                      const struct plan_service *service)
 {
-    unsigned count = 0;
+    struct pools_row_state state;
 
-    for (struct list *link = pools->leaving.next; link != &pools->leaving; link = link->next) {
-        const struct pool *pool = CONTAINER(link, struct pool, link);
-
-        for (size_t i = 0; pool_has_row(pool, name) && i < pool->member_count; i++)
-            count += pool->members[i].state == MEMBER_DRAINING;
+    pools_row_state(&master->pools, service, &state);
+    if (state.generation != 0) {
+        record_add(out, "pool", state.pool);
+        record_add_number(out, "generation", state.generation);
+        record_add_number(out, "workers", state.workers);
     }
-    return count;
+    record_add(out, "state", strcmp(state.state, "idle") == 0 && state.draining > 0 ? "draining"
+                                                                                   : state.state);
+    if (state.held_ms > 0)
+        record_add_number(out, "held_ms", state.held_ms);
+    record_add_number(out, "draining", state.draining);
+    record_add_number(out, "blames", state.blames);
+    record_add_number(out, "is_own", state.is_own);
 }
 
-static const char *state_of(const struct plan_service *service, const struct pool *pool,
-                            unsigned draining)
+/* All reasons, so that programs find each name, but for those that are no refusals. */
+static void add_reasons(struct record_out *out, const struct counts *counts)
 {
-    if (!service->enabled)
-        return "off";
-    if (pool == NULL)
-        return draining > 0 ? "draining" : "idle";
-    return member_state_name(pool->members[0].state);
-}
+    static const char *const drops[UDP_VERDICTS] = {
+        [UDP_CUT] = "cut",           [UDP_UNNAMED] = "unnamed",     [UDP_PORT_ZERO] = "port_zero",
+        [UDP_LOW_PORT] = "low_port", [UDP_OWN_PORT] = "own_port",   [UDP_TO_MANY] = "to_many",
+        [UDP_EMPTY] = "empty",       [UDP_FROM_MANY] = "from_many", [UDP_LONGER] = "longer",
+        [UDP_AGAIN] = "again",
+    };
+    char key[64];
 
-static void add_pool_of(struct record_out *out, const struct master *master,
-                        const struct plan_service *service)
-{
-    const struct pool *pool = pools_of(&master->pools, service->name);
-    unsigned draining = count_draining(&master->pools, service->name);
-
-    record_add(out, "pool", pool == NULL ? NULL : pool->name);
-    if (pool != NULL) {
-        record_add_number(out, "generation", pool->generation);
-        record_add_number(out, "workers", (int64_t)pool->member_count);
+    for (int i = ADMIT_YES + 1; i < ADMIT_VERDICTS; i++) {
+        snprintf(key, sizeof(key), "refused.%s", admit_name((enum admit_verdict)i));
+        record_add_number(out, key, (int64_t)counts->refused_by[i]);
     }
-    record_add(out, "state", state_of(service, pool, draining));
-    record_add_number(out, "draining", draining);
+    for (int i = UDP_ANSWER + 1; i < UDP_VERDICTS; i++) {
+        snprintf(key, sizeof(key), "dropped.%s", drops[i]);
+        record_add_number(out, key, (int64_t)counts->dropped_by[i]);
+    }
 }
 
 static void add_counts(struct record_out *out, const struct counts *counts)
@@ -215,9 +222,10 @@ static void add_service(struct record_out *out, const struct master *master,
     record_begin(out, "service");
     record_add(out, "name", service->name);
     record_add(out, "way", plan_way_name(service->way));
-    add_pool_of(out, master, service);
+    add_state(out, master, service);
     record_add_print(out, "row", "%s:%u", service->file, service->line);
     add_counts(out, &counts);
+    add_reasons(out, &counts);
     record_end(out);
     add_endpoints(out, master, service);
 }
