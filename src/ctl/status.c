@@ -53,23 +53,22 @@ static const struct number_column numbers[] = {
 };
 
 #define NUMBERS ARRAY_LEN(numbers)
-#define SERVICE_COLUMNS (4 + NUMBERS)
+#define SERVICE_COLUMNS (3 + NUMBERS)
 
 static void add_service(struct grid *grid, const struct record *record)
 {
-    char name[TEXT_ROOM], pool[TEXT_ROOM], way[TEXT_ROOM], state[TEXT_ROOM];
+    char name[TEXT_ROOM], pool[TEXT_ROOM], state[TEXT_ROOM];
     char counts[NUMBERS][CELL], text[CELL];
     const char *cells[SERVICE_COLUMNS] = {
         text_safe(name, get(record, "name")),
         text_safe(pool, get(record, "pool")),
-        text_safe(way, get(record, "way")),
         text_safe(state, get(record, "state")),
     };
 
     for (size_t i = 0; i < NUMBERS; i++) {
         numbers[i].print(text, sizeof(text), answer_number(record, numbers[i].key));
         snprintf(counts[i], CELL, "%*s", (int)strlen(numbers[i].head), text);
-        cells[4 + i] = counts[i];
+        cells[3 + i] = counts[i];
     }
     grid_add(grid, cells);
 }
@@ -100,11 +99,11 @@ static void print_off(const struct answer *answer)
 
 static void print_services(const struct answer *answer)
 {
-    const char *heads[SERVICE_COLUMNS] = { "SERVICE", "POOL", "WAY", "STATE" };
+    const char *heads[SERVICE_COLUMNS] = { "SERVICE", "POOL", "STATE" };
     struct grid grid = GRID_EMPTY(SERVICE_COLUMNS);
 
     for (size_t i = 0; i < NUMBERS; i++)
-        heads[4 + i] = numbers[i].head;
+        heads[3 + i] = numbers[i].head;
     grid_add(&grid, heads);
     for (size_t i = answer_find(answer, "service", 0); i < answer->count;
          i = answer_find(answer, "service", i + 1))
@@ -158,7 +157,7 @@ static void print_workers(const struct answer *answer)
 
 /* ---- lists of words ---- */
 
-/* "tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that follow. */
+/* "dispatch tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that follow. */
 static void add_place(struct text_line *line, const char *place, const char *before)
 {
     size_t length = strcspn(place, ":");
@@ -183,6 +182,7 @@ static void print_places_of(const struct answer *answer, size_t service)
     if (place == NULL)
         return;
     text_begin(&line, text_safe(text, get(&answer->records[service], "name")), INDENT);
+    text_word(&line, text_safe(text, get(&answer->records[service], "way")));
     for (; place != NULL; place = answer_next_place(&places)) {
         add_place(&line, place, before);
         before = place;
