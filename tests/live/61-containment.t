@@ -178,7 +178,7 @@ def a_constructor_that_crashes_in_workers_changes_nothing():
     bad = 'bad: { plugin = "crash_in_worker"; listen = "tcp://:0"; };'
     code, said = refused(ROWS + bad)
     equal(code, 3)
-    assert re.search(r"pool \w+: signal=11", said), said
+    assert re.search(r"pool \w+: bad: signal=6", said), said
     with Usherd(ROWS) as u, connect(u.port("echo")) as held:
         greets(held)
         u.table(ROWS + bad)
