@@ -105,6 +105,8 @@ static void add_worker(struct record_out *out, const struct member *member)
         record_add_number(out, "pid", member->child.pid);
         record_add_number(out, "up_ms", clock_ms() - member->started_ms);
     }
+    else if (member->state == MEMBER_HELD)
+        record_add_number(out, "held_ms", member_hold_left(member));
     if (lives && member->slot != -1)
         add_now(out, member);
     record_end(out);
@@ -134,43 +136,22 @@ static void add_pools(struct record_out *out, const struct pools *pools)
 
 /* ---- services ---- */
 
-/* How many workers that drain have connections of the row, or may have. */
-static unsigned count_draining(const struct pools *pools, const char *name)
-{
-    unsigned count = 0;
-
-    for (struct list *link = pools->leaving.next; link != &pools->leaving; link = link->next) {
-        const struct pool *pool = CONTAINER(link, struct pool, link);
-
-        for (size_t i = 0; pool_has_row(pool, name) && i < pool->member_count; i++)
-            count += pool->members[i].state == MEMBER_DRAINING;
-    }
-    return count;
-}
-
-static const char *state_of(const struct plan_service *service, const struct pool *pool,
-                            unsigned draining)
-{
-    if (!service->enabled)
-        return "off";
-    if (pool == NULL)
-        return draining > 0 ? "draining" : "idle";
-    return member_state_name(pool->members[0].state);
-}
-
 static void add_pool_of(struct record_out *out, const struct master *master,
                         const struct plan_service *service)
 {
-    const struct pool *pool = pools_of(&master->pools, service->name);
-    unsigned draining = count_draining(&master->pools, service->name);
+    struct pools_row_state state;
 
-    record_add(out, "pool", pool == NULL ? NULL : pool->name);
-    if (pool != NULL) {
-        record_add_number(out, "generation", pool->generation);
-        record_add_number(out, "workers", (int64_t)pool->member_count);
+    pools_row_state(&master->pools, service, &state);
+    if (state.generation != 0) {
+        record_add(out, "pool", state.pool);
+        record_add_number(out, "generation", state.generation);
+        record_add_number(out, "workers", state.workers);
     }
-    record_add(out, "state", state_of(service, pool, draining));
-    record_add_number(out, "draining", draining);
+    record_add(out, "state", state.state);
+    record_add_number(out, "held_ms", state.held_ms);
+    record_add_number(out, "draining", state.draining);
+    record_add_number(out, "blames", state.blames);
+    record_add_number(out, "is_own", state.is_own);
 }
 
 static void add_counts(struct record_out *out, const struct counts *counts)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What a bad plugin or program costs: its own, and once what was beside it in one worker."""
 import contextlib
+import json
 import os
 import re
-import resource
 import signal
 import socket
 import threading
@@ -235,6 +235,51 @@ def f20_only_the_moved_row_is_held_longer_each_time_and_its_callers_wait():
 
 
 @test
+def status_tells_whom_it_blames_and_how_long_it_is_held():
+    with Usherd(ROWS) as u:
+        def told(name):
+            services = json.loads(u.ctl("status", "--json").stdout)["services"]
+            return [service for service in services if service["name"] == name][0]
+
+        equal((told("wild")["blames"], told("wild")["moved"]), (0, False))
+        move(u)
+        wild = wait_for(lambda: told("wild")["state"] == "ready" and told("wild"), "wild to be ready")
+        equal((wild["blames"], wild["moved"], wild["pool"], wild["workers"]), (2, True, "own-wild", 1))
+        for _ in range(3):
+            poke(u.port("wild"), b"X")
+        wild = wait_for(lambda: told("wild")["state"] == "held" and told("wild"), "wild to be held")
+        assert 0 < wild["held_ms"] <= 800, wild
+        equal((wild["blames"], wild["workers"]), (5, 0))
+        equal([told("echo")[key] for key in ("state", "blames", "moved")], ["ready", 0, False])
+        u.reload()
+        equal([told("wild")[key] for key in ("state", "blames", "moved", "held_ms")],
+              ["ready", 0, False, 0])
+        forget_reports(u)
+
+
+@test
+def listeners_of_every_kind_survive_a_move():
+    with Usherd(start=False) as u:
+        path, name = os.path.join(u.dir, "socket"), "usher-%d" % os.getpid()
+        u.table(ROWS.replace('wild"; listen = [', 'wild"; listen = [ "unix://%s", "unix://@%s",'
+                             ' "tcp://127.0.0.1:0",' % (path, name)))
+        os.chmod(u.dir, 0o777)
+        u.start()
+        before = u.endpoints("wild")
+        move(u)
+        equal(u.endpoints("wild"), before)
+        for address in (path, "\0" + name):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(DEADLINE)
+                client.connect(address)
+                greets(client)
+        u.reload()
+        equal(u.endpoints("wild"), before)
+        equal(talk(u.port("wild"), b"back"), b"back")
+        forget_reports(u)
+
+
+@test
 def a_reload_brings_the_moved_row_back_with_its_connections():
     with Usherd(ROWS) as u:
         wild = u.port("wild")
@@ -416,7 +461,7 @@ def b10_sessions_that_all_crash_leave_no_count_behind():
                 poke(u.port_known[name], b"X")
 
         u.port_known = {name: u.port(name) for name in ("forked", "once")}
-        threads = [threading.Thread(target=crash_many, args=(name,)) for name in u.port_known] * 1
+        threads = [threading.Thread(target=crash_many, args=(name,)) for name in u.port_known]
         for thread in threads:
             thread.start()
         for thread in threads:
