@@ -263,7 +263,6 @@ def listeners_of_every_kind_survive_a_move():
         path, name = os.path.join(u.dir, "socket"), "usher-%d" % os.getpid()
         u.table(ROWS.replace('wild"; listen = [', 'wild"; listen = [ "unix://%s", "unix://@%s",'
                              ' "tcp://127.0.0.1:0",' % (path, name)))
-        os.chmod(u.dir, 0o777)
         u.start()
         before = u.endpoints("wild")
         move(u)
