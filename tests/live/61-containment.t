@@ -478,8 +478,9 @@ def b10_sessions_that_all_crash_leave_no_count_behind():
 @test
 def c8_c9_c10_a_lying_worker_changes_nothing_in_the_master():
     with Usherd(ROWS) as u:
-        before = len(descriptors_of(u.pid)) if IS_ROOT else 0
         listed = u.list()
+        wait_rest(u.pid)
+        before = len(descriptors_of(u.pid)) if IS_ROOT else 0
         port = u.port("wild")
         with connect(u.port("apart")) as other:
             for _ in range(5):
@@ -491,7 +492,7 @@ def c8_c9_c10_a_lying_worker_changes_nothing_in_the_master():
         equal(rows, [[row[key] for key in ("SERVICE", "ENDPOINT", "POOL", "WAY")] for row in listed])
         wait_rest(u.pid)
         if IS_ROOT:
-            equal(len(descriptors_of(u.pid)), before)
+            assert len(descriptors_of(u.pid)) <= before, (before, descriptors_of(u.pid))
         u.reload()
         equal(talk(port, b"itself"), b"itself")
 
