@@ -54,6 +54,8 @@ static void note(struct member *member, bool may_be_late, const char *what)
         return;
     log_error(row->name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"", pool->name,
               (long)member->pid, page_print_peer(page, peer, sizeof(peer)), what);
+    if (member->state == MEMBER_STARTING && member->reason[0] == '\0')
+        snprintf(member->reason, sizeof(member->reason), "%s: %s", row->name, what);
     member->blame = MEMBER_BLAMED;
     if (!row->must_go && !pool->is_fresh
         && blame_add(&pool->pools->blames, row->number, clock_ms())) {

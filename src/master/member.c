@@ -578,6 +578,13 @@ void member_fini(struct member *member)
     reap_forget(&member->child);
 }
 
+int64_t member_hold_left(const struct member *member)
+{
+    int64_t left = member->state == MEMBER_HELD ? member->held_until_ms - clock_ms() : 0;
+
+    return left > 0 ? left : 0;
+}
+
 const char *member_state_name(enum member_state state)
 {
     static const char *const names[] = { "idle", "starting", "ready", "draining", "held" };

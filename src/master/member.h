@@ -73,6 +73,7 @@ bool member_waits(const struct member *member); /* until a row of its pool is mo
 void member_stop(struct member *member); /* end soon; killed when it does not */
 void member_kill(struct member *member); /* at once; its end is still reported */
 void member_fini(struct member *member); /* IDLE or HELD only */
+int64_t member_hold_left(const struct member *member); /* ms; 0 unless HELD */
 const char *member_state_name(enum member_state state);
 
 #endif

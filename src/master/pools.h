@@ -81,7 +81,7 @@ struct pools_row_state {
                             loop goes on */
     unsigned generation; /* of that pool; 0: none */
     const char *state;   /* "off" (not enabled), "ready" (a worker serves), "starting", "held" (none
-                            serves, see held_ms), "idle" (none serves nor is being started: at the end) */
+                            serves, see held_ms); at the end "draining", or "idle" (none is left) */
     unsigned workers;    /* of that pool: those that serve or are being started */
     unsigned draining;   /* workers of older generations that still finish connections of the row */
     unsigned blames;     /* how often it was blamed since the last reload */

@@ -1,5 +1,4 @@
 /* What is known of one row: pools_row_state(), for usherctl. */
-#include "base/clock.h"
 #include "master/pools.h"
 
 static bool is_alive(const struct member *member)
@@ -7,17 +6,9 @@ static bool is_alive(const struct member *member)
     return member->child.pid != 0;
 }
 
-static int64_t hold_left(const struct member *member, int64_t now)
-{
-    int64_t left = member->held_until_ms - now;
-
-    return left > 0 ? left : 0;
-}
-
 /* A pool is what its best worker is. */
 static void judge_members(const struct pool *pool, struct pools_row_state *out)
 {
-    int64_t now = clock_ms();
     bool is_ready = false, is_held = false;
 
     for (size_t i = 0; i < pool->member_count; i++) {
@@ -27,8 +18,8 @@ static void judge_members(const struct pool *pool, struct pools_row_state *out)
         is_ready = is_ready || member->state == MEMBER_READY;
         if (member->state != MEMBER_HELD)
             continue;
-        if (!is_held || hold_left(member, now) < out->held_ms)
-            out->held_ms = hold_left(member, now);
+        if (!is_held || member_hold_left(member) < out->held_ms)
+            out->held_ms = member_hold_left(member);
         is_held = true;
     }
     out->state = is_ready ? "ready" : out->workers > 0 ? "starting" : is_held ? "held" : "idle";
@@ -59,6 +50,8 @@ void pools_row_state(const struct pools *pools, const struct plan_service *servi
     out->draining = count_draining(pools, service->name);
     if (!service->enabled)
         return;
+    if (out->draining > 0)
+        out->state = "draining";
     out->blames = pools->blames.rows[service->number].count;
     if (pool == NULL)
         return;

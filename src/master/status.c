@@ -104,11 +104,11 @@ static void add_worker(struct record_out *out, const struct member *member)
     record_add(out, "pool", member->pool->name);
     record_add_number(out, "generation", member->pool->generation);
     record_add(out, "state", member_state_name(member->state));
-    if (member->state == MEMBER_HELD && member->held_until_ms > clock_ms())
-        record_add_number(out, "held_ms", member->held_until_ms - clock_ms());
     if (lives) {
         record_add_number(out, "pid", member->child.pid);
         record_add_number(out, "up_ms", clock_ms() - member->started_ms);
+    } else if (member->state == MEMBER_HELD) {
+        record_add_number(out, "held_ms", member_hold_left(member));
     }
     if (lives && member->slot != -1)
         add_now(out, member);
@@ -139,8 +139,8 @@ static void add_pools(struct record_out *out, const struct pools *pools)
 
 /* ---- services ---- */
 
-static void add_state(struct record_out *out, const struct master *master,
-                      const struct plan_service *service)
+static void add_pool_of(struct record_out *out, const struct master *master,
+                        const struct plan_service *service)
 {
     struct pools_row_state state;
 
@@ -150,10 +150,8 @@ static void add_state(struct record_out *out, const struct master *master,
         record_add_number(out, "generation", state.generation);
         record_add_number(out, "workers", state.workers);
     }
-    record_add(out, "state", strcmp(state.state, "idle") == 0 && state.draining > 0 ? "draining"
-                                                                                   : state.state);
-    if (state.held_ms > 0)
-        record_add_number(out, "held_ms", state.held_ms);
+    record_add(out, "state", state.state);
+    record_add_number(out, "held_ms", state.held_ms);
     record_add_number(out, "draining", state.draining);
     record_add_number(out, "blames", state.blames);
     record_add_number(out, "is_own", state.is_own);
@@ -222,7 +220,7 @@ static void add_service(struct record_out *out, const struct master *master,
     record_begin(out, "service");
     record_add(out, "name", service->name);
     record_add(out, "way", plan_way_name(service->way));
-    add_state(out, master, service);
+    add_pool_of(out, master, service);
     record_add_print(out, "row", "%s:%u", service->file, service->line);
     add_counts(out, &counts);
     add_reasons(out, &counts);

@@ -7,7 +7,7 @@
 __attribute__((constructor)) static void die_in_a_worker(void)
 {
     if (getsid(0) == getpid())
-        raise(SIGSEGV);
+        raise(SIGABRT);
 }
 
 static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
