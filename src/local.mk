@@ -73,6 +73,7 @@ libflow_a_SOURCES = \
 	src/flow/door.c src/flow/door.h \
 	src/flow/env.c src/flow/env.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
+	src/flow/explain.c src/flow/explain.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/hand_over.c src/flow/hand_over.h \
