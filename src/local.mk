@@ -67,6 +67,7 @@ libproc_a_SOURCES = \
 
 libflow_a_SOURCES = \
 	src/flow/access.c src/flow/access.h \
+	src/flow/admit.c src/flow/admit.h \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/deadline.c \
 	src/flow/door.c src/flow/door.h \
@@ -78,6 +79,7 @@ libflow_a_SOURCES = \
 	src/flow/host.c src/flow/host.h \
 	src/flow/identity.c src/flow/identity.h \
 	src/flow/input.c \
+	src/flow/intake.c src/flow/intake.h \
 	src/flow/job.c src/flow/job.h \
 	src/flow/limits.c src/flow/limits.h \
 	src/flow/listener.c src/flow/listener.h \
@@ -85,10 +87,13 @@ libflow_a_SOURCES = \
 	src/flow/orders.c src/flow/orders.h \
 	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
+	src/flow/park.c src/flow/park.h \
 	src/flow/peek.c \
 	src/flow/peer.c src/flow/peer.h \
 	src/flow/program.c src/flow/program.h \
 	src/flow/queue.c src/flow/queue.h \
+	src/flow/rate.c src/flow/rate.h \
+	src/flow/refusal.c src/flow/refusal.h \
 	src/flow/request.c src/flow/request.h \
 	src/flow/row.c src/flow/row.h \
 	src/flow/run.c src/flow/run.h \
@@ -97,6 +102,8 @@ libflow_a_SOURCES = \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
 	src/flow/service_tools.c src/flow/service_tools.h \
+	src/flow/silent.c \
+	src/flow/sources.c src/flow/sources.h \
 	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h

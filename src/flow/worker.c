@@ -144,7 +144,8 @@ static int open_rows(struct flow *flow, struct err *err)
         bool is_program = row->service->way == PLAN_WAY_EXEC ||
                           row->service->way == PLAN_WAY_WAIT;
 
-        if ((is_program ? program_open(row, err) : row_open(row, err)) == -1)
+        if (admit_open(row, err) == -1 ||
+            (is_program ? program_open(row, err) : row_open(row, err)) == -1)
             return -1;
     }
     return 0;
@@ -227,6 +228,7 @@ static int get_ready(struct worker *worker, struct err *err)
         return -1;
     if (open_listeners(worker, err) == -1)
         return -1;
+    atomic_store_explicit(&flow->page->is_accepting, 1, memory_order_relaxed);
     return door_open(flow, worker->start->door, err);
 }
 
