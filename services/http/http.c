@@ -250,7 +250,7 @@ static int watch_library(struct http *http)
     if (info != NULL &&
         host_of(http)->service_watch(http->service, info->epoll_fd, 1, loop_ready) == 0)
         return 0;
-    usher_log(http->service, USHER_ERROR, "fail watch error=\"mode dispatch is needed\"");
+    usher_log(http->service, USHER_ERROR, "fail watch");
     return -1;
 }
 
@@ -283,14 +283,14 @@ static int http_open(const struct usher_instance *service, void **state)
 }
 
 /* The library takes the descriptor over in any case: it closes it where it fails, and then it may
- * have told us of a connection already, or not. In a forked child it fails: there is no loop. */
+ * have told us of a connection already, or not. */
 static void hand_to_library(struct http *http, struct visit *visit, struct usher_address *peer)
 {
     http->adding = visit;
     if (MHD_add_connection(http->daemon, visit->fd, (struct sockaddr *)&peer->storage,
                            peer->length) == MHD_YES)
         return;
-    watch_library(http);
+    usher_log(http->service, USHER_ERROR, "fail connection error=\"%m\"");
     if (http->adding == NULL)
         return;
     http->adding = NULL;
@@ -321,7 +321,7 @@ USHER_SERVICE(http) = {
     USHER_SERVICE_HEADER,
     .name = "http",
     .shapes = USHER_STREAM,
-    .needs = USHER_NEEDS_FILES,
+    .needs = USHER_NEEDS_FILES | USHER_NEEDS_STREAM_LOOP,
     .sentence = "Shows a folder of files (HTTP/1.1).",
     .options = http_options,
     .conf_size = sizeof(struct http_conf),

@@ -64,7 +64,7 @@ USHER_SERVICE(redirect) = {
     USHER_SERVICE_HEADER,
     .name = "redirect",
     .shapes = USHER_STREAM | USHER_DATAGRAM,
-    .needs = USHER_NEEDS_CONNECT,
+    .needs = USHER_NEEDS_CONNECT | USHER_NEEDS_DATAGRAM_LOOP,
     .sentence = "Relays connections and datagrams to another address.",
     .options = redirect_options,
     .conf_size = sizeof(struct redirect_conf),

@@ -159,7 +159,7 @@ def e14_discard_takes_urgent_data_and_resets_for_ordinary():
 
 
 @test
-def time_is_four_bytes_over_tcp_and_for_any_datagram():
+def a13_time_is_four_bytes_over_tcp_and_for_any_datagram():
     def check(u):
         for got in (talk(u.port("time")), talk(u.port("time"), b"x" * 5000),
                     ask(u.port("time", "udp"), b""), ask(u.port("time", "udp"), b"x" * 100)):
@@ -169,7 +169,7 @@ def time_is_four_bytes_over_tcp_and_for_any_datagram():
 
 
 @test
-def a_row_without_amplify_answers_the_time_to_four_bytes_and_more():
+def a5_a_row_without_amplify_answers_the_time_to_four_bytes_and_more():
     def check(u):
         with udp() as client:
             client.connect(("127.0.0.1", u.port("plain_time", "udp")))
@@ -207,7 +207,7 @@ def f16_time_goes_on_after_february_2036():
 
 
 @test
-def chargen_streams_the_pattern_to_whoever_reads():
+def a13_chargen_streams_the_pattern_to_whoever_reads():
     def check(u):
         count = 3000000
         with connect(u.port("chargen")) as client:
@@ -231,7 +231,7 @@ def chargen_answers_a_datagram_with_0_to_512_bytes():
 
 
 @test
-def a13_chargen_without_amplify_never_answers_more_than_it_got():
+def a5_chargen_without_amplify_never_answers_more_than_it_got():
     with Usherd(rows("dispatch")) as u:
         port = u.port("plain_chargen", "udp")
         ask(port, b"y" * 512)
@@ -298,7 +298,7 @@ def a_fast_reader_of_chargen_leaves_time_for_others():
 
 
 @test
-def qotd_tells_quotes_below_512_bytes_and_not_always_the_same():
+def a13_qotd_tells_quotes_below_512_bytes_and_not_always_the_same():
     def check(u):
         quotes = {talk(u.port("qotd")) for _ in range(40)}
         quotes |= {ask(u.port("qotd", "udp"), b"") for _ in range(40)}

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import struct
 import threading
@@ -348,6 +349,14 @@ def it_works_in_a_child_of_its_own():
         with Usherd(rows(port, row='mode = "fork";')) as u:
             equal(talk(u.port("way"), CHUNK), hashlib.sha256(CHUNK).hexdigest().encode())
             is_idle(u)
+
+
+@test
+def datagrams_in_children_are_refused_with_their_line():
+    code, said = refused('way: { plugin = "redirect"; mode = "fork"; listen = "udp://:0";'
+                         ' options = { target = "127.0.0.1:9"; }; };')
+    equal(code, 1)
+    assert re.search(r'usher\.conf:\d+: .*serves datagrams in mode = "dispatch" only', said), said
 
 
 @test

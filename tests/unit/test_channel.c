@@ -312,7 +312,7 @@ static void records_have_a_longest(void **state)
     mem_free(&value);
 }
 
-static void packets_that_are_no_records_are_skipped(void **state)
+static void c9_packets_that_are_no_records_are_skipped(void **state)
 {
     static const struct {
         const char *bytes;
@@ -411,7 +411,7 @@ static void a_bad_record_takes_its_descriptor_along(void **state)
     fd_close(&null);
 }
 
-static void descriptors_nobody_asked_for_never_arrive(void **state)
+static void c10_descriptors_nobody_asked_for_never_arrive(void **state)
 {
     int nulls[3], before;
     struct record record;
@@ -490,12 +490,12 @@ int main(void)
         PAIRED(sending_some_to_nobody_is_an_error),
         PAIRED(a_record_without_its_newline_is_sent_whole),
         PAIRED(records_have_a_longest),
-        PAIRED(packets_that_are_no_records_are_skipped),
+        PAIRED(c9_packets_that_are_no_records_are_skipped),
         PAIRED(packets_that_are_too_long_are_skipped),
         PAIRED(an_empty_packet_looks_like_the_end),
         PAIRED(a_descriptor_goes_with_the_first_record),
         PAIRED(a_bad_record_takes_its_descriptor_along),
-        PAIRED(descriptors_nobody_asked_for_never_arrive),
+        PAIRED(c10_descriptors_nobody_asked_for_never_arrive),
         PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
     };
     size_t count = ARRAY_LEN(tests);

@@ -64,7 +64,7 @@ static struct peer peer(const char *text)
     return out;
 }
 
-static void every_style_says_what_the_manual_says(void **state)
+static void c15_every_style_says_what_the_manual_says(void **state)
 {
     static const struct {
         enum plan_env_style style;
@@ -114,7 +114,7 @@ static void every_style_says_what_the_manual_says(void **state)
     }
 }
 
-static void only_listed_variables_pass(void **state)
+static void c14_only_listed_variables_pass(void **state)
 {
     const char *pass[] = { "USHER_TEST_PASSED", "USHER_TEST_MISSING" };
     const char *own[] = { "A=1", "TZ=Mars/Olympus", "A=2" };
@@ -212,8 +212,8 @@ static void a_unix_peer_is_known_by_its_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_style_says_what_the_manual_says),
-        cmocka_unit_test(only_listed_variables_pass),
+        cmocka_unit_test(c15_every_style_says_what_the_manual_says),
+        cmocka_unit_test(c14_only_listed_variables_pass),
         cmocka_unit_test(the_next_peer_takes_the_place_of_the_last),
         cmocka_unit_test(a_wildcard_listener_asks_the_socket),
         cmocka_unit_test(a_unix_peer_is_known_by_its_ids),
