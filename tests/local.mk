@@ -108,6 +108,7 @@ LIVE_TESTS = \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
+	tests/live/85-access.t \
 	tests/live/90-udp-safety.t \
 	tests/golden/golden.t
 TESTS += $(LIVE_TESTS)
