@@ -1,8 +1,8 @@
 /*
- * The texts of admission, read twice: what is taken for a rule is exactly what a second reader,
- * bit by bit, takes for one; what is taken for a rate, a time or a load gives its own text back.
- * A rule that loses a character is refused, or takes in no more than before, unless it is its
- * prefix that lost a digit (reliability.md D5).
+ * The texts of admission, read twice: what is taken for a rule is exactly what a second
+ * reader, bit by bit, takes for one; what is taken for a rate, a time or a load gives its
+ * own text back. A rule that loses a character is refused, or takes in no more than
+ * before, unless it is its prefix that lost a digit (reliability.md D5).
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -19,7 +19,8 @@
 /* ---- the second reader ----------------------------------------------------------- */
 
 /* Decimal as it would be printed. */
-static bool read_number(const char *text, unsigned long long most, unsigned long long *out)
+static bool read_number(const char *text, unsigned long long most,
+                        unsigned long long *out)
 {
     char again[32];
 
@@ -65,8 +66,8 @@ static bool is_id(const char *text)
 {
     unsigned long long id;
 
-    return (strncmp(text, "uid:", 4) == 0 || strncmp(text, "gid:", 4) == 0)
-           && read_number(text + 4, 4294967294, &id);
+    return (strncmp(text, "uid:", 4) == 0 || strncmp(text, "gid:", 4) == 0) &&
+           read_number(text + 4, 4294967294, &id);
 }
 
 /* ---- rules ----------------------------------------------------------------------- */
@@ -89,8 +90,8 @@ static void check_print(const struct admission_rule *rule)
     must(strlen(admission_rule_print(rule, text)) < sizeof(text) - 1);
     must(admission_rule(text, &parsed, NULL) == 0);
     must(strcmp(admission_rule_print(&parsed, again), text) == 0);
-    must(parsed.whom == rule->whom && parsed.prefix == rule->prefix && parsed.id == rule->id
-         && memcmp(parsed.ip, rule->ip, 16) == 0);
+    must(parsed.whom == rule->whom && parsed.prefix == rule->prefix &&
+         parsed.id == rule->id && memcmp(parsed.ip, rule->ip, 16) == 0);
 }
 
 static bool is_width_known(const struct admission_rule *rule)
@@ -131,8 +132,8 @@ static void check_rule(const char *text)
     bool is_net = read_net(text, ip, &prefix);
     bool is_rule = admission_rule(text, &rule, &err) == 0;
 
-    must(is_rule
-         == (is_net || is_id(text) || strcmp(text, "all") == 0 || strcmp(text, "local") == 0));
+    must(is_rule == (is_net || is_id(text) || strcmp(text, "all") == 0 ||
+                     strcmp(text, "local") == 0));
     must(is_rule == (err.text[0] == '\0'));
     if (!is_rule)
         return;
@@ -154,10 +155,11 @@ static void check_rate(const char *text)
         return;
     must(rate.count >= 1 && rate.count <= ADMISSION_RATE_MAX);
     must(rate.burst >= 1 && rate.burst <= ADMISSION_RATE_MAX);
-    length = (size_t)snprintf(again, sizeof(again), "%llu/%s", (unsigned long long)rate.count,
-                              rate.per_ms == 1000    ? "s"
-                              : rate.per_ms == 60000 ? "m"
-                                                     : "h");
+    length =
+        (size_t)snprintf(again, sizeof(again), "%llu/%s", (unsigned long long)rate.count,
+                         rate.per_ms == 1000    ? "s"
+                         : rate.per_ms == 60000 ? "m"
+                                                : "h");
     if (text[length] != '\0')
         snprintf(again + length, sizeof(again) - length, ":%llu",
                  (unsigned long long)rate.burst);
@@ -172,8 +174,8 @@ static void check_hours(const char *text)
 
     if (admission_hours(text, &hours, NULL) == -1)
         return;
-    snprintf(again, sizeof(again), "%02u:%02u-%02u:%02u", hours.from / 60, hours.from % 60,
-             hours.to / 60, hours.to % 60);
+    snprintf(again, sizeof(again), "%02u:%02u-%02u:%02u", hours.from / 60,
+             hours.from % 60, hours.to / 60, hours.to % 60);
     must(strcmp(again, text) == 0 && hours.from < most && hours.to <= most);
     for (unsigned minute = 0; minute < most; minute++)
         minutes += admission_hours_have(&hours, minute);

@@ -13,14 +13,16 @@
 /* What a rule, or the lack of one, says. A tie denies: the larger of two stands. */
 enum verdict { NO_RULE, ALLOWS, DENIES };
 
-/* An address, or its beginning: its first bit is the highest of hi. IPv4 fills half of hi. */
+/* An address, or its beginning: its first bit is the highest of hi. IPv4 fills half of
+ * hi. */
 struct bits {
     uint64_t hi, lo;
 };
 
 /*
- * A prefix that is a rule, or where the ways of two part. `length` bits of `at` hold for all that is
- * below; the next one chooses the child. Child 0 is none: node 0 is the root, and nobody's child.
+ * A prefix that is a rule, or where the ways of two part. `length` bits of `at` hold for
+ * all that is below; the next one chooses the child. Child 0 is none: node 0 is the root,
+ * and nobody's child.
  */
 struct node {
     struct bits at;
@@ -54,11 +56,11 @@ struct access {
 
 static struct bits bits_of(const unsigned char *ip, size_t count)
 {
-    uint64_t halves[2] = { 0, 0 };
+    uint64_t halves[2] = {0, 0};
 
     for (size_t i = 0; i < count; i++)
         halves[i / 8] |= (uint64_t)ip[i] << (56 - i % 8 * 8);
-    return (struct bits){ halves[0], halves[1] };
+    return (struct bits){halves[0], halves[1]};
 }
 
 static unsigned bit(struct bits bits, unsigned number)
@@ -103,7 +105,8 @@ static void set_verdict(struct node *node, enum verdict verdict)
         node->verdict = (uint8_t)verdict;
 }
 
-/* Puts a node for the first `length` bits of `at` between parent and what was its child. */
+/* Puts a node for the first `length` bits of `at` between parent and what was its child.
+ */
 static uint32_t split(struct tree *tree, uint32_t parent, struct bits at, unsigned length)
 {
     unsigned side = bit(at, tree->nodes[parent].length);
@@ -120,7 +123,7 @@ static uint32_t find_or_add(struct tree *tree, struct bits at, unsigned length)
     uint32_t here = 0;
 
     if (tree->count == 0)
-        add_node(tree, (struct bits){ 0, 0 }, 0);
+        add_node(tree, (struct bits){0, 0}, 0);
     while (tree->nodes[here].length < length) {
         unsigned side = bit(at, tree->nodes[here].length);
         uint32_t below = tree->nodes[here].child[side];
@@ -179,7 +182,8 @@ static void sort_ids(struct ids ids[DENIES + 1])
 
 static bool has_id(const struct ids *ids, uint32_t id)
 {
-    return ids->count > 0 && bsearch(&id, ids->at, ids->count, sizeof(id), by_number) != NULL;
+    return ids->count > 0 &&
+           bsearch(&id, ids->at, ids->count, sizeof(id), by_number) != NULL;
 }
 
 static void add_id(struct ids *ids, uint32_t id)
@@ -191,8 +195,9 @@ static void add_id(struct ids *ids, uint32_t id)
 
 static void add_everybody(struct access *access, enum verdict verdict)
 {
-    static const struct bits none = { 0, 0 };
-    uint32_t v4 = find_or_add(&access->v4, none, 0), v6 = find_or_add(&access->v6, none, 0);
+    static const struct bits none = {0, 0};
+    uint32_t v4 = find_or_add(&access->v4, none, 0),
+             v6 = find_or_add(&access->v6, none, 0);
 
     set_verdict(&access->v4.nodes[v4], verdict);
     set_verdict(&access->v6.nodes[v6], verdict);
@@ -253,8 +258,8 @@ int access_new(const struct usher_list *allow, const struct usher_list *deny,
     access = mem_new(sizeof(*access));
     access->otherwise = allow->count > 0 ? DENIES : ALLOWS;
     access->said = mem_new(SAID_ROOM);
-    if (add_list(access, allow, ALLOWS, err) == -1
-        || add_list(access, deny, DENIES, err) == -1) {
+    if (add_list(access, allow, ALLOWS, err) == -1 ||
+        add_list(access, deny, DENIES, err) == -1) {
         access_free(&access);
         return -1;
     }
@@ -285,10 +290,10 @@ bool access_wants_local(const struct access *access)
 
 bool access_wants_ids(const struct access *access)
 {
-    return access != NULL
-           && access->uids[ALLOWS].count + access->uids[DENIES].count
-                      + access->gids[ALLOWS].count + access->gids[DENIES].count
-                  > 0;
+    return access != NULL && access->uids[ALLOWS].count + access->uids[DENIES].count +
+                                     access->gids[ALLOWS].count +
+                                     access->gids[DENIES].count >
+                                 0;
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
@@ -302,19 +307,20 @@ struct finding {
 
 static struct finding found_word(enum verdict verdict, const char *text)
 {
-    return (struct finding){ .verdict = verdict, .text = text };
+    return (struct finding){.verdict = verdict, .text = text};
 }
 
-static struct finding found_id(enum verdict verdict, enum admission_whom whom, uint32_t id)
+static struct finding found_id(enum verdict verdict, enum admission_whom whom,
+                               uint32_t id)
 {
-    return (struct finding){ .verdict = verdict, .rule = { .whom = whom, .id = id } };
+    return (struct finding){.verdict = verdict, .rule = {.whom = whom, .id = id}};
 }
 
 /* What the tree says, or what holds where no rule does. */
 static struct finding found_net(const struct access *access, const struct node *node,
                                 bool is_ipv4)
 {
-    struct finding finding = { .rule = { .whom = ADMISSION_NET, .is_ipv4 = is_ipv4 } };
+    struct finding finding = {.rule = {.whom = ADMISSION_NET, .is_ipv4 = is_ipv4}};
 
     if (node == NULL)
         return found_word(access->otherwise, access->otherwise == ALLOWS
@@ -351,7 +357,8 @@ static bool is_local(const struct access_caller *caller, bool unknown)
     if (caller->local == NULL || caller->local->length == 0)
         return unknown;
     peer_set(&local, &caller->local->storage, caller->local->length);
-    return local.kind == PEER_IP && memcmp(local.ip, caller->peer->ip, sizeof(local.ip)) == 0;
+    return local.kind == PEER_IP &&
+           memcmp(local.ip, caller->peer->ip, sizeof(local.ip)) == 0;
 }
 
 static const struct node *find_peer(const struct access *access, const struct peer *peer,
@@ -362,20 +369,22 @@ static const struct node *find_peer(const struct access *access, const struct pe
     return find(&access->v6, bits_of(peer->ip, 16), steps);
 }
 
-static struct finding ask_ip(const struct access *access, const struct access_caller *caller)
+static struct finding ask_ip(const struct access *access,
+                             const struct access_caller *caller)
 {
     unsigned steps, full = is_ipv4(caller->peer) ? 32 : 128;
     const struct node *node = find_peer(access, caller->peer, &steps);
 
-    if (access->local != NO_RULE && is_local(caller, access->local == DENIES)
-        && !(access->local == ALLOWS && node != NULL && node->length == full
-             && node->verdict == DENIES))
-        return (struct finding){ access->local, { .whom = ADMISSION_LOCAL }, NULL };
+    if (access->local != NO_RULE && is_local(caller, access->local == DENIES) &&
+        !(access->local == ALLOWS && node != NULL && node->length == full &&
+          node->verdict == DENIES))
+        return (struct finding){access->local, {.whom = ADMISSION_LOCAL}, NULL};
     return found_net(access, node, full == 32);
 }
 
 /* All of one length: whoever denies decides. */
-static struct finding ask_unix(const struct access *access, const struct access_caller *caller)
+static struct finding ask_unix(const struct access *access,
+                               const struct access_caller *caller)
 {
     bool needs_ids = access->uids[DENIES].count + access->gids[DENIES].count > 0;
 
@@ -387,10 +396,10 @@ static struct finding ask_unix(const struct access *access, const struct access_
         if (caller->has_ids && has_id(&access->gids[verdict], caller->gid))
             return found_id(verdict, ADMISSION_GID, caller->gid);
         if (access->local == verdict)
-            return (struct finding){ verdict, { .whom = ADMISSION_LOCAL }, NULL };
+            return (struct finding){verdict, {.whom = ADMISSION_LOCAL}, NULL};
     }
     if (access->everybody != NO_RULE)
-        return (struct finding){ access->everybody, { .is_everybody = true }, NULL };
+        return (struct finding){access->everybody, {.is_everybody = true}, NULL};
     return found_net(access, NULL, false);
 }
 
