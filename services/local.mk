@@ -21,7 +21,9 @@ UPPERCASE_SOURCES = services/uppercase/uppercase.c services/uppercase/utf_8.h \
 	services/uppercase/utf_8.c services/capitals.h
 FRAMED_SOURCES = services/framed/framed.c services/framed/message.h services/framed/message.c \
 	services/capitals.h
-HTTP_SOURCES = services/http/http.c services/http/answer.h services/http/answer.c \
+HTTP_SOURCES = services/http/http.c services/http/engine.h services/http/engine.c \
+	services/http/head.h services/http/head.c services/http/reply.h services/http/reply.c \
+	services/http/answer.h services/http/answer.c \
 	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \
 	services/http/range.h services/http/range.c services/http/types.h services/http/types.c
 REDIRECT_SOURCES = services/redirect/redirect.c services/redirect/redirect.h \

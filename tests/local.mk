@@ -63,6 +63,7 @@ UNIT_TESTS = \
 	tests/unit/test_reader \
 	tests/unit/test_service_tools \
 	tests/unit/test_answer \
+	tests/unit/test_client \
 	tests/unit/test_text \
 	tests/unit/test_services_http \
 	tests/unit/test_services_redirect
@@ -302,6 +303,9 @@ tests_unit_test_reader_LDADD = $(MASTER_LIBS)
 tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
 tests_unit_test_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_answer_LDADD = libctl.a $(WIRE_LIBS)
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_client_LDADD = libctl.a $(WIRE_LIBS)
 tests_unit_test_text_SOURCES = tests/unit/test_text.c
 tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_text_LDADD = libctl.a $(WIRE_LIBS)

@@ -13,6 +13,7 @@
 #include "utf_8.h"
 
 #define PART_SIZE 4096
+#define TURN_SIZE 8192 /* of UTF-8, which takes its time: then other connections have theirs */
 #define DATAGRAM_MAX 65536
 
 enum encoding { ENCODING_ASCII, ENCODING_UTF_8 };
@@ -71,6 +72,11 @@ static void ascii_datagram(struct usher_dgram *dgram)
 
 /* ---- UTF-8 --------------------------------------------------------------------- */
 
+static void next_turn(struct usher_conn *conn)
+{
+    usher_resume(conn);
+}
+
 static size_t utf_8_data(struct usher_conn *conn, const char *at, size_t count)
 {
     char reply[UTF_8_GROWTH * PART_SIZE];
@@ -80,8 +86,10 @@ static size_t utf_8_data(struct usher_conn *conn, const char *at, size_t count)
         size_t left = count - used, made, step;
         size_t part = least(least(left, PART_SIZE), usher_room(conn) / UTF_8_GROWTH);
 
-        if (part < UTF_8_CHARACTER && part < left) {
+        if (used >= TURN_SIZE || (part < UTF_8_CHARACTER && part < left)) {
             usher_pause(conn);
+            if (used >= TURN_SIZE)
+                conn->service->host->timer(conn, 0, next_turn);
             break;
         }
         step = utf_8_capitals(reply, &made, at + used, part);

@@ -290,6 +290,24 @@ def e14_urgent_bytes_windows_of_nothing_and_resets_are_ordinary():
             wait_for(lambda: u.count(service, "ACTIVE") == 0, "the callers of %s to be gone" % service)
 
 
+@test
+def b6_callers_who_send_much_and_read_nothing_leave_time_for_others():
+    much = {"framed": b"000" * 50000, "ident": b"1,2\r\n" * 20000, "letters": "ΐ".encode() * 50000,
+            "echo": b"e" * 100000, "http": b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n" * 3000}
+    with still_serving() as u, contextlib.ExitStack() as stack:
+        for service, message in much.items():
+            for _ in range(40):
+                client = stack.enter_context(connect(u.port(service)))
+                client.setblocking(False)
+                with contextlib.suppress(OSError):
+                    for _ in range(30):
+                        client.send(message)
+            started = time.monotonic()
+            equal(len(talk(u.port("time"))), 4)
+            waited = time.monotonic() - started
+            assert waited < (3 if IS_SANITIZED else 0.7), "%s: %.2f s" % (service, waited)
+
+
 # ---- what comes into the log ----------------------------------------------------------------
 
 @test

@@ -1,8 +1,9 @@
 """One system call fails once, somewhere in a fixed life of usherd: strace --inject.
 
 The life: start, echo over TCP and UDP, a program, a forked child, a reload that adds a row, list, a look
-at everybody's rights, TERM. Who is hit: "master" (it alone), "all" (whoever is born, each with a count of his
-own) or "workers" (those that are there once it is ready, and their children).
+at everybody's rights, TERM. Who is hit: "master" (it alone), "all" (whoever is born, each with a count of his own),
+"workers" (those that are there once it is ready, and their children) or "reload" (the master once it is
+ready, and whoever is born from then on). An error that begins with SIG is a signal that comes at that call.
 
 A fault is good when usherd ends in time with a word about it and a right exit code, or serves on: every
 probe works again within PATIENCE, everybody has the rights he has without faults, nobody spins, and it ends
@@ -70,6 +71,10 @@ ERRORS = {
     "sysinfo": ("EPERM",), "sched_getaffinity": ("EPERM",), "flock": ("ENOLCK",), "fsync": ("EIO",),
 }
 
+for _call in ("accept4", "read", "recvmsg", "write", "sendmsg", "sendto", "epoll_ctl", "epoll_wait", "clone", "bind",
+              "listen", "socketpair", "pipe2", "setsockopt", "wait4", "unlink", "chmod", "prctl", "setresuid"):
+    ERRORS[_call] += ("SIGKILL", "SIGTERM")
+
 Fault = collections.namedtuple("Fault", "who call error nth")
 
 
@@ -93,8 +98,9 @@ def need_strace():
 def _expressions(fault):
     if fault is None:
         return ["-e", "trace=" + ",".join("?" + call for call in sorted(ERRORS))]
+    what = "signal" if fault.error.startswith("SIG") else "error"
     return ["-e", "trace=" + fault.call, "-e",
-            "inject=%s:error=%s:when=%s" % (fault.call, fault.error, fault.nth)]
+            "inject=%s:%s=%s:when=%s" % (fault.call, what, fault.error, fault.nth)]
 
 
 class Traced(Usherd):
@@ -104,8 +110,8 @@ class Traced(Usherd):
         self.who, self.fault, self.tracer, self.is_calm = who, fault, None, False
         super().__init__(ROWS, SETTINGS, start=False, allow_errors=True)
         self.trace_path = os.path.join(self.dir, "trace")
-        self.trace = ["strace", "-qq", "-o", self.trace_path, "-e", "signal=none", *_expressions(fault)]
-        if who != "workers":
+        self.trace = ["strace", "-qq", "-I2", "-o", self.trace_path, "-e", "signal=none", *_expressions(fault)]
+        if who in ("master", "all"):
             self.prefix = [*self.trace, "-D", *(["-f"] if who == "all" else [])]
         else:
             self.trace.append("-f")
@@ -133,11 +139,11 @@ class Traced(Usherd):
         return self.process.poll() is not None
 
     def attach(self):
-        pids = [str(pid) for pid in self.workers()]
+        pids = [str(pid) for pid in (self.workers() if self.who == "workers" else [self.pid])]
         words = [word for pid in pids for word in ("-p", pid)]
         self.tracer = subprocess.Popen(self.trace + words, stderr=subprocess.DEVNULL)
-        wait_for(lambda: all(status_of(int(pid)).get("TracerPid", "0") != "0" for pid in pids),
-                 "strace to attach")
+        wait_for(lambda: all(status_of(int(pid)).get("TracerPid", "0") != "0" or not is_alive(int(pid))
+                             for pid in pids), "strace to attach")
 
     def calm(self):
         """The fault is over: strace lets everybody go."""
@@ -151,17 +157,29 @@ class Traced(Usherd):
                 os.kill(tracer, signal.SIGTERM)
         wait_for(lambda: not any(is_alive(pid) for pid in tracers), "strace to end")
 
+    def family(self):
+        """All that are usherd with this table, whoever their parent is now."""
+        found = []
+        for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+            with contextlib.suppress(OSError), open("/proc/%d/cmdline" % pid) as file:
+                if status_of(pid).get("Name") == "usherd" and self.conf in file.read() and is_alive(pid):
+                    found.append(pid)
+        return found
+
     def traced(self):
         with contextlib.suppress(OSError), open(self.trace_path, errors="replace") as file:
             return file.read()
         return ""
 
     def was_injected(self):
-        return "(INJECTED)" in self.traced()
+        if not self.fault.error.startswith("SIG"):
+            return "(INJECTED)" in self.traced()
+        made = collections.Counter(line.split("(")[0] for line in self.traced().splitlines())
+        return any(count >= self.fault.nth for count in made.values())
 
     def end(self):
         """Whatever is left is killed; what it was, is told."""
-        left = descendants_of(self.pid) if not self.has_ended() else []
+        left = [*(descendants_of(self.pid) if not self.has_ended() else []), *self.family()]
         if not self.has_ended():
             self.process.kill()
             self.process.wait()
@@ -217,7 +235,7 @@ def _again(u, what, probe):
             u.calm()
         try:
             return probe()
-        except (OSError, AssertionError, subprocess.TimeoutExpired, ValueError) as last:
+        except (OSError, AssertionError, subprocess.TimeoutExpired, LookupError) as last:
             problem = last
             select.select([], [], [], 0.02)
     raise Bad("%s does not work again: %r" % (what, problem))
@@ -228,15 +246,31 @@ class Ended(Exception):
 
 
 def _check_end(u):
-    code, log = u.process.returncode, u.log()
+    code, log, error = u.process.returncode, u.log(), u.fault.error if u.fault else ""
+    if code == -signal.SIGKILL and error == "SIGKILL":
+        _check_next(u)
+        return
     if code == 0:
-        if u.told_to_end:
+        if u.told_to_end or error == "SIGTERM":
             return
         raise Bad("it ended by itself with 0")
     if code not in (1, 3):
         raise Bad("it ended with %d" % code)
     if not re.search(r"(?m)(^| )error |^usherd?: |out of memory", log):
         raise Bad("it ended with %d and said nothing" % code)
+
+
+def _check_next(u):
+    """The master was killed: its workers leave, and the next one starts and serves."""
+    try:
+        wait_for(lambda: not u.family(), "the workers to leave", PATIENCE)
+    except AssertionError as problem:
+        raise Bad(str(problem))
+    u.prefix, u.fault, u.told_to_end = [], None, False
+    if not u.start():
+        raise Bad("the next one does not start")
+    _again(u, "echo of the next one", lambda: _exchange(_ports(u)["echo", "tcp"], b"next"))
+    _stop(u)
 
 
 def rights_of(pid):
@@ -300,7 +334,7 @@ def _reload(u):
 def _serve(u, want):
     _again(u, "list", lambda: _control(u, "list"))
     ports = _again(u, "list", lambda: _ports(u))
-    if u.who == "workers":
+    if u.who in ("workers", "reload"):
         u.attach()
     for turn in (b"one", b"two"):
         _again(u, "echo", lambda: _exchange(ports["echo", "tcp"], turn))
@@ -353,9 +387,10 @@ def try_fault(fault, want):
     started, problem = time.monotonic(), ""
     try:
         live(u, want)
-    except Bad as bad:
-        problem = str(bad)
+    except Exception as bad:  # whatever it is, the other faults go on
+        problem = str(bad) if isinstance(bad, Bad) else repr(bad)
     finally:
+        u.fault = fault
         injected, log = u.was_injected(), u.log() if os.path.exists(u.log_path) else ""
         u.end()
     return injected, time.monotonic() - started, problem, log
@@ -378,7 +413,7 @@ def count_calls(who):
             continue
         in_main = in_main or (found.group(2) == "fcntl" and found.group(3).startswith("0, F_GETFD"))
         counts[found.group(1)][found.group(2)] += 1
-        if not in_main and who != "workers":
+        if not in_main and who in ("master", "all"):
             skip[found.group(2)] += 1
     most = collections.Counter()
     for counter in counts.values():

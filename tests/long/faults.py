@@ -13,13 +13,16 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "live"))
 import usher_faults as faults  # noqa: E402 - the path comes first
 
+WHO = ("master", "all", "workers", "reload")
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-j", "--parallel", type=int, default=2)
     parser.add_argument("-n", "--occurrences", type=int, default=6)
-    parser.add_argument("-w", "--who", action="append", choices=("master", "all", "workers"))
+    parser.add_argument("-w", "--who", action="append", choices=WHO)
     parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("-e", "--error", action="append", help="only these")
     parser.add_argument("calls", nargs="*")
     return parser.parse_args()
 
@@ -41,9 +44,10 @@ def main():
     options = arguments()
     faults.need_strace()
     started, total, missed, bad = time.monotonic(), 0, 0, 0
-    for who in options.who or ("master", "all", "workers"):
+    for who in options.who or WHO:
         chosen, rights = faults.all_faults(who, options.occurrences)
         chosen = [f for f in chosen if not options.calls or f.call in options.calls]
+        chosen = [f for f in chosen if not options.error or f.error in options.error]
         print("%s: %d faults in %d calls" % (who, len(chosen), len({f.call for f in chosen})), flush=True)
         with concurrent.futures.ProcessPoolExecutor(options.parallel) as pool:
             running = {pool.submit(faults.try_fault, fault, rights): fault for fault in chosen}

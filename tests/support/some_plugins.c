@@ -36,7 +36,8 @@ static struct usher_option all_options[] = {
 
 static struct usher_option no_options[] = {USHER_OPTION_END};
 
-static char words[][16] = {"echo", "daytime", "all", "finger", "stream", "dgram", "mux"};
+static char words[][16] = {"echo",  "daytime", "all",   "finger", "stream",
+                           "dgram", "mux",     "asker", "holder", "sender"};
 static char folder[] = "/plugins";
 static char sentence[] = "A test.";
 
@@ -52,6 +53,12 @@ static const struct descriptor plugins[] = {
     {words[4], folder, sentence, USHER_STREAM, 0, true, false, no_options},
     {words[5], folder, sentence, USHER_DATAGRAM, 0, false, false, no_options},
     {words[6], folder, sentence, USHER_STREAM, USHER_NEEDS_HAND_OVER, true, false,
+     no_options},
+    {words[7], folder, sentence, USHER_STREAM, USHER_NEEDS_PASSWD, true, false,
+     no_options},
+    {words[8], folder, sentence, USHER_STREAM, USHER_NEEDS_STREAM_LOOP, true, false,
+     no_options},
+    {words[9], folder, sentence, USHER_DATAGRAM, USHER_NEEDS_DATAGRAM_LOOP, true, false,
      no_options},
 };
 

@@ -411,6 +411,21 @@ static void a_bad_record_takes_its_descriptor_along(void **state)
     fd_close(&null);
 }
 
+static void an_empty_packet_takes_its_descriptor_along(void **state)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), before = count_open(), passed = 99;
+    struct record record;
+    struct err err = {5, ""};
+
+    (void)state;
+    send_raw("", 0, &null, 1);
+    assert_int_equal(channel_receive_fd(pair[0], &record, &passed, &err), -1);
+    assert_int_equal(err.code, 0);
+    assert_int_equal(passed, -1);
+    assert_int_equal(count_open(), before);
+    fd_close(&null);
+}
+
 static void c10_descriptors_nobody_asked_for_never_arrive(void **state)
 {
     int nulls[3], before;
@@ -495,6 +510,7 @@ int main(void)
         PAIRED(an_empty_packet_looks_like_the_end),
         PAIRED(a_descriptor_goes_with_the_first_record),
         PAIRED(a_bad_record_takes_its_descriptor_along),
+        PAIRED(an_empty_packet_takes_its_descriptor_along),
         PAIRED(c10_descriptors_nobody_asked_for_never_arrive),
         PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
     };

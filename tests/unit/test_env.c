@@ -204,6 +204,10 @@ static void a_unix_peer_is_known_by_its_ids(void **state)
     snprintf(want, sizeof(want), "%d", (int)getpid());
     assert_string_equal(find(&env, "UNIXREMOTEPID"), want);
     assert_null(find(&env, "TCPREMOTEIP"));
+    env_patch(&env, -1, &who); /* the next one: its ids are not known, and not the last one's */
+    assert_string_equal(find(&env, "UNIXREMOTEEUID"), "");
+    assert_string_equal(find(&env, "UNIXREMOTEEGID"), "");
+    assert_string_equal(find(&env, "UNIXREMOTEPID"), "");
     env_fini(&env);
     close(pair[0]);
     close(pair[1]);
