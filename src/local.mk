@@ -91,6 +91,7 @@ libflow_a_SOURCES = \
 	src/flow/park.c src/flow/park.h \
 	src/flow/peek.c \
 	src/flow/peer.c src/flow/peer.h \
+	src/flow/prefix_tree.c src/flow/prefix_tree.h \
 	src/flow/program.c src/flow/program.h \
 	src/flow/queue.c src/flow/queue.h \
 	src/flow/rate.c src/flow/rate.h \

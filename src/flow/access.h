@@ -1,8 +1,9 @@
 /*
  * May this peer come in at all? A row's `allow` and `deny`, made into one path-compressed
- * prefix tree per family when the row is opened: a look-up costs at most one step per bit
- * of the address, however many rules there are, and allocates nothing. Used by workers
- * for every caller, and by the master to explain.
+ * prefix tree per family (flow/prefix_tree) when the row is opened: a look-up costs at
+ * most one step per bit of the address, however many rules there are, hardly more with
+ * 100 000 than with ten, and allocates nothing. Used by workers for every caller, and by
+ * the master to explain.
  *
  * The longest matching prefix decides, a tie denies; with an allow list everybody else is
  * denied, without one allowed. "local", uid: and gid: rules are of full length: an
