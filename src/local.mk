@@ -45,6 +45,7 @@ libconf_a_SOURCES = \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
+	src/conf/planrules.c src/conf/planrules.h \
 	src/conf/planwire.c src/conf/planwire.h \
 	src/conf/plugins.c \
 	src/conf/programs.c \
