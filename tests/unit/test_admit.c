@@ -129,8 +129,10 @@ static enum admit_verdict call(const char *host)
     if (verdict == ADMIT_RATE)
         return verdict;
     verdict = admit_stream(&w.row, -1, &peer, room);
-    if (verdict == ADMIT_YES)
+    if (verdict == ADMIT_YES) {
+        admit_spend(&w.row, &peer);
         row_take(&w.row, &peer);
+    }
     return verdict;
 }
 
