@@ -105,6 +105,8 @@ LIVE_TESTS = \
 	tests/live/45-status.t \
 	tests/live/50-reload.t \
 	tests/live/52-reloads.t \
+	tests/live/55-admission.t \
+	tests/live/56-fairness.t \
 	tests/live/60-crash.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
