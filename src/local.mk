@@ -45,6 +45,7 @@ libconf_a_SOURCES = \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
+	src/conf/planrules.c src/conf/planrules.h \
 	src/conf/planwire.c src/conf/planwire.h \
 	src/conf/plugins.c \
 	src/conf/programs.c \
@@ -74,6 +75,7 @@ libflow_a_SOURCES = \
 	src/flow/env.c src/flow/env.h \
 	src/flow/explain.c src/flow/explain.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
+	src/flow/explain.c src/flow/explain.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/hand_over.c src/flow/hand_over.h \
@@ -91,6 +93,7 @@ libflow_a_SOURCES = \
 	src/flow/park.c src/flow/park.h \
 	src/flow/peek.c \
 	src/flow/peer.c src/flow/peer.h \
+	src/flow/prefix_tree.c src/flow/prefix_tree.h \
 	src/flow/program.c src/flow/program.h \
 	src/flow/queue.c src/flow/queue.h \
 	src/flow/rate.c src/flow/rate.h \

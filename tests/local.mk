@@ -42,6 +42,10 @@ UNIT_TESTS = \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_access \
+	tests/unit/test_admit \
+	tests/unit/test_intake \
+	tests/unit/test_rate \
+	tests/unit/test_sources \
 	tests/unit/test_callers \
 	tests/unit/test_conn \
 	tests/unit/test_door \
@@ -103,11 +107,14 @@ LIVE_TESTS = \
 	tests/live/45-status.t \
 	tests/live/50-reload.t \
 	tests/live/52-reloads.t \
+	tests/live/55-admission.t \
+	tests/live/56-fairness.t \
 	tests/live/60-crash.t \
 	tests/live/61-containment.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
+	tests/live/85-access.t \
 	tests/live/90-udp-safety.t \
 	tests/golden/golden.t
 TESTS += $(LIVE_TESTS)
@@ -244,6 +251,18 @@ tests_unit_test_access_LDADD = $(FLOW_LIBS)
 tests_unit_test_callers_SOURCES = tests/unit/test_callers.c
 tests_unit_test_callers_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_callers_LDADD = $(FLOW_LIBS)
+tests_unit_test_admit_SOURCES = tests/unit/test_admit.c
+tests_unit_test_admit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_admit_LDADD = $(FLOW_LIBS)
+tests_unit_test_intake_SOURCES = tests/unit/test_intake.c
+tests_unit_test_intake_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_intake_LDADD = $(FLOW_LIBS)
+tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
+tests_unit_test_rate_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rate_LDADD = $(FLOW_LIBS)
+tests_unit_test_sources_SOURCES = tests/unit/test_sources.c
+tests_unit_test_sources_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sources_LDADD = $(FLOW_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)

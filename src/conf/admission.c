@@ -39,7 +39,7 @@ static int per_ms(char unit, int64_t *out)
     }
 }
 
-/* Digits up to the end of the part; what is above the most is what it says, not a wrapped rest. */
+/* The digits of a part of a text; too many of them are no number. */
 static int read_count(const char *text, size_t length, int64_t *out)
 {
     char part[24];
@@ -71,8 +71,8 @@ int admission_rate(const char *text, struct admission_rate *out, struct err *err
     if (text == NULL)
         return 0;
     rest = text + digits;
-    if (read_count(text, digits, &count) == -1 || rest[0] != '/'
-        || per_ms(rest[1], &out->per_ms) == -1 || (rest[2] != '\0' && rest[2] != ':'))
+    if (read_count(text, digits, &count) == -1 || rest[0] != '/' ||
+        per_ms(rest[1], &out->per_ms) == -1 || (rest[2] != '\0' && rest[2] != ':'))
         return refuse(err, text, wrong);
     burst = count;
     if (rest[2] == ':' && read_count(rest + 3, strlen(rest + 3), &burst) == -1)
@@ -96,8 +96,8 @@ static int read_time(const char *text, unsigned *out)
 {
     unsigned hour, minute;
 
-    if (!is_digit(text[0]) || !is_digit(text[1]) || text[2] != ':' || !is_digit(text[3])
-        || !is_digit(text[4]))
+    if (!is_digit(text[0]) || !is_digit(text[1]) || text[2] != ':' ||
+        !is_digit(text[3]) || !is_digit(text[4]))
         return -1;
     hour = (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
     minute = (unsigned)(text[3] - '0') * 10 + (unsigned)(text[4] - '0');
@@ -107,9 +107,9 @@ static int read_time(const char *text, unsigned *out)
 
 int admission_hours(const char *text, struct admission_hours *out, struct err *err)
 {
-    if (strlen(text) != strlen("00:00-24:00") || text[5] != '-'
-        || read_time(text, &out->from) == -1 || read_time(text + 6, &out->to) == -1
-        || out->from == DAY)
+    if (strlen(text) != strlen("00:00-24:00") || text[5] != '-' ||
+        read_time(text, &out->from) == -1 || read_time(text + 6, &out->to) == -1 ||
+        out->from == DAY)
         return refuse(err, text, "is not a time of the day (08:00-18:00, 22:00-06:00)");
     if (out->from == out->to)
         return refuse(err, text, "is no time at all; the whole day is 00:00-24:00");
@@ -136,9 +136,9 @@ int admission_load(const char *text, unsigned *out, struct err *err)
         return 0;
     whole = strspn(text, "0123456789");
     part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
-    if (read_count(text, whole, &number) == -1 || part > 2
-        || (text[whole] == '.' && part == 0)
-        || text[whole + part + (text[whole] == '.')] != '\0')
+    if (read_count(text, whole, &number) == -1 || part > 2 ||
+        (text[whole] == '.' && part == 0) ||
+        text[whole + part + (text[whole] == '.')] != '\0')
         return refuse(err, text, wrong);
     if (number > LOAD_MAX)
         return err_set(err, "%lld is above %d", (long long)number, LOAD_MAX);
@@ -154,20 +154,23 @@ int admission_load(const char *text, unsigned *out, struct err *err)
 
 static int name_refused(struct err *err, const char *text)
 {
-    static const char *const words[] = { "all", "local", NULL };
+    static const char *const words[] = {"all", "local", NULL};
     const char *nearest = str_nearest(text, words);
     char shown[SHOWN];
 
     log_escape(shown, sizeof(shown), text, strlen(text));
     if (nearest != NULL && strlen(text) <= strlen(nearest) + 1)
-        return err_set(err, "\"%s\" is not a network; did you mean \"%s\"?", shown, nearest);
+        return err_set(err, "\"%s\" is not a network; did you mean \"%s\"?", shown,
+                       nearest);
     if (strspn(text, "0123456789abcdefABCDEF.:/") == strlen(text))
-        return err_set(err, "\"%s\" is not a network (10.0.0.0/8, 192.0.2.1, 2001:db8::/32)",
-                       shown);
+        return err_set(
+            err, "\"%s\" is not a network (10.0.0.0/8, 192.0.2.1, 2001:db8::/32)", shown);
     if (strchr(text, '%') != NULL)
         return err_set(err, "\"%s\": an interface has no place in a rule", shown);
-    return err_set(err, "\"%s\" is neither a network, \"local\", \"all\", \"uid:\" nor \"gid:\": "
-                        "names of hosts are never asked for", shown);
+    return err_set(err,
+                   "\"%s\" is neither a network, \"local\", \"all\", \"uid:\" nor "
+                   "\"gid:\": names of hosts are never asked for",
+                   shown);
 }
 
 static int read_id(const char *text, struct admission_rule *out, struct err *err)
@@ -202,8 +205,9 @@ static int read_prefix(const char *text, struct admission_rule *out, struct err 
     int64_t prefix = out->is_ipv4 ? 32 : 128;
 
     if (slash != NULL && str_to_int(slash + 1, 0, prefix, &prefix) == -1)
-        return refuse(err, text, out->is_ipv4 ? "needs a prefix from 0 to 32"
-                                              : "needs a prefix from 0 to 128");
+        return refuse(err, text,
+                      out->is_ipv4 ? "needs a prefix from 0 to 32"
+                                   : "needs a prefix from 0 to 128");
     out->prefix = (unsigned)prefix;
     return 0;
 }
@@ -211,9 +215,10 @@ static int read_prefix(const char *text, struct admission_rule *out, struct err 
 /* IPv4 mapped into IPv6 is IPv4. */
 static void normalize(struct admission_rule *rule)
 {
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-    if (rule->is_ipv4 || rule->prefix < 96 || memcmp(rule->ip, mapped, sizeof(mapped)) != 0)
+    if (rule->is_ipv4 || rule->prefix < 96 ||
+        memcmp(rule->ip, mapped, sizeof(mapped)) != 0)
         return;
     memmove(rule->ip, rule->ip + 12, 4);
     memset(rule->ip + 4, 0, 12);
@@ -250,8 +255,8 @@ static int read_net(const char *text, struct admission_rule *out, struct err *er
         return -1;
     normalize(out);
     if (clear_rest(out))
-        return err_set(err, "\"%s\" has bits behind its prefix; the network is \"%s\"", text,
-                       admission_rule_print(out, right));
+        return err_set(err, "\"%s\" has bits behind its prefix; the network is \"%s\"",
+                       text, admission_rule_print(out, right));
     return 0;
 }
 

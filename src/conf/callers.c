@@ -66,11 +66,13 @@ static void check_rule(struct row_check *row, const struct list *list, size_t it
 
     if (read_rule(text, &rule, &err) == -1)
         row_mistake_at(row, list->key, item, "%s", err.text);
-    else if ((rule.whom == ADMISSION_UID || rule.whom == ADMISSION_GID)
-             && row_says(row, list->key) && !has_ids(row->service))
-        row_mistake_at(row, list->key, item,
-                       "%s: only callers on UNIX sockets have a user and a group, and the "
-                       "row listens on none", text);
+    else if ((rule.whom == ADMISSION_UID || rule.whom == ADMISSION_GID) &&
+             row_says(row, list->key) && !has_ids(row->service))
+        row_mistake_at(
+            row, list->key, item,
+            "%s: only callers on UNIX sockets have a user and a group, and the "
+            "row listens on none",
+            text);
     else
         set_rule(list->rules, item, admission_rule_print(&rule, canonical));
 }
@@ -106,8 +108,8 @@ static void warn_of_twin(struct row_check *row, const struct place *one,
                      other->list->key, other->text);
     else
         mistake_warn(row->all->mistakes, file, line,
-                     "%s: \"%s\" is in %s too: a tie denies", other->list->key, other->text,
-                     one->list->key);
+                     "%s: \"%s\" is in %s too: a tie denies", other->list->key,
+                     other->text, one->list->key);
 }
 
 /* lists[0] is allow: of two that are equal, its rule comes first. */
@@ -119,7 +121,7 @@ static void warn_of_twins(struct row_check *row, const struct list lists[2])
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < lists[i].rules->count; j++)
-            places[count++] = (struct place){ lists[i].rules->at[j], &lists[i], j };
+            places[count++] = (struct place){lists[i].rules->at[j], &lists[i], j};
     qsort(places, count, sizeof(*places), by_text);
     for (size_t i = 1; i < count; i++)
         if (strcmp(places[i - 1].text, places[i].text) == 0)
@@ -129,8 +131,8 @@ static void warn_of_twins(struct row_check *row, const struct list lists[2])
 
 static void check_lists(struct row_check *row)
 {
-    const struct list lists[] = { { "allow", &row->service->allow },
-                                  { "deny", &row->service->deny } };
+    const struct list lists[] = {{"allow", &row->service->allow},
+                                 {"deny", &row->service->deny}};
     size_t before = row->all->mistakes->count;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
@@ -180,8 +182,8 @@ static void check_share(struct row_check *row)
     if (service->enabled && service->max_per_source > service->max_connections)
         mistake_warn(row->all->mistakes, file, line,
                      "max_per_source: %u is above max_connections of service %s, %u: it "
-                     "limits nobody", service->max_per_source, service->name,
-                     service->max_connections);
+                     "limits nobody",
+                     service->max_per_source, service->name, service->max_connections);
 }
 
 void callers_check(struct row_check *row)

@@ -84,7 +84,7 @@ struct plan_service {
     uint64_t limits_nofile, limits_as, limits_cpu, limits_core, limits_fsize,
         limits_nproc, limits_memlock, limits_stack,
         limits_data; /* keys "limits.nofile", ... */
-    struct usher_list allow, deny; /* canonical: conf/admission reads them, ids are numbers */
+    struct usher_list allow, deny; /* canonical (conf/admission): ids are numbers */
     unsigned max_connections;
     unsigned max_per_source;            /* 0: none */
     const char *rate, *rate_per_source; /* NULL: none; as the table has them, checked */

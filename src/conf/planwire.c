@@ -7,10 +7,9 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/str.h"
-#include "conf/admission.h"
 #include "conf/keys.h"
+#include "conf/planrules.h"
 
-#define RULES_EACH  500 /* in one record */
 #define OPTIONS_MAX 1024
 #define GIDS_MAX    64
 #define WORKERS_MAX 1024
@@ -27,12 +26,6 @@ static const struct {
 
 /* ---- printing -------------------------------------------------------------------- */
 
-/* Lists that may be too long for the record of their row have records of their own. */
-static bool is_long_list(const char *key)
-{
-    return strcmp(key, "allow") == 0 || strcmp(key, "deny") == 0;
-}
-
 /* What differs from the presets: the other side begins with the same ones. */
 static void print_keys(struct record_out *out, const struct usher_option *keys,
                        const void *from)
@@ -42,7 +35,7 @@ static void print_keys(struct record_out *out, const struct usher_option *keys,
     for (const struct usher_option *row = keys; row->key != NULL; row++) {
         const char *value;
 
-        if (is_long_list(row->key) || opt_is_preset(row, from))
+        if (planrules_has(row->key) || opt_is_preset(row, from))
             continue;
         for (size_t i = 0; (value = opt_text(row, from, i, text, sizeof(text))) != NULL;
              i++) {
@@ -50,20 +43,6 @@ static void print_keys(struct record_out *out, const struct usher_option *keys,
             if (row->type != USHER_TYPE_LIST)
                 break;
         }
-    }
-}
-
-static void print_rules(struct record_out *out, const char *key,
-                        const struct usher_list *rules)
-{
-    for (size_t i = 0; i < rules->count; i++) {
-        if (i % RULES_EACH == 0) {
-            record_begin(out, "rules");
-            record_add(out, "list", key);
-        }
-        record_add(out, "rule", rules->at[i]);
-        if (i % RULES_EACH == RULES_EACH - 1 || i == rules->count - 1)
-            record_end(out);
     }
 }
 
@@ -155,8 +134,7 @@ static void print_computed(struct record_out *out, const struct plan_service *se
 static void print_parts(struct record_out *out, const struct plan_service *service,
                         void (*print_one)(struct record_out *, const struct endpoint *))
 {
-    print_rules(out, "allow", &service->allow);
-    print_rules(out, "deny", &service->deny);
+    planrules_print(out, service);
     for (size_t i = 0; i < service->option_count; i++) {
         record_begin(out, "option");
         record_add(out, "key", service->options[i].key);
@@ -260,7 +238,7 @@ static int read_key(const struct usher_option *row, const struct record *record,
 {
     bool is_again = came_before(record, at);
 
-    if (is_long_list(row->key))
+    if (planrules_has(row->key))
         return err_set(err, "%s: not expected here", row->key);
     if (is_again && row->type != USHER_TYPE_LIST)
         return err_set(err, "%s came twice", row->key);
@@ -397,23 +375,6 @@ static int read_computed(struct plan_service *service, const struct record *reco
     return 0;
 }
 
-/* Texts that workers will read as numbers. */
-static int check_admission(const struct plan_service *service, struct err *err)
-{
-    struct admission_rate rate;
-    struct admission_hours hours;
-    unsigned load;
-
-    if (admission_rate(service->rate, &rate, err) == -1
-        || admission_rate(service->rate_per_source, &rate, err) == -1
-        || admission_load(service->max_load, &load, err) == -1)
-        return -1;
-    for (size_t i = 0; i < service->hours.count; i++)
-        if (admission_hours(service->hours.at[i], &hours, err) == -1)
-            return -1;
-    return 0;
-}
-
 /* What the rest of the daemon lives by, whatever the reader made of the table. */
 static int check_service(const struct plan_service *service, struct err *err)
 {
@@ -435,7 +396,7 @@ static int check_service(const struct plan_service *service, struct err *err)
     if (service->tcpmux
         && (service->wait || plan_hands_over(service)))
         return err_set(err, "tcpmux does not go with what the row is");
-    return check_admission(service, err);
+    return planrules_check(service, err);
 }
 
 static int take_service(struct reading *reading, const struct record *record,
@@ -459,29 +420,6 @@ static int take_service(struct reading *reading, const struct record *record,
         || read_computed(service, record, err) == -1)
         return -1;
     return check_service(service, err);
-}
-
-static int take_rules(struct plan_service *service, const struct record *record,
-                      struct err *err)
-{
-    const char *key = record_get(record, "list");
-    const struct usher_option *row = key != NULL ? opt_find(keys_service, key) : NULL;
-    struct admission_rule rule;
-
-    if (row == NULL || !is_long_list(key))
-        return err_set(err, "list: none of ours");
-    for (size_t i = 0; i < record->count; i++) {
-        const struct record_field *field = &record->fields[i];
-
-        if (field->value == key)
-            continue;
-        if (strcmp(field->key, "rule") != 0)
-            return err_set(err, "unknown field %s", field->key);
-        if (admission_rule(field->value, &rule, err) == -1
-            || opt_set(row, service, field->value, err) == -1)
-            return err_prefix(err, "%s", key);
-    }
-    return 0;
 }
 
 static int take_option(struct plan_service *service, const struct record *record,
@@ -580,7 +518,7 @@ static int take_part(struct reading *reading, const struct record *record,
     if (service == NULL)
         return err_set(err, "not expected here");
     if (record_is(record, "rules"))
-        return take_rules(service, record, err);
+        return planrules_take(service, record, err);
     if (record_is(record, "option"))
         return take_option(service, record, err);
     if (record_is(record, "limit"))

@@ -138,7 +138,8 @@ static unsigned facts_of(const struct plan_service *service)
 /* What somebody may rely on where the defaults say it. */
 static bool is_protection(const char *key)
 {
-    return strcmp(key, "allow") == 0 || strcmp(key, "deny") == 0 || strcmp(key, "hours") == 0;
+    return strcmp(key, "allow") == 0 || strcmp(key, "deny") == 0
+           || strcmp(key, "hours") == 0;
 }
 
 /* Nobody shall believe in a protection that is not there. */
@@ -150,8 +151,9 @@ static void warn_of_default(struct row_check *row, const struct usher_option *ke
     if (is_protection(key->key) && row->service->enabled
         && !opt_is_preset(key, row->service))
         mistake_warn(row->all->mistakes, file, line,
-                     "%s: does not hold for service %s, a wait row, which takes its callers "
-                     "itself", key->key, row->service->name);
+                     "%s: does not hold for service %s, a wait row, which takes its "
+                     "callers itself",
+                     key->key, row->service->name);
 }
 
 /* The row's own keys are refused; those of defaults just do not apply. */

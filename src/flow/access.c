@@ -9,30 +9,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "conf/admission.h"
+#include "flow/prefix_tree.h"
 
 /* What a rule, or the lack of one, says. A tie denies: the larger of two stands. */
 enum verdict { NO_RULE, ALLOWS, DENIES };
-
-/* An address, or its beginning: its first bit is the highest of hi. IPv4 fills half of hi. */
-struct bits {
-    uint64_t hi, lo;
-};
-
-/*
- * A prefix that is a rule, or where the ways of two part. `length` bits of `at` hold for all that is
- * below; the next one chooses the child. Child 0 is none: node 0 is the root, and nobody's child.
- */
-struct node {
-    struct bits at;
-    uint32_t child[2];
-    uint8_t length;
-    uint8_t verdict;
-};
-
-struct tree {
-    struct node *nodes;
-    size_t count;
-};
 
 /* Users or groups: in order, for bsearch(). */
 struct ids {
@@ -41,7 +21,7 @@ struct ids {
 };
 
 struct access {
-    struct tree v4, v6;
+    struct prefix_tree v4, v6;
     struct ids uids[DENIES + 1], gids[DENIES + 1]; /* by what they say */
     enum verdict local, everybody;
     enum verdict otherwise;
@@ -49,117 +29,6 @@ struct access {
 };
 
 #define SAID_ROOM (ADMISSION_RULE_TEXT + 16)
-
-/* ---- bits ------------------------------------------------------------------------ */
-
-static struct bits bits_of(const unsigned char *ip, size_t count)
-{
-    uint64_t halves[2] = { 0, 0 };
-
-    for (size_t i = 0; i < count; i++)
-        halves[i / 8] |= (uint64_t)ip[i] << (56 - i % 8 * 8);
-    return (struct bits){ halves[0], halves[1] };
-}
-
-static unsigned bit(struct bits bits, unsigned number)
-{
-    uint64_t half = number < 64 ? bits.hi : bits.lo;
-
-    return (unsigned)(half >> (63 - number % 64)) & 1;
-}
-
-/* The first `length` bits; zeros behind them. */
-static struct bits first_bits(struct bits bits, unsigned length)
-{
-    if (length < 128)
-        bits.lo = length > 64 ? bits.lo >> (128 - length) << (128 - length) : 0;
-    if (length < 64)
-        bits.hi = length > 0 ? bits.hi >> (64 - length) << (64 - length) : 0;
-    return bits;
-}
-
-/* How many bits are equal before the first that is not. */
-static unsigned common(struct bits a, struct bits b)
-{
-    if (a.hi != b.hi)
-        return (unsigned)__builtin_clzll(a.hi ^ b.hi);
-    return a.lo != b.lo ? 64 + (unsigned)__builtin_clzll(a.lo ^ b.lo) : 128;
-}
-
-/* ---- the tree -------------------------------------------------------------------- */
-
-static uint32_t add_node(struct tree *tree, struct bits at, unsigned length)
-{
-    struct node *node = MEM_PUSH(tree->nodes, tree->count);
-
-    node->at = first_bits(at, length);
-    node->length = (uint8_t)length;
-    return (uint32_t)(tree->count - 1);
-}
-
-static void set_verdict(struct node *node, enum verdict verdict)
-{
-    if (verdict > node->verdict)
-        node->verdict = (uint8_t)verdict;
-}
-
-/* Puts a node for the first `length` bits of `at` between parent and what was its child. */
-static uint32_t split(struct tree *tree, uint32_t parent, struct bits at, unsigned length)
-{
-    unsigned side = bit(at, tree->nodes[parent].length);
-    uint32_t below = tree->nodes[parent].child[side], number = add_node(tree, at, length);
-
-    tree->nodes[number].child[bit(tree->nodes[below].at, length)] = below;
-    tree->nodes[parent].child[side] = number;
-    return number;
-}
-
-/* The node of exactly this prefix, made where there is none. */
-static uint32_t find_or_add(struct tree *tree, struct bits at, unsigned length)
-{
-    uint32_t here = 0;
-
-    if (tree->count == 0)
-        add_node(tree, (struct bits){ 0, 0 }, 0);
-    while (tree->nodes[here].length < length) {
-        unsigned side = bit(at, tree->nodes[here].length);
-        uint32_t below = tree->nodes[here].child[side];
-        unsigned shared;
-
-        if (below == 0) {
-            below = add_node(tree, at, length);
-            tree->nodes[here].child[side] = below;
-            return below;
-        }
-        shared = common(at, tree->nodes[below].at);
-        if (shared > length)
-            shared = length;
-        here = shared < tree->nodes[below].length ? split(tree, here, at, shared) : below;
-    }
-    return here;
-}
-
-/* The longest rule that the address matches, or NULL. */
-static const struct node *find(const struct tree *tree, struct bits at, unsigned *steps)
-{
-    const struct node *found = NULL;
-    uint32_t here = 0;
-
-    *steps = 0;
-    if (tree->count == 0)
-        return NULL;
-    do {
-        const struct node *node = &tree->nodes[here];
-
-        ++*steps;
-        if (common(at, node->at) < node->length)
-            break;
-        if (node->verdict != NO_RULE)
-            found = node;
-        here = node->length < 128 ? node->child[bit(at, node->length)] : 0;
-    } while (here != 0);
-    return found;
-}
 
 /* ---- users and groups ------------------------------------------------------------ */
 
@@ -179,7 +48,8 @@ static void sort_ids(struct ids ids[DENIES + 1])
 
 static bool has_id(const struct ids *ids, uint32_t id)
 {
-    return ids->count > 0 && bsearch(&id, ids->at, ids->count, sizeof(id), by_number) != NULL;
+    return ids->count > 0 &&
+           bsearch(&id, ids->at, ids->count, sizeof(id), by_number) != NULL;
 }
 
 static void add_id(struct ids *ids, uint32_t id)
@@ -189,13 +59,18 @@ static void add_id(struct ids *ids, uint32_t id)
 
 /* ---- making one ------------------------------------------------------------------ */
 
+static void set_verdict(struct prefix_node *node, enum verdict verdict)
+{
+    if (verdict > node->verdict)
+        node->verdict = (uint8_t)verdict;
+}
+
 static void add_everybody(struct access *access, enum verdict verdict)
 {
-    static const struct bits none = { 0, 0 };
-    uint32_t v4 = find_or_add(&access->v4, none, 0), v6 = find_or_add(&access->v6, none, 0);
+    static const struct prefix_bits none = {0, 0};
 
-    set_verdict(&access->v4.nodes[v4], verdict);
-    set_verdict(&access->v6.nodes[v6], verdict);
+    set_verdict(prefix_tree_add(&access->v4, none, 0), verdict);
+    set_verdict(prefix_tree_add(&access->v6, none, 0), verdict);
     if (verdict > access->everybody)
         access->everybody = verdict;
 }
@@ -203,7 +78,7 @@ static void add_everybody(struct access *access, enum verdict verdict)
 static void add_rule(struct access *access, const struct admission_rule *rule,
                      enum verdict verdict)
 {
-    struct tree *tree = rule->is_ipv4 ? &access->v4 : &access->v6;
+    struct prefix_tree *tree = rule->is_ipv4 ? &access->v4 : &access->v6;
 
     switch (rule->whom) {
     case ADMISSION_LOCAL:
@@ -222,10 +97,9 @@ static void add_rule(struct access *access, const struct admission_rule *rule,
     if (rule->is_everybody) {
         add_everybody(access, verdict);
     } else {
-        struct bits at = bits_of(rule->ip, rule->is_ipv4 ? 4 : 16);
-        uint32_t number = find_or_add(tree, at, rule->prefix);
+        struct prefix_bits at = prefix_bits_of(rule->ip, rule->is_ipv4 ? 4 : 16);
 
-        set_verdict(&tree->nodes[number], verdict);
+        set_verdict(prefix_tree_add(tree, at, rule->prefix), verdict);
     }
 }
 
@@ -253,13 +127,15 @@ int access_new(const struct usher_list *allow, const struct usher_list *deny,
     access = mem_new(sizeof(*access));
     access->otherwise = allow->count > 0 ? DENIES : ALLOWS;
     access->said = mem_new(SAID_ROOM);
-    if (add_list(access, allow, ALLOWS, err) == -1
-        || add_list(access, deny, DENIES, err) == -1) {
+    if (add_list(access, allow, ALLOWS, err) == -1 ||
+        add_list(access, deny, DENIES, err) == -1) {
         access_free(&access);
         return -1;
     }
     sort_ids(access->uids);
     sort_ids(access->gids);
+    prefix_tree_settle(&access->v4);
+    prefix_tree_settle(&access->v6);
     *out = access;
     return 0;
 }
@@ -272,8 +148,8 @@ void access_free(struct access **access)
         mem_free(&(*access)->uids[verdict].at);
         mem_free(&(*access)->gids[verdict].at);
     }
-    mem_free(&(*access)->v4.nodes);
-    mem_free(&(*access)->v6.nodes);
+    prefix_tree_free(&(*access)->v4);
+    prefix_tree_free(&(*access)->v6);
     mem_free(&(*access)->said);
     mem_free(access);
 }
@@ -285,10 +161,10 @@ bool access_wants_local(const struct access *access)
 
 bool access_wants_ids(const struct access *access)
 {
-    return access != NULL
-           && access->uids[ALLOWS].count + access->uids[DENIES].count
-                      + access->gids[ALLOWS].count + access->gids[DENIES].count
-                  > 0;
+    return access != NULL && access->uids[ALLOWS].count + access->uids[DENIES].count +
+                                     access->gids[ALLOWS].count +
+                                     access->gids[DENIES].count >
+                                 0;
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
@@ -302,19 +178,20 @@ struct finding {
 
 static struct finding found_word(enum verdict verdict, const char *text)
 {
-    return (struct finding){ .verdict = verdict, .text = text };
+    return (struct finding){.verdict = verdict, .text = text};
 }
 
-static struct finding found_id(enum verdict verdict, enum admission_whom whom, uint32_t id)
+static struct finding found_id(enum verdict verdict, enum admission_whom whom,
+                               uint32_t id)
 {
-    return (struct finding){ .verdict = verdict, .rule = { .whom = whom, .id = id } };
+    return (struct finding){.verdict = verdict, .rule = {.whom = whom, .id = id}};
 }
 
 /* What the tree says, or what holds where no rule does. */
-static struct finding found_net(const struct access *access, const struct node *node,
-                                bool is_ipv4)
+static struct finding found_net(const struct access *access,
+                                const struct prefix_node *node, bool is_ipv4)
 {
-    struct finding finding = { .rule = { .whom = ADMISSION_NET, .is_ipv4 = is_ipv4 } };
+    struct finding finding = {.rule = {.whom = ADMISSION_NET, .is_ipv4 = is_ipv4}};
 
     if (node == NULL)
         return found_word(access->otherwise, access->otherwise == ALLOWS
@@ -351,31 +228,34 @@ static bool is_local(const struct access_caller *caller, bool unknown)
     if (caller->local == NULL || caller->local->length == 0)
         return unknown;
     peer_set(&local, &caller->local->storage, caller->local->length);
-    return local.kind == PEER_IP && memcmp(local.ip, caller->peer->ip, sizeof(local.ip)) == 0;
+    return local.kind == PEER_IP &&
+           memcmp(local.ip, caller->peer->ip, sizeof(local.ip)) == 0;
 }
 
-static const struct node *find_peer(const struct access *access, const struct peer *peer,
-                                    unsigned *steps)
+static const struct prefix_node *find_peer(const struct access *access,
+                                           const struct peer *peer, unsigned *steps)
 {
     if (is_ipv4(peer))
-        return find(&access->v4, bits_of(peer->ip + 12, 4), steps);
-    return find(&access->v6, bits_of(peer->ip, 16), steps);
+        return prefix_tree_find(&access->v4, prefix_bits_of(peer->ip + 12, 4), steps);
+    return prefix_tree_find(&access->v6, prefix_bits_of(peer->ip, 16), steps);
 }
 
-static struct finding ask_ip(const struct access *access, const struct access_caller *caller)
+static struct finding ask_ip(const struct access *access,
+                             const struct access_caller *caller)
 {
     unsigned steps, full = is_ipv4(caller->peer) ? 32 : 128;
-    const struct node *node = find_peer(access, caller->peer, &steps);
+    const struct prefix_node *node = find_peer(access, caller->peer, &steps);
 
-    if (access->local != NO_RULE && is_local(caller, access->local == DENIES)
-        && !(access->local == ALLOWS && node != NULL && node->length == full
-             && node->verdict == DENIES))
-        return (struct finding){ access->local, { .whom = ADMISSION_LOCAL }, NULL };
+    if (access->local != NO_RULE && is_local(caller, access->local == DENIES) &&
+        !(access->local == ALLOWS && node != NULL && node->length == full &&
+          node->verdict == DENIES))
+        return (struct finding){access->local, {.whom = ADMISSION_LOCAL}, NULL};
     return found_net(access, node, full == 32);
 }
 
 /* All of one length: whoever denies decides. */
-static struct finding ask_unix(const struct access *access, const struct access_caller *caller)
+static struct finding ask_unix(const struct access *access,
+                               const struct access_caller *caller)
 {
     bool needs_ids = access->uids[DENIES].count + access->gids[DENIES].count > 0;
 
@@ -387,10 +267,10 @@ static struct finding ask_unix(const struct access *access, const struct access_
         if (caller->has_ids && has_id(&access->gids[verdict], caller->gid))
             return found_id(verdict, ADMISSION_GID, caller->gid);
         if (access->local == verdict)
-            return (struct finding){ verdict, { .whom = ADMISSION_LOCAL }, NULL };
+            return (struct finding){verdict, {.whom = ADMISSION_LOCAL}, NULL};
     }
     if (access->everybody != NO_RULE)
-        return (struct finding){ access->everybody, { .is_everybody = true }, NULL };
+        return (struct finding){access->everybody, {.is_everybody = true}, NULL};
     return found_net(access, NULL, false);
 }
 

@@ -25,6 +25,7 @@ const char *admit_name(enum admit_verdict verdict)
         [ADMIT_SHARE_HELD] = "share",
         [ADMIT_FULL] = "max_connections",
         [ADMIT_FILES] = "descriptors",
+        [ADMIT_TURN] = "turn",
         [ADMIT_WAITED] = "waited",
         [ADMIT_SILENT] = "silent",
     };
@@ -245,7 +246,7 @@ static enum admit_verdict judge_source(struct row *row, const struct peer *peer,
     return held < ADMIT_SHARE * room ? ADMIT_YES : ADMIT_SHARE_HELD;
 }
 
-static void spend(struct row *row, const struct peer *peer)
+void admit_spend(struct row *row, const struct peer *peer)
 {
     struct admit *admit = &row->admit;
     struct source_entry *source = source_of(row, peer);
@@ -328,11 +329,7 @@ enum admit_verdict admit_stream(struct row *row, int fd, struct peer *peer, uint
 
 enum admit_verdict admit_again(struct row *row, struct peer *peer, uint64_t room)
 {
-    enum admit_verdict verdict = judge_source(row, peer, room);
-
-    if (verdict == ADMIT_YES)
-        spend(row, peer);
-    return verdict;
+    return judge_source(row, peer, room);
 }
 
 /* ---- datagrams ------------------------------------------------------------------------------- */

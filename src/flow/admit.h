@@ -49,7 +49,8 @@ enum admit_verdict {
     ADMIT_SHARE_HELD,  /* the source holds its share of what is free */
     ADMIT_FULL,        /* max_connections */
     ADMIT_FILES,       /* the row holds its share of the worker's descriptors */
-    ADMIT_WAITED,      /* was parked for too long */
+    ADMIT_TURN,        /* started by turns, and too many of its source wait already */
+    ADMIT_WAITED,      /* was parked for too long, or left meanwhile */
     ADMIT_SILENT,      /* had said nothing, and another source needed the slot */
     ADMIT_VERDICTS
 };
@@ -79,10 +80,12 @@ enum admit_verdict admit_room(struct row *row, uint64_t *room_out);
 /* RATE: when it is worth asking again. */
 int64_t admit_rate_wait_ms(const struct row *row);
 /* An accepted stream. Leaves peer->source: with YES whoever starts it must do so before the next
- * caller is judged (row_take() holds the entry). */
+ * caller is judged (row_take() holds the entry), after admit_spend(). */
 enum admit_verdict admit_stream(struct row *row, int fd, struct peer *peer, uint64_t room);
 /* One who was judged before and waited: by what holds it alone, not by who it is. */
 enum admit_verdict admit_again(struct row *row, struct peer *peer, uint64_t room);
+/* It starts now: takes its part of the rates. */
+void admit_spend(struct row *row, const struct peer *peer);
 /* Finds peer's entry, without judging it: for one that was admitted and could not start at once. */
 void admit_find(struct row *row, int fd, struct peer *peer);
 /* After SOURCE_RATE: when it is worth asking again. */

@@ -160,6 +160,7 @@ static void welcome(struct door *door, struct row *row, int fd, const struct pee
         return;
     }
     refusal_greet(row, fd);
+    admit_spend(row, peer);
     if (serve(row, fd, peer, &err) == 0)
         return;
     door->held = fd;

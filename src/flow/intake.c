@@ -21,7 +21,12 @@ static void start(struct listener *listener, int fd, const struct peer *peer)
 {
     struct err err = ERR_EMPTY;
 
+    if (row_is_dear(listener->row) && park_has_left(fd)) {
+        fd_close(&fd);
+        return;
+    }
     refusal_greet(listener->row, fd);
+    admit_spend(listener->row, peer);
     if (serve(listener, fd, peer, &err) == 0)
         return;
     listener->held = fd;
@@ -50,6 +55,12 @@ static bool is_patient(const struct row *row)
     return row->service->on_limit == PLAN_ON_LIMIT_QUEUE;
 }
 
+/* What a wake-up has for its callers. */
+struct chance {
+    uint64_t room;    /* slots the row may still give */
+    int64_t until_ms; /* dear ones may be started at once */
+};
+
 /* At a limit: another's silent connection goes, or this one waits, or this one goes. */
 static void settle(struct listener *listener, int fd, struct peer *peer,
                    enum admit_verdict verdict)
@@ -71,14 +82,30 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
         listener_fill(listener); /* even who holds nothing has to wait */
 }
 
-static void judge(struct listener *listener, int fd, struct peer *peer, uint64_t room)
+/* Children take time to start: when this wake-up has had its part of it, or others of its source wait
+ * already, a caller waits for its turn, so that the next in the queue can be looked at. */
+static bool has_to_wait(const struct row *row, const struct peer *peer, int64_t until_ms)
+{
+    if (!row_is_dear(row) || row->flow->page == NULL)
+        return false;
+    return park_has_source(row, peer) || (clock_ms() >= until_ms && row->live > 0);
+}
+
+static void judge(struct listener *listener, int fd, struct peer *peer,
+                  const struct chance *chance)
 {
     struct row *row = listener->row;
-    enum admit_verdict verdict = admit_stream(row, fd, peer, room);
+    enum admit_verdict verdict = admit_stream(row, fd, peer, chance->room);
 
+    if (verdict == ADMIT_YES && has_to_wait(row, peer, chance->until_ms))
+        verdict = ADMIT_TURN;
     switch (verdict) {
     case ADMIT_YES:
         start(listener, fd, peer);
+        break;
+    case ADMIT_TURN:
+        if (!park_add(listener, fd, peer, verdict))
+            refusal_stream(row, fd, peer, verdict);
         break;
     case ADMIT_SOURCE_RATE:
     case ADMIT_SOURCE:
@@ -170,12 +197,11 @@ static bool accepts_at(struct listener *listener, enum admit_verdict before)
 }
 
 /* false: nothing more now. */
-static bool accept_one(struct listener *listener)
+static bool accept_one(struct listener *listener, struct chance *chance)
 {
     struct row *row = listener->row;
     struct peer peer;
-    uint64_t room;
-    enum admit_verdict before = admit_room(row, &room);
+    enum admit_verdict before = admit_room(row, &chance->room);
     int fd;
 
     if (!accepts_at(listener, before))
@@ -186,13 +212,20 @@ static bool accept_one(struct listener *listener)
     if (before == ADMIT_RATE)
         refusal_stream(row, fd, &peer, before);
     else
-        judge(listener, fd, &peer, room);
+        judge(listener, fd, &peer, chance);
     return listener->state == LISTENER_OPEN;
 }
 
 void intake_accept(struct listener *listener)
 {
-    for (int left = INTAKE_BUDGET; left > 0; left--)
-        if (!accept_one(listener))
-            return;
+    struct row *row = listener->row;
+    struct chance chance = { 0 };
+    int left = INTAKE_BUDGET;
+
+    if (row_is_dear(row)) {
+        chance.until_ms = clock_ms() + PARK_TURN_MS;
+        left = row->park.count > row->park.at_limit ? INTAKE_CROWDED : INTAKE_BUDGET;
+    }
+    while (left-- > 0 && accept_one(listener, &chance))
+        continue;
 }

@@ -8,7 +8,8 @@
 
 #include "flow/listener.h"
 
-#define INTAKE_BUDGET 64 /* connections a wake-up */
+#define INTAKE_BUDGET 64   /* connections a wake-up */
+#define INTAKE_CROWDED 512 /* while callers wait for a turn: taking them in is cheap */
 
 /* Accepts what is there; the listener may be paused, full or closed afterwards. */
 void intake_accept(struct listener *listener);

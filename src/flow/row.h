@@ -68,6 +68,12 @@ struct row {
 /* Borrows flow and service until row_close(). Counts nothing yet. */
 void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
               struct page_row *counts);
+/* Each of its connections costs a process, which the worker has to wait for. */
+static inline bool row_is_dear(const struct row *row)
+{
+    return row->service->way == PLAN_WAY_EXEC || row->service->way == PLAN_WAY_FORK;
+}
+
 /* Loads the plugin and calls its open(). Unprivileged by now. */
 int row_open(struct row *row, struct err *err);
 void row_close(struct row *row); /* close(), frees; also never opened, or half */

@@ -1,5 +1,5 @@
-/* The keys of admission in a table: what they become, which rows may have them, and that no lost
- * character opens a service. */
+/* The keys of admission in a table: what they become, which rows may have them, and that
+ * no lost character opens a service. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,14 +16,15 @@
 
 /* ---- tables ---------------------------------------------------------------------- */
 
-static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so", sentence[] = "Echoes.";
-static struct usher_option no_options[] = { USHER_OPTION_END };
+static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so",
+            sentence[] = "Echoes.";
+static struct usher_option no_options[] = {USHER_OPTION_END};
 static const struct descriptor echo = {
-    plugin_name, plugin_path, sentence, USHER_STREAM | USHER_DATAGRAM, 0, true, false, no_options
-};
+    plugin_name, plugin_path, sentence, USHER_STREAM | USHER_DATAGRAM,
+    0,           true,        false,    no_options};
 
-static const struct descriptor *describe(void *context, const char *dir, const char *plugin,
-                                         struct err *err)
+static const struct descriptor *describe(void *context, const char *dir,
+                                         const char *plugin, struct err *err)
 {
     (void)context;
     if (strcmp(plugin, "echo") == 0)
@@ -42,12 +43,12 @@ static int check(void *context, const struct plan_service *service, struct err *
 
 static struct plan *build(const char *text, struct mistakes *mistakes)
 {
-    static const struct check_catalogue catalogue = { NULL, describe, check };
-    struct check_input input = { .main_file = "t.conf", .uid = 4242, .gid = 4242,
-                                 .catalogue = &catalogue };
+    static const struct check_catalogue catalogue = {NULL, describe, check};
+    struct check_input input = {
+        .main_file = "t.conf", .uid = 4242, .gid = 4242, .catalogue = &catalogue};
     char name[] = "t.conf", *bytes = mem_text(text);
-    struct source_file file = { name, bytes, strlen(bytes), false };
-    struct source source = { .files = &file, .file_count = 1 };
+    struct source_file file = {name, bytes, strlen(bytes), false};
+    struct source source = {.files = &file, .file_count = 1};
     struct plan *plan;
 
     source_scan(&file, mistakes);
@@ -58,7 +59,7 @@ static struct plan *build(const char *text, struct mistakes *mistakes)
 
 static struct plan *build_good(const char *text)
 {
-    struct mistakes mistakes = { 0 };
+    struct mistakes mistakes = {0};
     struct plan *plan = build(text, &mistakes);
 
     if (plan == NULL)
@@ -123,8 +124,9 @@ static void a_table_full_of_rules_becomes_a_plan(void **state)
     struct plan *plan, *copy;
 
     (void)state;
-    used = (size_t)snprintf(bytes, room, "services: { s: { plugin = \"echo\"; "
-                                         "listen = \"tcp://:7\"; deny = [");
+    used = (size_t)snprintf(bytes, room,
+                            "services: { s: { plugin = \"echo\"; "
+                            "listen = \"tcp://:7\"; deny = [");
     for (unsigned i = 0; i < RULES; i++)
         used += (size_t)snprintf(bytes + used, room - used, "%s\"1.%u.%u.%u\"",
                                  i > 0 ? "," : "", i >> 14 & 127, i >> 7 & 127, i & 127);
@@ -146,20 +148,21 @@ static void a_plan_with_bad_texts_is_refused(void **state)
     static const struct {
         const char *was, *is, *want;
     } table[] = {
-        { "rule=10.0.0.0/8", "rule=10.0.0.1/8", "bits behind its prefix" },
-        { "rule=10.0.0.0/8", "rule=uid:root", "names no user" },
-        { "rule=10.0.0.0/8", "role=10.0.0.0/8", "unknown field role" },
-        { "list=allow", "list=other", "list: none of ours" },
-        { "list=allow", "list=name", "list: none of ours" },
-        { "rate=5/s", "rate=5/d", "is not a rate" },
-        { "max_load=8.0", "max_load=x.0", "is not a load" },
-        { "hours=08:00-18:00", "hours=08:00-28:00", "is not a time of the day" },
-        { "max_per_source=3", "allow=10.0.0.0/8", "allow: not expected here" },
+        {"rule=10.0.0.0/8", "rule=10.0.0.1/8", "bits behind its prefix"},
+        {"rule=10.0.0.0/8", "rule=uid:root", "names no user"},
+        {"rule=10.0.0.0/8", "role=10.0.0.0/8", "unknown field role"},
+        {"list=allow", "list=other", "list: none of ours"},
+        {"list=allow", "list=name", "list: none of ours"},
+        {"rate=5/s", "rate=5/d", "is not a rate"},
+        {"max_load=8.0", "max_load=x.0", "is not a load"},
+        {"hours=08:00-18:00", "hours=08:00-28:00", "is not a time of the day"},
+        {"max_per_source=3", "allow=10.0.0.0/8", "allow: not expected here"},
     };
-    struct plan *plan = build_good(
-        "services: { s: { plugin = \"echo\"; listen = \"tcp://:7\"; allow = \"10.0.0.0/8\";\n"
-        "  rate = \"5/s\"; max_load = \"8.0\"; hours = \"08:00-18:00\"; max_per_source = 3;\n"
-        "}; };");
+    struct plan *plan = build_good("services: { s: { plugin = \"echo\"; listen = "
+                                   "\"tcp://:7\"; allow = \"10.0.0.0/8\";\n"
+                                   "  rate = \"5/s\"; max_load = \"8.0\"; hours = "
+                                   "\"08:00-18:00\"; max_per_source = 3;\n"
+                                   "}; };");
     struct record_out out = RECORD_OUT_EMPTY;
 
     (void)state;
@@ -186,20 +189,22 @@ static void a_plan_with_bad_texts_is_refused(void **state)
 static void d6_what_nobody_could_enforce_is_refused(void **state)
 {
     static const char *const keys[] = {
-        "allow = \"10.0.0.0/8\"", "deny = \"10.0.0.0/8\"",       "max_per_source = 3",
-        "rate = \"5/s\"",         "rate_per_source = \"5/s\"",   "on_limit = \"refuse\"",
-        "max_load = \"8.0\"",     "hours = \"08:00-18:00\"",     "banner = \"x\"",
+        "allow = \"10.0.0.0/8\"", "deny = \"10.0.0.0/8\"",     "max_per_source = 3",
+        "rate = \"5/s\"",         "rate_per_source = \"5/s\"", "on_limit = \"refuse\"",
+        "max_load = \"8.0\"",     "hours = \"08:00-18:00\"",   "banner = \"x\"",
         "banner_busy = \"x\"",    "banner_denied = \"x\"",
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        struct mistakes mistakes = { 0 };
+        struct mistakes mistakes = {0};
         char text[256], want[64];
 
-        snprintf(text, sizeof(text),
-                 "services: { s: { exec = \"/bin/cat\"; wait = true; listen = \"tcp://:7\";\n"
-                 "%s; }; };", keys[i]);
+        snprintf(
+            text, sizeof(text),
+            "services: { s: { exec = \"/bin/cat\"; wait = true; listen = \"tcp://:7\";\n"
+            "%s; }; };",
+            keys[i]);
         snprintf(want, sizeof(want), "t.conf:2: %.*s: is not for wait rows",
                  (int)strcspn(keys[i], " "), keys[i]);
         assert_null(build(text, &mistakes));
@@ -212,13 +217,15 @@ static void d6_what_nobody_could_enforce_is_refused(void **state)
 
 static void d6_defaults_that_do_not_hold_are_warned_of(void **state)
 {
-    struct mistakes mistakes = { 0 };
-    struct plan *plan = build(
-        "defaults: { allow = \"10.0.0.0/8\"; hours = \"08:00-18:00\"; rate = \"5/s\"; };\n"
-        "services: {\n"
-        "  w: { exec = \"/bin/cat\"; wait = true; listen = \"tcp://:7\"; };\n"
-        "  s: { plugin = \"echo\"; listen = \"tcp://:9\"; };\n"
-        "};", &mistakes);
+    struct mistakes mistakes = {0};
+    struct plan *plan =
+        build("defaults: { allow = \"10.0.0.0/8\"; hours = \"08:00-18:00\"; rate = "
+              "\"5/s\"; };\n"
+              "services: {\n"
+              "  w: { exec = \"/bin/cat\"; wait = true; listen = \"tcp://:7\"; };\n"
+              "  s: { plugin = \"echo\"; listen = \"tcp://:9\"; };\n"
+              "};",
+              &mistakes);
 
     (void)state;
     assert_non_null(plan);
@@ -227,9 +234,10 @@ static void d6_defaults_that_do_not_hold_are_warned_of(void **state)
     assert_int_equal(plan_find(plan, "s")->allow.count, 1);
     assert_string_equal(plan_find(plan, "s")->rate, "5/s");
     assert_int_equal(mistakes.warning_count, 2);
-    assert_string_equal(mistakes.warnings[0],
-                        "t.conf:1: allow: does not hold for service w, a wait row, which takes "
-                        "its callers itself");
+    assert_string_equal(
+        mistakes.warnings[0],
+        "t.conf:1: allow: does not hold for service w, a wait row, which takes "
+        "its callers itself");
     plan_free(&plan);
     mistakes_free(&mistakes);
 }
@@ -249,12 +257,13 @@ static bool lets_in(const struct plan *plan, const char *host)
     assert_int_equal(access_new(&service->allow, &service->deny, &access, NULL), 0);
     assert_int_equal(addr_parse_host(host, &addr, NULL), 0);
     peer_set(&peer, &addr.storage, addr.length);
-    may = access_allows(access, &(struct access_caller){ .peer = &peer }, NULL);
+    may = access_allows(access, &(struct access_caller){.peer = &peer}, NULL);
     access_free(&access);
     return may;
 }
 
-/* Whoever it is that comes from none of the networks, and from none that a lost digit makes. */
+/* Whoever it is that comes from none of the networks, and from none that a lost digit
+ * makes. */
 static void d5_no_character_that_is_lost_opens_the_service(void **state)
 {
     static const char table[] =
@@ -262,14 +271,14 @@ static void d5_no_character_that_is_lost_opens_the_service(void **state)
         "  allow = [ \"10.0.0.0/8\", \"192.168.17.0/24\", \"local\", \"uid:42\",\n"
         "            \"2001:db8::/32\", \"198.51.100.77\" ];\n"
         "  deny = ( \"10.9.0.0/16\" ); }; };";
-    static const char *const strangers[] = { "8.8.8.8",      "203.0.113.9", "172.16.5.5",
-                                             "2a00::1",      "fe80::1",     "192.168.18.1",
-                                             "198.51.100.9", "::",          "2001:db9::" };
+    static const char *const strangers[] = {"8.8.8.8",      "203.0.113.9", "172.16.5.5",
+                                            "2a00::1",      "fe80::1",     "192.168.18.1",
+                                            "198.51.100.9", "::",          "2001:db9::"};
     unsigned refused = 0;
 
     (void)state;
     for (size_t at = 0; at < sizeof(table) - 1; at++) {
-        struct mistakes mistakes = { 0 };
+        struct mistakes mistakes = {0};
         char text[sizeof(table)];
         struct plan *plan;
 
