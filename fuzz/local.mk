@@ -1,9 +1,9 @@
 # Parsers of strangers' bytes, and what decides about them. `make check` replays the corpora;
 # fuzz/run builds the same programs with libFuzzer in the place of replay.c's main().
-FUZZ_REPLAYS = fuzz/replay_answer fuzz/replay_channel fuzz/replay_control fuzz/replay_env \
-	fuzz/replay_finger fuzz/replay_framed fuzz/replay_http_path fuzz/replay_ident fuzz/replay_log \
-	fuzz/replay_number fuzz/replay_plan fuzz/replay_plandiff fuzz/replay_record fuzz/replay_table \
-	fuzz/replay_tcpmux fuzz/replay_udp fuzz/replay_uppercase
+FUZZ_REPLAYS = fuzz/replay_access fuzz/replay_admission fuzz/replay_answer fuzz/replay_channel \
+	fuzz/replay_control fuzz/replay_env fuzz/replay_finger fuzz/replay_framed fuzz/replay_http_path \
+	fuzz/replay_ident fuzz/replay_log fuzz/replay_number fuzz/replay_plan fuzz/replay_plandiff \
+	fuzz/replay_record fuzz/replay_table fuzz/replay_tcpmux fuzz/replay_udp fuzz/replay_uppercase
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += tests/check/fuzz.t
 EXTRA_DIST += tests/check/fuzz.t fuzz/corpus fuzz/dict fuzz/run
@@ -13,6 +13,10 @@ FUZZ_TABLES = fuzz/names.c fuzz/tables.c fuzz/tables.h $(SOME_PLUGINS)
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 FUZZ_CONF_LIBS = libconf.a libsock.a libwire.a libbase.a $(LIBCONFIG_LIBS)
 
+fuzz_replay_access_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_access.c
+fuzz_replay_access_LDADD = libflow.a $(FUZZ_CONF_LIBS)
+fuzz_replay_admission_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_admission.c
+fuzz_replay_admission_LDADD = libconf.a libbase.a -lm
 fuzz_replay_answer_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_answer.c
 fuzz_replay_answer_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 fuzz_replay_answer_LDADD = libctl.a libwire.a $(JANSSON_LIBS) libbase.a

@@ -34,6 +34,8 @@ libsock_a_SOURCES = \
 	src/sock/endpoint.c src/sock/endpoint.h
 
 libconf_a_SOURCES = \
+	src/conf/admission.c src/conf/admission.h \
+	src/conf/callers.c \
 	src/conf/check.c src/conf/check.h \
 	src/conf/checking.c src/conf/checking.h \
 	src/conf/endpoints.c \
@@ -43,6 +45,7 @@ libconf_a_SOURCES = \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
+	src/conf/planrules.c src/conf/planrules.h \
 	src/conf/planwire.c src/conf/planwire.h \
 	src/conf/plugins.c \
 	src/conf/programs.c \
@@ -64,17 +67,22 @@ libproc_a_SOURCES = \
 	src/proc/spawn.c src/proc/spawn.h
 
 libflow_a_SOURCES = \
+	src/flow/access.c src/flow/access.h \
+	src/flow/admit.c src/flow/admit.h \
 	src/flow/conn.c src/flow/conn.h \
 	src/flow/deadline.c \
 	src/flow/door.c src/flow/door.h \
 	src/flow/env.c src/flow/env.h \
+	src/flow/explain.c src/flow/explain.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
+	src/flow/explain.c src/flow/explain.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/hand_over.c src/flow/hand_over.h \
 	src/flow/host.c src/flow/host.h \
 	src/flow/identity.c src/flow/identity.h \
 	src/flow/input.c \
+	src/flow/intake.c src/flow/intake.h \
 	src/flow/job.c src/flow/job.h \
 	src/flow/limits.c src/flow/limits.h \
 	src/flow/listener.c src/flow/listener.h \
@@ -82,10 +90,14 @@ libflow_a_SOURCES = \
 	src/flow/orders.c src/flow/orders.h \
 	src/flow/output.c \
 	src/flow/page.c src/flow/page.h \
+	src/flow/park.c src/flow/park.h \
 	src/flow/peek.c \
 	src/flow/peer.c src/flow/peer.h \
+	src/flow/prefix_tree.c src/flow/prefix_tree.h \
 	src/flow/program.c src/flow/program.h \
 	src/flow/queue.c src/flow/queue.h \
+	src/flow/rate.c src/flow/rate.h \
+	src/flow/refusal.c src/flow/refusal.h \
 	src/flow/request.c src/flow/request.h \
 	src/flow/row.c src/flow/row.h \
 	src/flow/run.c src/flow/run.h \
@@ -94,16 +106,20 @@ libflow_a_SOURCES = \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
 	src/flow/service_tools.c src/flow/service_tools.h \
+	src/flow/silent.c \
+	src/flow/sources.c src/flow/sources.h \
 	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h
 
 libmaster_a_SOURCES = \
+	src/master/blame.c src/master/blame.h \
 	src/master/boot.c src/master/boot.h \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/doors.c src/master/doors.h \
+	src/master/fault.c src/master/fault.h \
 	src/master/inherit.c src/master/inherit.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \
@@ -119,8 +135,10 @@ libmaster_a_SOURCES = \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \
+	src/master/rowstate.c \
 	src/master/session.c src/master/session.h \
-	src/master/status.c src/master/status.h
+	src/master/status.c src/master/status.h \
+	src/master/verdict.c src/master/verdict.h
 
 libctl_a_SOURCES = \
 	src/ctl/answer.c src/ctl/answer.h \

@@ -30,6 +30,7 @@ UNIT_TESTS = \
 	tests/unit/test_bind \
 	tests/unit/test_dgram \
 	tests/unit/test_endpoint \
+	tests/unit/test_admission \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
 	tests/unit/test_safe \
@@ -40,12 +41,20 @@ UNIT_TESTS = \
 	tests/unit/test_cred \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
+	tests/unit/test_access \
+	tests/unit/test_admit \
+	tests/unit/test_intake \
+	tests/unit/test_rate \
+	tests/unit/test_sources \
+	tests/unit/test_callers \
 	tests/unit/test_conn \
 	tests/unit/test_door \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
+	tests/unit/test_blame \
 	tests/unit/test_doors \
+	tests/unit/test_fault \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -99,10 +108,14 @@ LIVE_TESTS = \
 	tests/live/45-status.t \
 	tests/live/50-reload.t \
 	tests/live/52-reloads.t \
+	tests/live/55-admission.t \
+	tests/live/56-fairness.t \
 	tests/live/60-crash.t \
+	tests/live/61-containment.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
+	tests/live/85-access.t \
 	tests/live/90-udp-safety.t \
 	tests/golden/golden.t
 TESTS += $(LIVE_TESTS)
@@ -200,6 +213,9 @@ tests_unit_test_dgram_LDADD = $(SOCK_LIBS)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
 tests_unit_test_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_endpoint_LDADD = $(SOCK_LIBS)
+tests_unit_test_admission_SOURCES = tests/unit/test_admission.c
+tests_unit_test_admission_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_admission_LDADD = $(CONF_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
 tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plan_LDADD = $(CONF_LIBS)
@@ -230,12 +246,36 @@ tests_unit_test_reap_LDADD = $(PROC_LIBS)
 tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
 tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_access_SOURCES = tests/unit/test_access.c
+tests_unit_test_access_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_access_LDADD = $(FLOW_LIBS)
+tests_unit_test_callers_SOURCES = tests/unit/test_callers.c
+tests_unit_test_callers_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_callers_LDADD = $(FLOW_LIBS)
+tests_unit_test_admit_SOURCES = tests/unit/test_admit.c
+tests_unit_test_admit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_admit_LDADD = $(FLOW_LIBS)
+tests_unit_test_intake_SOURCES = tests/unit/test_intake.c
+tests_unit_test_intake_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_intake_LDADD = $(FLOW_LIBS)
+tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
+tests_unit_test_rate_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rate_LDADD = $(FLOW_LIBS)
+tests_unit_test_sources_SOURCES = tests/unit/test_sources.c
+tests_unit_test_sources_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sources_LDADD = $(FLOW_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)
 tests_unit_test_door_SOURCES = tests/unit/test_door.c
 tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_door_LDADD = $(FLOW_LIBS)
+tests_unit_test_blame_SOURCES = tests/unit/test_blame.c
+tests_unit_test_blame_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_blame_LDADD = $(MASTER_LIBS)
+tests_unit_test_fault_SOURCES = tests/unit/test_fault.c
+tests_unit_test_fault_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fault_LDADD = $(MASTER_LIBS)
 tests_unit_test_doors_SOURCES = tests/unit/test_doors.c
 tests_unit_test_doors_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_doors_LDADD = $(MASTER_LIBS)

@@ -97,6 +97,7 @@ static void check_row(struct row_check *row)
         programs_check(row);
     endpoints_check(row);
     rules_check(row);
+    callers_check(row);
     service->way = way_of(service);
     if (row->all->mistakes->count == before)
         finish(row);

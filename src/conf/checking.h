@@ -61,6 +61,9 @@ void endpoints_check_all(struct checking *all);
 void rules_check(struct row_check *row);
 /* Rows that tcpmux could not tell apart. */
 void rules_check_all(struct checking *all);
+/* conf/callers: the texts of admission; allow and deny become canonical. After
+ * rules_check(). */
+void callers_check(struct row_check *row);
 /* conf/identity: users and groups into ids; then, from all that, the pool's key. */
 void identity_check(struct row_check *row);
 char *identity_pool_key(const struct plan_service *service);

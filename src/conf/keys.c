@@ -101,8 +101,26 @@ const struct usher_option keys_service[] = {
     LIMIT_KEY(memlock, "Children: bytes of locked memory."),
     LIMIT_KEY(stack, "Children: bytes of stack."),
     LIMIT_KEY(data, "Children: bytes of data."),
+    /* who may come in */
+    LIST_KEY(allow, PLAN_RULES,
+             "Who may come in, and nobody else: networks, \"local\", \"uid:NAME\", ..."),
+    LIST_KEY(deny, PLAN_RULES, "Who may not; the longest prefix decides, a tie denies."),
     USHER_OPTION_UINT(S, max_connections, "1000", 1, 1000000, NULL,
                       "Connections at a time."),
+    USHER_OPTION_UINT(S, max_per_source, "0", 0, 1000000, NULL,
+                      "Connections at a time of one address, or IPv6 /64; 0: no limit."),
+    TEXT_KEY(S, "rate", rate, NULL,
+             "How many may come in in a time: \"50/s\", \"600/m\", \"50/s:100\"."),
+    TEXT_KEY(S, "rate_per_source", rate_per_source, NULL,
+             "The same of one address, or IPv6 /64."),
+    ENUM_KEY(S, "on_limit", on_limit, "queue", "queue|refuse",
+             "Who comes at a limit waits, or is closed with banner_busy."),
+    TEXT_KEY(S, "max_load", max_load, NULL,
+             "Nobody comes in while the load average is above: \"8.0\"."),
+    LIST_KEY(hours, 32, "When it is served, local time: \"08:00-18:00\"."),
+    TEXT_KEY(S, "banner", banner, NULL, "Sent to who comes in, before the service."),
+    TEXT_KEY(S, "banner_denied", banner_denied, NULL, "Sent to who may not come in."),
+    TEXT_KEY(S, "banner_busy", banner_busy, NULL, "Sent to who is one too many."),
     TIME_KEY(S, first_byte_timeout, "none",
              "Plugins with callbacks: how long the peer may take to begin."),
     TIME_KEY(S, idle_timeout, "5m",
@@ -135,9 +153,7 @@ const struct usher_option keys_service[] = {
 bool keys_is_later(const char *key)
 {
     static const char *const later[] = {
-        "allow",    "deny",  "max_per_source", "rate",          "rate_per_source",
-        "on_limit", "hours", "max_load",       "banner_denied", "banner_busy",
-        "banner",   "root",
+        "root",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(later); i++)

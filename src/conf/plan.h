@@ -21,6 +21,7 @@
 #include "sock/endpoint.h"
 
 #define PLAN_SERVICES 512 /* rows a table may have */
+#define PLAN_RULES    (1 << 17) /* of one list of a row: more than a table has room for */
 #define PLAN_ENDPOINTS                                                                   \
     256 /* of one row: names and the bind list make several of one text */
 
@@ -28,6 +29,7 @@ enum plan_log_format { PLAN_LOG_TEXT, PLAN_LOG_JSON };
 enum plan_mode { PLAN_DISPATCH, PLAN_FORK };
 enum plan_env_style { PLAN_ENV_UCSPI, PLAN_ENV_XINETD, PLAN_ENV_SYSTEMD, PLAN_ENV_NONE };
 enum plan_stderr { PLAN_STDERR_LOG, PLAN_STDERR_PEER };
+enum plan_on_limit { PLAN_ON_LIMIT_QUEUE, PLAN_ON_LIMIT_REFUSE };
 
 /* How a row runs, from plugin/exec, mode and wait. */
 enum plan_way { PLAN_WAY_DISPATCH, PLAN_WAY_FORK, PLAN_WAY_EXEC, PLAN_WAY_WAIT };
@@ -82,8 +84,15 @@ struct plan_service {
     uint64_t limits_nofile, limits_as, limits_cpu, limits_core, limits_fsize,
         limits_nproc, limits_memlock, limits_stack,
         limits_data; /* keys "limits.nofile", ... */
+    struct usher_list allow, deny; /* canonical (conf/admission): ids are numbers */
     unsigned max_connections;
+    unsigned max_per_source;            /* 0: none */
+    const char *rate, *rate_per_source; /* NULL: none; as the table has them, checked */
+    int on_limit;
+    const char *max_load; /* NULL: none */
+    struct usher_list hours;
     int64_t first_byte_timeout, idle_timeout, total_timeout; /* ms; -1 none */
+    const char *banner, *banner_denied, *banner_busy; /* NULL: none */
     unsigned backlog;
     bool nodelay, keepalive, freebind;
     int64_t defer_accept; /* ms; 0 off */

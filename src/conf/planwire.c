@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "base/str.h"
 #include "conf/keys.h"
+#include "conf/planrules.h"
 
 #define OPTIONS_MAX 1024
 #define GIDS_MAX    64
@@ -34,7 +35,7 @@ static void print_keys(struct record_out *out, const struct usher_option *keys,
     for (const struct usher_option *row = keys; row->key != NULL; row++) {
         const char *value;
 
-        if (opt_is_preset(row, from))
+        if (planrules_has(row->key) || opt_is_preset(row, from))
             continue;
         for (size_t i = 0; (value = opt_text(row, from, i, text, sizeof(text))) != NULL;
              i++) {
@@ -133,6 +134,7 @@ static void print_computed(struct record_out *out, const struct plan_service *se
 static void print_parts(struct record_out *out, const struct plan_service *service,
                         void (*print_one)(struct record_out *, const struct endpoint *))
 {
+    planrules_print(out, service);
     for (size_t i = 0; i < service->option_count; i++) {
         record_begin(out, "option");
         record_add(out, "key", service->options[i].key);
@@ -236,6 +238,8 @@ static int read_key(const struct usher_option *row, const struct record *record,
 {
     bool is_again = came_before(record, at);
 
+    if (planrules_has(row->key))
+        return err_set(err, "%s: not expected here", row->key);
     if (is_again && row->type != USHER_TYPE_LIST)
         return err_set(err, "%s came twice", row->key);
     if (!is_again)
@@ -392,7 +396,7 @@ static int check_service(const struct plan_service *service, struct err *err)
     if (service->tcpmux
         && (service->wait || plan_hands_over(service)))
         return err_set(err, "tcpmux does not go with what the row is");
-    return 0;
+    return planrules_check(service, err);
 }
 
 static int take_service(struct reading *reading, const struct record *record,
@@ -513,6 +517,8 @@ static int take_part(struct reading *reading, const struct record *record,
 
     if (service == NULL)
         return err_set(err, "not expected here");
+    if (record_is(record, "rules"))
+        return planrules_take(service, record, err);
     if (record_is(record, "option"))
         return take_option(service, record, err);
     if (record_is(record, "limit"))

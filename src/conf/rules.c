@@ -29,6 +29,11 @@ enum {
     IS_NOT_SENDER = 2048 /* hands no connection over itself */
 };
 
+#define UNENFORCED                                                                       \
+    "is not for wait rows: they take their callers themselves, nobody could enforce it"
+#define UNPROVED                                                                         \
+    "is for endpoints with connections only: a datagram's source is not proved, use rate"
+
 static const struct rule {
     const char *key;
     unsigned needs;
@@ -68,6 +73,23 @@ static const struct rule {
     { "backlog", IS_STREAM, "is for endpoints with connections only" },
     { "log_connections", IS_NOT_WAIT,
       "is not for wait rows: nobody sees their connections" },
+    { "allow", IS_NOT_WAIT, UNENFORCED },
+    { "deny", IS_NOT_WAIT, UNENFORCED },
+    { "max_per_source", IS_NOT_WAIT, UNENFORCED },
+    { "max_per_source", IS_STREAM, UNPROVED },
+    { "rate", IS_NOT_WAIT, UNENFORCED },
+    { "rate_per_source", IS_NOT_WAIT, UNENFORCED },
+    { "rate_per_source", IS_STREAM, UNPROVED },
+    { "on_limit", IS_NOT_WAIT, UNENFORCED },
+    { "on_limit", IS_STREAM, "is for endpoints with connections only" },
+    { "max_load", IS_NOT_WAIT, UNENFORCED },
+    { "hours", IS_NOT_WAIT, UNENFORCED },
+    { "banner", IS_NOT_WAIT, UNENFORCED },
+    { "banner", IS_STREAM, "is for endpoints with connections only" },
+    { "banner_denied", IS_NOT_WAIT, UNENFORCED },
+    { "banner_denied", IS_STREAM, "is for endpoints with connections only" },
+    { "banner_busy", IS_NOT_WAIT, UNENFORCED },
+    { "banner_busy", IS_STREAM, "is for endpoints with connections only" },
     { "tcpmux", IS_STREAM, "is for endpoints with connections only" },
     { "tcpmux", IS_BYTES, "is not for packets (unix-seqpacket)" },
     { "tcpmux", IS_NOT_WAIT, "is not for wait rows: they take their callers themselves" },
@@ -113,18 +135,43 @@ static unsigned facts_of(const struct plan_service *service)
            | (plan_hands_over(service) ? 0 : IS_NOT_SENDER);
 }
 
+/* What somebody may rely on where the defaults say it. */
+static bool is_protection(const char *key)
+{
+    return strcmp(key, "allow") == 0 || strcmp(key, "deny") == 0
+           || strcmp(key, "hours") == 0;
+}
+
+/* Nobody shall believe in a protection that is not there. */
+static void warn_of_default(struct row_check *row, const struct usher_option *key)
+{
+    unsigned line;
+    const char *file = row_place(row, key->key, (size_t)-1, &line);
+
+    if (is_protection(key->key) && row->service->enabled
+        && !opt_is_preset(key, row->service))
+        mistake_warn(row->all->mistakes, file, line,
+                     "%s: does not hold for service %s, a wait row, which takes its "
+                     "callers itself",
+                     key->key, row->service->name);
+}
+
 /* The row's own keys are refused; those of defaults just do not apply. */
 static void check_keys(struct row_check *row)
 {
     unsigned facts = facts_of(row->service);
 
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        const struct usher_option *key = opt_find(keys_service, rules[i].key);
+
         if ((facts & rules[i].needs) != 0)
             continue;
-        if (row_says(row, rules[i].key))
+        if (row_says(row, rules[i].key)) {
             row_mistake(row, rules[i].key, "%s", rules[i].why);
-        else
-            value_reset(opt_find(keys_service, rules[i].key), row->service);
+            continue;
+        }
+        warn_of_default(row, key);
+        value_reset(key, row->service);
     }
     if ((facts & IS_VISIBLE) == 0)
         row->service->first_byte_timeout = row->service->idle_timeout = -1;

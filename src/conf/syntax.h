@@ -12,7 +12,7 @@
 #include "conf/source.h"
 
 #define SYNTAX_KEYS  512 /* in one group: libconfig looks each up among all others */
-#define SYNTAX_ITEMS 4096
+#define SYNTAX_ITEMS (1 << 17) /* in a list: rules of access come by the ten thousand */
 
 /* A plain value. libconfig's own lines are those of the next token. */
 struct syntax_value {

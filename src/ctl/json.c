@@ -141,22 +141,24 @@ static json_t *places_of(const struct answer *answer, size_t service)
     return array;
 }
 
-static json_t *reasons_of(const struct record *record)
+static json_t *reasons_of(const struct record *record, const char *prefix)
 {
     json_t *object = json_object();
 
     for (size_t i = 0; i < record->count; i++)
-        if (str_starts(record->fields[i].key, ANSWER_REFUSED))
-            json_object_set_new(object, record->fields[i].key + strlen(ANSWER_REFUSED),
+        if (str_starts(record->fields[i].key, prefix))
+            json_object_set_new(object, record->fields[i].key + strlen(prefix),
                                 number_value(record->fields[i].value));
     return object;
 }
 
 static json_t *service_of(const struct answer *answer, size_t at)
 {
-    json_t *object = object_of(&answer->records[at], service_fields);
+    const struct record *record = &answer->records[at];
+    json_t *object = object_of(record, service_fields);
 
-    json_object_set_new(object, "refused_by", reasons_of(&answer->records[at]));
+    json_object_set_new(object, "refused_by", reasons_of(record, ANSWER_REFUSED));
+    json_object_set_new(object, "dropped_by", reasons_of(record, ANSWER_DROPPED));
     json_object_set_new(object, "endpoints", places_of(answer, at));
     return object;
 }
@@ -202,6 +204,30 @@ int json_print_list(const struct answer *answer, struct err *err)
     json_t *object = json_object();
 
     json_object_set_new(object, "services", all_of(answer, "service", service_of));
+    return print(object, err);
+}
+
+/* Both kinds of callers are named; one that the service does not take is null. */
+int json_print_explain(const struct answer *answer, struct err *err)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "connections", json_null());
+    json_object_set_new(object, "datagrams", json_null());
+    for (size_t i = answer_find(answer, "rule", 0); i < answer->count;
+         i = answer_find(answer, "rule", i + 1)) {
+        const struct record *rule = &answer->records[i];
+        const char *of = record_get(rule, "of"), *key = record_get(rule, "key");
+        json_t *kind = of == NULL ? NULL : json_object_get(object, of);
+
+        if (kind == NULL || key == NULL || record_get(rule, "text") == NULL)
+            continue;
+        if (json_is_null(kind)) {
+            kind = json_object();
+            json_object_set_new(object, of, kind);
+        }
+        json_object_set_new(kind, key, text_value(record_get(rule, "text")));
+    }
     return print(object, err);
 }
 

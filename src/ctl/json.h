@@ -10,6 +10,7 @@
 
 /* To standard output; pure ASCII. -1: it could not be written. */
 int json_print_list(const struct answer *answer, struct err *err);
+int json_print_explain(const struct answer *answer, struct err *err);
 int json_print_status(const struct answer *answer, struct err *err);
 
 #endif

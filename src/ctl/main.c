@@ -18,6 +18,7 @@
 
 static const char usage[] =
     "usage: usherctl [-s SOCKET] [--json] list | status\n"
+    "       usherctl [-s SOCKET] [--json] explain SERVICE ADDRESS [LOCAL-ADDRESS]\n"
     "       usherctl [-s SOCKET] check | reload | help\n"
     "  -s SOCKET  usherd's control socket (" USHER_RUNSTATEDIR "/usher/control)\n"
     "  --json     the answer as one JSON object\n"
@@ -35,6 +36,7 @@ static const struct command {
 } commands[] = {
     { "list", { NULL }, 0, NULL, print_list, json_print_list },
     { "status", { NULL }, 0, NULL, print_status, json_print_status },
+    { "explain", { "service", "address", "local" }, 2, NULL, print_explain, json_print_explain },
     { "check", { NULL }, 0, "good", NULL, NULL },
     { "reload", { NULL }, 0, "reloaded", NULL, NULL },
     { NULL, { NULL }, 0, NULL, NULL, NULL },
@@ -159,9 +161,9 @@ static const char *check(const struct options *options, const struct command *co
     if (options->word_count - 1 > most)
         return most == 0 ? "one command at a time" : "too many words";
     if (options->word_count - 1 < command->least)
-        return "something is missing";
+        return "explain needs a service and an address";
     if (options->as_json && command->print_json == NULL)
-        return "--json is for list and status";
+        return "--json is for list, status and explain";
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/grid.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "ctl/text.h"
 
 #define COLUMNS 7
@@ -50,6 +51,24 @@ void print_list(const struct answer *answer)
     grid_free(&grid);
 }
 
+/* The kind of caller stands before its rules. */
+void print_explain(const struct answer *answer)
+{
+    char key[TEXT_ROOM], text[TEXT_ROOM], of[TEXT_ROOM] = "";
+
+    for (size_t i = answer_find(answer, "rule", 0); i < answer->count;
+         i = answer_find(answer, "rule", i + 1)) {
+        const struct record *rule = &answer->records[i];
+
+        text_safe(text, record_get(rule, "of"));
+        if (strcmp(text, of) != 0)
+            printf("%s:\n", text);
+        str_copy(of, sizeof(of), text);
+        printf("  %-15s  %s\n", text_safe(key, record_get(rule, "key")),
+               text_safe(text, record_get(rule, "text")));
+    }
+}
+
 bool print_line(const struct record *record)
 {
     char name[TEXT_ROOM], text[LOG_LINE];
@@ -59,8 +78,6 @@ bool print_line(const struct record *record)
         fprintf(stderr, "%s\n", text);
     else if (record_is(record, "warning"))
         fprintf(stderr, "warning: %s\n", text);
-    else if (record_is(record, "line"))
-        printf("%s\n", text);
     else if (record_is(record, "command"))
         printf("%-8s %s\n", text_safe(name, record_get(record, "name")),
                text_safe_in(text, sizeof(text), record_get(record, "help")));

@@ -12,6 +12,7 @@
  * the record was one of those. */
 bool print_line(const struct record *record);
 void print_list(const struct answer *answer);
+void print_explain(const struct answer *answer);
 void print_status(const struct answer *answer); /* ctl/status.c */
 
 #endif

@@ -178,6 +178,7 @@ static void free_more(struct conn *conn)
 static void finish(struct conn *conn)
 {
     struct row *row = conn_row(conn);
+    struct peer peer = conn->peer;
 
     if (conn->watching != 0)
         watch_stop(&row->flow->loop, &conn->watch);
@@ -191,7 +192,7 @@ static void finish(struct conn *conn)
     free_more(conn);
     close_socket(conn);
     mem_free(&conn);
-    row_release(row);
+    row_release(row, &peer);
 }
 
 /* Nothing of it is in use: an idle connection has no more than its block. */
@@ -277,6 +278,7 @@ static void conn_ready(int fd, short what, void *context)
 
     (void)fd;
     if ((what & LOOP_WRITE) != 0 && conn_kept_output(conn) > 0) {
+        conn->flags |= CONN_MOVED;
         deadline_touch(conn, now_ms);
         output_flush(conn);
     }
@@ -344,7 +346,7 @@ int conn_open(struct row *row, int fd, const struct peer *peer)
     conn->flags = row->is_packets ? CONN_PACKETS : 0;
     watch_init(&conn->watch, fd, LOOP_READ, conn_ready, conn);
 
-    row_take(row);
+    row_take(row, peer);
     now_ms = conn_enter(conn);
     conn->opened_ms = now_ms;
     deadline_add(conn);

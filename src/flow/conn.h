@@ -8,7 +8,7 @@
  * So no callback ever runs inside a host call, and gone() is the last.
  *
  * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the plugin's timer and
- * watches, deadline.c its timeouts.
+ * watches, deadline.c its timeouts, silent.c who must go when no slot is left.
  */
 #ifndef FLOW_CONN_H
 #define FLOW_CONN_H
@@ -35,6 +35,7 @@ enum {
     CONN_OVER = 256,     /* reason is set; the block goes in conn_leave() */
     CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
     CONN_PACKETS = 512,  /* seqpacket: kept output is a row of lengths and messages */
+    CONN_MOVED = 4096,   /* something has gone on since opened(), though the peer may be silent */
     CONN_HANDED = 2048,  /* hand_over() was called: leaves as soon as the door takes it */
 
     /* the plugin has no say any more */
@@ -63,7 +64,7 @@ struct conn {
     struct usher_conn head;
     struct watch watch;
     struct list by_age;
-    struct list by_rest; /* or among the silent */
+    struct list by_rest; /* or among the silent, until it is heard of */
     struct conn_more *more;
     int64_t opened_ms;
     int64_t rested_ms; /* its place in by_rest stands for this time */
@@ -162,6 +163,7 @@ void tools_free(struct conn *conn);
 void deadline_init(struct row *row);
 void deadline_add(struct conn *conn);
 void deadline_heard(struct conn *conn, int64_t now_ms); /* the first byte */
+void deadline_moved(struct conn *conn, int64_t now_ms); /* not heard, but no longer silent */
 void deadline_remove(struct conn *conn);
 
 /* Something moved. Cheap: its place changes only when that would be seen. */
@@ -174,6 +176,18 @@ static inline void deadline_touch(struct conn *conn, int64_t now_ms)
     conn->rested_ms = now_ms;
     list_remove(&conn->by_rest);
     list_append(&row->by_rest, &conn->by_rest);
+}
+
+/* ---- silent ones ----------------------------------------------------------------------- */
+
+/* No slot of the row is free: closes a silent connection of the source that holds most, if it holds
+ * clearly more than newcomer's does, or if newcomer's holds none and that one is older than a second.
+ * Says whether it did. Looks at the 16 oldest only. */
+bool silent_make_room(struct row *row, const struct peer *newcomer);
+/* Whether there is anybody to look at. */
+static inline bool silent_exists(const struct row *row)
+{
+    return row->service->way == PLAN_WAY_DISPATCH && !list_is_empty(&row->silent);
 }
 
 #endif

@@ -25,10 +25,17 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
+static int64_t may_be_silent_ms(const struct plan_service *service)
+{
+    return service->first_byte_timeout >= 0 ? service->first_byte_timeout
+                                            : service->idle_timeout;
+}
+
 /* When the row's first connection has its deadline, and which it is. */
 static int64_t find_first(const struct row *row, struct conn **first_out)
 {
     const struct plan_service *service = row->service;
+    int64_t silence_ms = may_be_silent_ms(service);
     struct conn *oldest = first_by_age(row), *silent = first_in(&row->silent),
                 *resting = first_in(&row->by_rest);
     int64_t best = NEVER;
@@ -37,8 +44,8 @@ static int64_t find_first(const struct row *row, struct conn **first_out)
         best = oldest->opened_ms + service->total_timeout;
         *first_out = oldest;
     }
-    if (silent != NULL && silent->opened_ms + service->first_byte_timeout < best) {
-        best = silent->opened_ms + service->first_byte_timeout;
+    if (silent != NULL && silence_ms >= 0 && silent->opened_ms + silence_ms < best) {
+        best = silent->opened_ms + silence_ms;
         *first_out = silent;
     }
     if (resting != NULL && resting->rested_ms + service->idle_timeout + row->grain_ms < best) {
@@ -120,25 +127,30 @@ void deadline_add(struct conn *conn)
 
     conn->rested_ms = conn->opened_ms;
     list_append(&row->by_age, &conn->by_age);
-    list_init(&conn->by_rest);
-    if (row->service->first_byte_timeout >= 0)
-        list_append(&row->silent, &conn->by_rest);
-    else if (row->service->idle_timeout >= 0)
-        list_append(&row->by_rest, &conn->by_rest);
+    list_append(&row->silent, &conn->by_rest);
     start_timer(row, conn->opened_ms);
 }
 
-void deadline_heard(struct conn *conn, int64_t now_ms)
+static void leave_silent(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);
 
-    conn->flags |= CONN_HEARD;
-    if (row->service->first_byte_timeout < 0)
-        return;
     list_remove(&conn->by_rest);
     conn->rested_ms = now_ms;
     if (row->service->idle_timeout >= 0)
         list_append(&row->by_rest, &conn->by_rest);
+}
+
+void deadline_heard(struct conn *conn, int64_t now_ms)
+{
+    conn->flags |= CONN_HEARD;
+    leave_silent(conn, now_ms);
+}
+
+void deadline_moved(struct conn *conn, int64_t now_ms)
+{
+    if (conn_row(conn)->service->first_byte_timeout < 0)
+        leave_silent(conn, now_ms);
 }
 
 void deadline_remove(struct conn *conn)

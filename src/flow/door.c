@@ -137,6 +137,19 @@ static int serve(struct row *row, int fd, const struct peer *peer, struct err *e
                                 : run_stream(row, NULL, fd, peer, err);
 }
 
+static enum admit_verdict judge(struct row *row, int fd, struct peer *peer)
+{
+    uint64_t room;
+    enum admit_verdict before = admit_room(row, &room), verdict;
+
+    if (before == ADMIT_RATE)
+        return before;
+    verdict = admit_stream(row, fd, peer, room);
+    if (room > 0 || verdict != ADMIT_SHARE_HELD)
+        return verdict;
+    return silent_exists(row) && silent_make_room(row, peer) ? ADMIT_YES : before;
+}
+
 static void welcome(struct door *door, struct row *row, int fd, const struct peer *peer)
 {
     struct err err = ERR_EMPTY;
@@ -146,6 +159,8 @@ static void welcome(struct door *door, struct row *row, int fd, const struct pee
         fd_close(&fd);
         return;
     }
+    refusal_greet(row, fd);
+    admit_spend(row, peer);
     if (serve(row, fd, peer, &err) == 0)
         return;
     door->held = fd;
@@ -158,6 +173,7 @@ static void admit(struct door *door, const struct record *record, int fd)
 {
     struct row *row = find_row(door->flow, record_get(record, "service"));
     struct peer peer;
+    enum admit_verdict verdict;
 
     if (!record_is(record, "caller") || fd == -1 || !inspect(fd, &peer)) {
         fd_close(&fd); /* mostly: the caller left on the way */
@@ -165,11 +181,12 @@ static void admit(struct door *door, const struct record *record, int fd)
     }
     if (row == NULL)
         turn_away(door, fd, DOOR_NONE);
-    else if (row_is_full(row)) {
-        page_add(&row->counts->refused, 1);
-        turn_away(door, fd, DOOR_BUSY);
-    } else
+    else if ((verdict = judge(row, fd, &peer)) == ADMIT_YES)
         welcome(door, row, fd, &peer);
+    else {
+        refusal_note(row, &peer, verdict);
+        turn_away(door, fd, admit_is_denial(verdict) ? DOOR_NONE : DOOR_BUSY);
+    }
 }
 
 /* ---- receiving --------------------------------------------------------------------------- */
@@ -244,7 +261,10 @@ static int serve_held(struct door *door, struct err *err)
     int held = door->held;
 
     door->held = -1;
-    if (held == -1 || serve(door->held_row, held, &door->held_peer, err) == 0)
+    if (held == -1)
+        return 0;
+    admit_find(door->held_row, held, &door->held_peer);
+    if (serve(door->held_row, held, &door->held_peer, err) == 0)
         return 0;
     door->held = held;
     return -1;

@@ -1,5 +1,6 @@
 #include "flow/flow.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -80,6 +81,25 @@ int flow_become_child(struct flow *flow, int keep, struct err *err)
         return -1;
     init_loop_parts(flow);
     return 0;
+}
+
+void flow_count_files(struct flow *flow)
+{
+    struct rlimit limit;
+    size_t reserve;
+    int closed = 0;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return;
+    reserve = limit.rlim_cur / 8 < FLOW_SPARE_FILES ? limit.rlim_cur / 8 : FLOW_SPARE_FILES;
+    flow->files_limit = limit.rlim_cur - reserve;
+    flow->files_base = 0;
+    for (int fd = 0; closed < FLOW_SPARE_FILES; fd++) {
+        bool is_open = fcntl(fd, F_GETFD) != -1;
+
+        flow->files_base += is_open;
+        closed = is_open ? 0 : closed + 1;
+    }
 }
 
 void flow_say_busy(struct flow *flow)

@@ -28,6 +28,7 @@ struct worker_offer;
 #define FLOW_READ 65536u  /* bytes one read may bring */
 #define FLOW_FRESH 64     /* connections of one batch */
 #define FLOW_STAGE 4096   /* bytes of short writes that leave together */
+#define FLOW_SPARE_FILES 32 /* descriptors that connections leave for other things */
 #define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is busy */
 
 struct flow {
@@ -38,6 +39,12 @@ struct flow {
     uint32_t pool;
     int channel, log; /* -1: none */
     struct rlimit nofile; /* as we found it: for children */
+    size_t files_limit; /* descriptors we may have, but for a reserve; 0: not known yet */
+    size_t files_base;  /* those that are no connections */
+    size_t connections; /* of callbacks: each has a descriptor here */
+    size_t parked;      /* in all rows */
+    unsigned load;      /* load average in hundredths, with max_load */
+    int64_t load_until_ms; /* how long that stands */
 
     struct row *rows;
     size_t row_count;
@@ -80,6 +87,8 @@ void flow_fini(struct flow *flow);
  * none) and the log, unblocks signals, goes on with an empty solo loop. */
 int flow_become_child(struct flow *flow, int keep, struct err *err);
 
+/* How many descriptors there are, and how many are taken by now. */
+void flow_count_files(struct flow *flow);
 void flow_say_busy(struct flow *flow);
 /* Calls drained() when the worker drains and nothing is left. */
 void flow_check_drained(struct flow *flow);
@@ -92,6 +101,7 @@ static inline int64_t flow_enter(struct flow *flow, unsigned row, const struct p
     if (flow->page != NULL) {
         flow->page->now_peer = *peer;
         atomic_store_explicit(&flow->page->now_since_ms, now_ms, memory_order_relaxed);
+        atomic_store_explicit(&flow->page->last_row, row + 1, memory_order_relaxed);
         atomic_store_explicit(&flow->page->now_row, row + 1, memory_order_release);
         if (now_ms - flow->busy_ms > FLOW_REST_MS)
             flow_say_busy(flow);

@@ -122,14 +122,16 @@ static void job_reaped(struct child *child, int status, void *context)
 {
     struct job *job = context;
     struct row *row = job->row;
+    struct peer peer;
 
     (void)child;
     say_end(job, status);
     list_remove(&job->link);
     if (job->ended != NULL)
         job->ended(job, status);
+    peer = job->peer;
     mem_free(&job);
-    row_release(row);
+    row_release(row, &peer);
 }
 
 void *job_new(struct row *row, size_t size, const struct peer *peer, job_fn *ended)
@@ -152,7 +154,7 @@ void job_start(struct job *job, pid_t pid)
     job->started_ms = clock_ms();
     reap_watch(&job->child, pid, job_reaped, job);
     list_append(&row->jobs, &job->link);
-    row_take(row);
+    row_take(row, &job->peer);
     if (row->service->log_connections && job->peer.kind != PEER_NONE)
         row_log_begin(row, &job->peer);
     if (limit_ms(row) != NEVER && !timer_is_on(&row->flow->loop, &row->reaper))

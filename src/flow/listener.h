@@ -1,8 +1,9 @@
 /*
- * An open endpoint in a worker: readiness becomes connections or batches of datagrams, within a
- * budget. The descriptor's open file is shared with the master and other workers.
+ * An open endpoint in a worker: readiness becomes connections (flow/intake) or batches of datagrams,
+ * within a budget. The descriptor's open file is shared with the master and other workers.
  *
- *          open <-----> paused    out of descriptors, memory or processes: a moment later again
+ *          open <-----> paused    out of descriptors, memory or processes, or ahead of `rate`: a
+ *           |                     moment later again
  *           | ^------> full      max_connections: until one ends
  *           | `------> lent      wait: until the child ends
  *           v
@@ -18,7 +19,7 @@
 
 #define LISTENER_PAUSE_MS 50
 #define LISTENER_RECHECK_MS 20 /* while full because of other workers */
-#define LISTENER_BUDGET 64     /* connections a wake-up */
+#define LISTENER_SILENT_MS 250 /* while full of connections that may grow old silently */
 
 enum listener_state {
     LISTENER_CLOSED,

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #define PAGE_BYTES 4096u
 #define ROUND_UP(n) (((n) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
@@ -18,6 +20,7 @@
 struct directory {
     _Atomic uint32_t used;              /* slots from here on are free */
     _Atomic uint32_t owner[PAGE_SLOTS]; /* 1 + the pool; 0: free */
+    struct sources_secret secret;
 };
 
 _Static_assert(sizeof(struct directory) <= PAGE_BYTES, "the directory has one page");
@@ -27,6 +30,7 @@ struct pages {
     int fd_read;   /* the same file, opened for reading only */
     char *region;  /* all of it; in a worker without write access */
     char *own;     /* a worker's slot, writable */
+    int own_slot;
 };
 
 static struct directory *directory_of(const struct pages *pages)
@@ -48,6 +52,13 @@ static int open_for_reading(int fd)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static int draw_secret(struct sources_secret *secret, struct err *err)
+{
+    if (getrandom(secret, sizeof(*secret), 0) != (ssize_t)sizeof(*secret))
+        return err_sys(err, "a random number");
+    return 0;
+}
+
 int pages_open(struct pages **pages_out, struct err *err)
 {
     struct pages *pages = mem_new(sizeof(*pages));
@@ -66,6 +77,9 @@ int pages_open(struct pages **pages_out, struct err *err)
         goto fail;
     }
     pages->region = region;
+    pages->own_slot = -1;
+    if (draw_secret(&directory_of(pages)->secret, err) == -1)
+        goto fail;
     *pages_out = pages;
     return 0;
 
@@ -142,21 +156,74 @@ struct page *pages_attach(struct pages *pages, int slot, struct err *err)
     munmap(pages->region, REGION_BYTES);
     pages->region = region;
     pages->own = own;
+    pages->own_slot = slot;
     fd_close(&pages->fd);
     fd_close(&pages->fd_read);
     return own;
 }
 
-uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row)
+/* The pool's next live slot from `slot` on; NULL when there is none. */
+static const struct page *next_of(const struct pages *pages, uint32_t pool, uint32_t *slot)
 {
     const struct directory *directory = directory_of(pages);
     uint32_t used = atomic_load_explicit(&directory->used, memory_order_relaxed);
+
+    for (; *slot < used && *slot < PAGE_SLOTS; ++*slot)
+        if (atomic_load_explicit(&directory->owner[*slot], memory_order_relaxed) == pool + 1)
+            return pages_slot(pages, (int)(*slot)++);
+    return NULL;
+}
+
+uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row)
+{
+    const struct page *page;
     uint64_t sum = 0;
 
-    for (uint32_t slot = 0; slot < used && slot < PAGE_SLOTS; slot++)
-        if (atomic_load_explicit(&directory->owner[slot], memory_order_relaxed) == pool + 1)
-            sum += page_read(&pages_slot(pages, (int)slot)->rows[row].active);
+    for (uint32_t slot = 0; (page = next_of(pages, pool, &slot)) != NULL;)
+        sum += page_read(&page->rows[row].active);
     return sum;
+}
+
+unsigned pages_accepting(const struct pages *pages, uint32_t pool)
+{
+    const struct page *page;
+    unsigned count = 0;
+
+    for (uint32_t slot = 0; (page = next_of(pages, pool, &slot)) != NULL;)
+        count += atomic_load_explicit(&page->is_accepting, memory_order_relaxed) == 1;
+    return count > 0 ? count : 1;
+}
+
+uint64_t pages_source_active(const struct pages *pages, uint32_t pool,
+                             const struct source_key *key)
+{
+    const struct page *page;
+    uint64_t sum = 0;
+    uint32_t slot = 0;
+
+    while ((page = next_of(pages, pool, &slot)) != NULL)
+        if ((int)slot - 1 != pages->own_slot)
+            sum += sources_active(&page->sources, key);
+    return sum;
+}
+
+const struct sources_secret *pages_secret(const struct pages *pages)
+{
+    return &directory_of(pages)->secret;
+}
+
+void pages_reasons(const struct pages *pages, uint32_t pool, unsigned row,
+                   uint64_t *refused_by_out, uint64_t *dropped_by_out)
+{
+    const struct page *page;
+
+    for (size_t i = 0; i < PAGE_REASONS; i++)
+        refused_by_out[i] = dropped_by_out[i] = 0;
+    for (uint32_t slot = 0; (page = next_of(pages, pool, &slot)) != NULL;)
+        for (size_t i = 0; i < PAGE_REASONS; i++) {
+            refused_by_out[i] += page_read(&page->rows[row].refused_by[i]);
+            dropped_by_out[i] += page_read(&page->rows[row].dropped_by[i]);
+        }
 }
 
 char *page_print_peer(const struct page *page, char *out, size_t room)
@@ -164,6 +231,10 @@ char *page_print_peer(const struct page *page, char *out, size_t room)
     struct usher_address address;
     struct peer peer = page->now_peer;
 
+    if (peer.kind != PEER_IP && peer.kind != PEER_UNIX) {
+        str_copy(out, room, "-");
+        return out;
+    }
     peer_get(&peer, &address);
     return addr_print_log(&address, out, room);
 }

@@ -8,6 +8,7 @@
 #ifndef FLOW_PAGE_H
 #define FLOW_PAGE_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,25 +16,32 @@
 
 #include "base/err.h"
 #include "flow/peer.h"
+#include "flow/sources.h"
 
 #define PAGE_SLOTS 256
 #define PAGE_ROWS 1024 /* plan_service.number is below this */
+#define PAGE_REASONS 16
 
-struct page_row {
+struct page_row { /* the first cache line is what every caller touches */
     _Atomic uint64_t accepted;  /* connections taken in, or datagrams received */
     _Atomic uint64_t active;    /* connections (children) now */
     _Atomic uint64_t failed;    /* children that ended badly, run() that failed, resets */
-    _Atomic uint64_t refused;   /* callers turned away */
+    _Atomic uint64_t refused;   /* callers and datagrams turned away: the sum of refused_by */
     _Atomic uint64_t replied;   /* datagrams answered */
     _Atomic uint64_t dropped;   /* datagrams counted and not answered */
     _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t refused_by[PAGE_REASONS]; /* enum admit_verdict; admit_name() */
+    _Atomic uint64_t dropped_by[PAGE_REASONS]; /* enum udp_verdict; udp_verdict_name() */
 };
 
 struct page { /* one slot */
     _Atomic uint32_t now_row;      /* 1 + the row whose callback runs now; 0: none */
-    _Atomic int64_t now_since_ms;  /* on the monotonic clock */
+    _Atomic uint32_t last_row;     /* the same, and stays when the callback has returned */
+    _Atomic int64_t now_since_ms;  /* on the monotonic clock: when the last one began */
     struct peer now_peer;          /* may be torn; page_print_peer() makes text of it */
-    struct page_row rows[PAGE_ROWS];
+    _Atomic uint32_t is_accepting; /* the worker takes callers: it has a share of the rates */
+    alignas(64) struct page_row rows[PAGE_ROWS];
+    alignas(64) struct sources sources;        /* flow/sources.h */
 };
 
 struct pages; /* the mapping; opaque */
@@ -48,6 +56,18 @@ const struct page *pages_slot(const struct pages *pages, int slot);
 struct page *pages_attach(struct pages *pages, int slot, struct err *err);
 /* The row's `active` over all live slots of this pool; constant for one worker. */
 uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row);
+/* How many of the pool's workers take callers; at least 1. */
+unsigned pages_accepting(const struct pages *pages, uint32_t pool);
+/* What a source holds in the pool's live slots, the caller's own aside (the master has none). */
+uint64_t pages_source_active(const struct pages *pages, uint32_t pool,
+                             const struct source_key *key);
+/* Drawn by pages_open(), the same for everybody who maps the pages. */
+const struct sources_secret *pages_secret(const struct pages *pages);
+
+/* Master: a row's refusals by reason, and unanswered datagrams by reason, over the pool's live slots.
+ * Each has PAGE_REASONS numbers. */
+void pages_reasons(const struct pages *pages, uint32_t pool, unsigned row,
+                   uint64_t *refused_by_out, uint64_t *dropped_by_out);
 
 /* Whom the callback serves that runs now, as addr_print_log() shows it; returns out. */
 char *page_print_peer(const struct page *page, char *out, size_t room);

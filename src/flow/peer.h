@@ -1,5 +1,5 @@
 /*
- * A peer's address in 24 bytes: what a connection keeps, and what stands in the page while a
+ * A peer's address in 28 bytes: what a connection keeps, and what stands in the page while a
  * callback runs for it. A UNIX peer is only known to be one; its path is asked from the kernel.
  */
 #ifndef FLOW_PEER_H
@@ -16,7 +16,8 @@ struct peer {
     unsigned char ip[16]; /* IPv4 as ::ffff:a.b.c.d */
     uint32_t scope;
     uint16_t port;
-    uint16_t kind; /* enum peer_kind */
+    uint16_t kind;   /* enum peer_kind */
+    uint32_t source; /* its entry in our own table of sources, while it holds a slot; 0: none */
 };
 
 void peer_set(struct peer *peer, const struct sockaddr_storage *addr, socklen_t length);

@@ -8,8 +8,24 @@
 void request_drop(struct row *row, enum udp_verdict verdict)
 {
     page_add(&row->counts->dropped, 1);
+    page_add(&row->counts->dropped_by[verdict], 1);
     if (log_wants(LOG_DEBUG_))
         log_debug(row->service->name, "deny reply reason=\"%s\"", udp_verdict_name(verdict));
+}
+
+bool request_admit(struct row *row, const struct dgram *dgram)
+{
+    enum admit_verdict verdict;
+    struct peer peer;
+
+    if (!row->admit.has_rules && row->admit.rate.count == 0)
+        return true;
+    verdict = admit_datagram(row, dgram);
+    if (verdict == ADMIT_YES)
+        return true;
+    peer_set(&peer, &dgram->peer.storage, dgram->peer.length);
+    refusal_note(row, &peer, verdict);
+    return false;
 }
 
 void request_show(struct row *row, const struct dgram *dgram, int index, int answer_fd)

@@ -28,6 +28,8 @@ void request_reply(struct usher_dgram *head, const void *bytes, size_t count);
 void request_ticket(const struct usher_dgram *head, struct usher_ticket *out);
 int request_answer(const struct usher_instance *service, struct usher_ticket *ticket,
                    const void *bytes, size_t count);
+/* Whether the row takes this datagram at all; if not, it is counted by reason, and that is all. */
+bool request_admit(struct row *row, const struct dgram *dgram);
 /* Counts one that is not answered, and says why at debug level. */
 void request_drop(struct row *row, enum udp_verdict verdict);
 

@@ -23,6 +23,8 @@ void row_init(struct row *row, struct flow *flow, const struct plan_service *ser
     row->instance.name = service->name;
     deadline_init(row);
     job_init(row);
+    park_init(row);
+    refusal_init(row);
 }
 
 /* ---- the plugin ------------------------------------------------------------------------- */
@@ -72,30 +74,57 @@ void row_close(struct row *row)
     row->is_open = false;
     service_tools_free(row);
     plug_free(&row->plug);
+    park_fini(row);
+    refusal_fini(row);
+    admit_close(row);
 }
 
 /* ---- slots ------------------------------------------------------------------------------- */
 
-void row_take(struct row *row)
+static struct source_entry *source_of(const struct flow *flow, const struct peer *peer)
 {
+    return flow->page != NULL && peer->source != 0
+               ? sources_at(&flow->page->sources, peer->source) : NULL;
+}
+
+static bool holds_descriptor(const struct row *row)
+{
+    return row->service->way == PLAN_WAY_DISPATCH;
+}
+
+void row_take(struct row *row, const struct peer *peer)
+{
+    struct flow *flow = row->flow;
+    struct source_entry *source = source_of(flow, peer);
+
     row->live++;
-    if (row->flow->is_child)
+    if (flow->is_child)
         return; /* the worker counts */
+    if (source != NULL)
+        source_hold(source);
+    flow->connections += holds_descriptor(row);
     page_add(&row->counts->accepted, 1);
     page_add(&row->counts->active, 1);
 }
 
-void row_release(struct row *row)
+void row_release(struct row *row, const struct peer *peer)
 {
     struct flow *flow = row->flow;
+    struct source_entry *source = source_of(flow, peer);
 
     row->live--;
     if (flow->is_child) {
         timer_stop(&flow->loop, &row->deadline); /* or it would keep the child alive */
         return;
     }
+    if (source != NULL)
+        source_let_go(source);
+    flow->connections -= holds_descriptor(row);
     page_subtract(&row->counts->active, 1);
-    listener_wake_row(row);
+    if (row->park.count > 0)
+        park_wake(row); /* who waits there was first */
+    else if (row->full_count > 0)
+        listener_wake_row(row);
     flow_check_drained(flow);
 }
 

@@ -11,8 +11,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "conf/plan.h"
+#include "flow/admit.h"
 #include "flow/flow.h"
+#include "flow/park.h"
 #include "flow/peer.h"
+#include "flow/refusal.h"
 #include "loop/loop.h"
 #include "plug/plug.h"
 
@@ -41,7 +44,7 @@ struct row {
     struct program *program; /* NULL for plugins */
 
     struct list by_age;   /* all connections, oldest first */
-    struct list silent;   /* those that have not said anything yet, while first_byte_timeout asks */
+    struct list silent;   /* those that have not said anything yet, oldest first */
     struct list by_rest;  /* the others, the longest at rest first, while idle_timeout asks */
     int64_t grain_ms;     /* how exactly by_rest is kept in order */
     struct watch deadline;
@@ -53,6 +56,11 @@ struct row {
     struct list dying;    /* children that were told to end */
     struct watch reaper;  /* total_timeout of jobs, KILL for dying ones */
 
+    struct admit admit;     /* who may come in */
+    struct park park;       /* who waits for a slot of its source's */
+    struct refusal refusal; /* what is said about those who may not */
+    size_t full_count;      /* listeners that wait for a slot */
+
     struct log_limit limit;      /* of lines about failures */
     struct log_limit wait_limit; /* of lines about resources */
 };
@@ -60,6 +68,12 @@ struct row {
 /* Borrows flow and service until row_close(). Counts nothing yet. */
 void row_init(struct row *row, struct flow *flow, const struct plan_service *service,
               struct page_row *counts);
+/* Each of its connections costs a process, which the worker has to wait for. */
+static inline bool row_is_dear(const struct row *row)
+{
+    return row->service->way == PLAN_WAY_EXEC || row->service->way == PLAN_WAY_FORK;
+}
+
 /* Loads the plugin and calls its open(). Unprivileged by now. */
 int row_open(struct row *row, struct err *err);
 void row_close(struct row *row); /* close(), frees; also never opened, or half */
@@ -70,9 +84,10 @@ static inline bool row_hands_over(const struct row *row)
     return (row->calls->needs & USHER_NEEDS_HAND_OVER) != 0;
 }
 
-/* One connection or child more; one less, which may let the next caller in. */
-void row_take(struct row *row);
-void row_release(struct row *row);
+/* One connection or child more, on its source's account; one less, which may let the next caller in.
+ * The same peer both times. */
+void row_take(struct row *row, const struct peer *peer);
+void row_release(struct row *row, const struct peer *peer);
 bool row_is_full(const struct row *row);     /* max_connections, over all workers of the pool */
 bool row_has_siblings(const struct row *row); /* other workers hold slots of this row */
 size_t row_free(const struct row *row);      /* slots left */

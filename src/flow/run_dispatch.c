@@ -23,7 +23,7 @@ static void serve_batch(struct row *row, int count)
         bytes += dgram->count;
         if (dgram->is_cut)
             request_drop(row, UDP_CUT);
-        else
+        else if (request_admit(row, dgram))
             request_show(row, dgram, i, -1);
     }
     page_add(&row->counts->accepted, (uint64_t)count);

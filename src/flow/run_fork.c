@@ -231,6 +231,8 @@ static bool serve_one(struct listener *listener)
     if (dgram->is_cut) {
         page_add(&row->counts->accepted, 1);
         request_drop(row, UDP_CUT);
+    } else if (!request_admit(row, dgram)) {
+        page_add(&row->counts->accepted, 1);
     } else if (start_datagram(listener, dgram, &err) == -1) {
         page_add(&row->counts->accepted, 1);
         page_add(&row->counts->dropped, 1);

@@ -67,6 +67,7 @@ static void tool_ready(int fd, short what, void *context)
     unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
 
     conn_enter(conn);
+    conn->flags |= CONN_MOVED;
     if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) == 0)
         tool->ready(&conn->head, fd, now);
     conn_leave(conn);

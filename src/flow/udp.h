@@ -27,6 +27,8 @@ enum udp_verdict {
     UDP_AGAIN      /* the request was answered before, and the row does not say amplify */
 };
 
+#define UDP_VERDICTS (UDP_AGAIN + 1) /* also an index of page_row.dropped_by */
+
 struct udp {
     uint64_t ports[65536 / 64]; /* where this table's UDP rows listen */
 };

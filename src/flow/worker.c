@@ -139,13 +139,18 @@ static size_t largest_input(const struct flow *flow)
 
 static int open_rows(struct flow *flow, struct err *err)
 {
+    static const struct peer nobody = { 0 };
+
     for (size_t i = 0; i < flow->row_count; i++) {
         struct row *row = &flow->rows[i];
         bool is_program = row->service->way == PLAN_WAY_EXEC ||
                           row->service->way == PLAN_WAY_WAIT;
 
-        if ((is_program ? program_open(row, err) : row_open(row, err)) == -1)
+        flow_enter(flow, row->service->number, &nobody); /* and stays so where it fails */
+        if (admit_open(row, err) == -1 ||
+            (is_program ? program_open(row, err) : row_open(row, err)) == -1)
             return -1;
+        flow_leave(flow);
     }
     return 0;
 }
@@ -227,6 +232,7 @@ static int get_ready(struct worker *worker, struct err *err)
         return -1;
     if (open_listeners(worker, err) == -1)
         return -1;
+    atomic_store_explicit(&flow->page->is_accepting, 1, memory_order_relaxed);
     return door_open(flow, worker->start->door, err);
 }
 

@@ -163,6 +163,8 @@ static int open_pools(struct master *master, struct err *err)
     if (pools_open(&master->pools, &master->loop, &master->listeners, err) == -1)
         return -1;
     master->pools.files = master->files;
+    master->pools.move = reload_move;
+    master->pools.move_context = master;
     master->pools.is_background = master->options->to_background;
     return 0;
 }

@@ -4,6 +4,8 @@
  *
  *   list     -> service ..., endpoints ...                    per row, see master/status
  *   status   -> usherd ..., pool ..., worker ..., then as list
+ *   explain service=NAME address=ADDRESS local=ADDRESS
+ *            -> rule of=connections|datagrams key=... text=...  per rule, "verdict" last
  *   check    -> mistake text=...                                                       per mistake
  *   reload   -> mistake text=...
  *   help     -> command name=... help=...

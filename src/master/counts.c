@@ -10,6 +10,10 @@ static void add_row(struct counts *sum, const struct page_row *row)
     sum->dropped += page_read(&row->dropped);
     sum->bytes_in += page_read(&row->bytes_in);
     sum->bytes_out += page_read(&row->bytes_out);
+    for (size_t i = 0; i < PAGE_REASONS; i++) {
+        sum->refused_by[i] += page_read(&row->refused_by[i]);
+        sum->dropped_by[i] += page_read(&row->dropped_by[i]);
+    }
 }
 
 static void add_pool(struct counts *sum, const struct pool *pool, unsigned row)

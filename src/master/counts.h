@@ -8,6 +8,8 @@
 
 struct counts {
     uint64_t accepted, active, failed, refused, replied, dropped, bytes_in, bytes_out;
+    uint64_t refused_by[PAGE_REASONS]; /* enum admit_verdict */
+    uint64_t dropped_by[PAGE_REASONS]; /* enum udp_verdict */
 };
 
 /* Of the row with this number, workers of older generations included. */

@@ -187,6 +187,22 @@ static int open_inherited(const struct listeners *listeners, struct endpoint *en
     return fd;
 }
 
+/* Tells listeners that go with the plan that runs, and have the port for all addresses where it is wanted
+ * for one, or the other way round; how many. */
+static size_t make_room(const struct listeners *listeners, const struct endpoint *endpoint, bool on)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener_slot *slot = &listeners->slots[i];
+
+        if (!slot->is_wanted && slot->asked.kind != ENDPOINT_FD
+            && bind_overlaps(&slot->opened, endpoint) && bind_beside(slot->fd, on) == 0)
+            count++;
+    }
+    return count;
+}
+
 static int open_one(const struct listeners *listeners, const struct plan_service *service,
                     struct endpoint *endpoint, struct err *err)
 {
@@ -195,8 +211,13 @@ static int open_one(const struct listeners *listeners, const struct plan_service
 
     if (endpoint->kind == ENDPOINT_FD)
         return open_inherited(listeners, endpoint, &options, err);
-    if (bind_open(endpoint, &options, &fd, err) == -1)
+    if (bind_open(endpoint, &options, &fd, err) == 0)
+        return fd;
+    if (err->code != EADDRINUSE || make_room(listeners, endpoint, true) == 0)
         return -1;
+    options.beside = true;
+    (void)bind_open(endpoint, &options, &fd, err);
+    (void)make_room(listeners, endpoint, false);
     return fd;
 }
 
@@ -353,12 +374,25 @@ static void prepare_service(struct listeners *listeners, const struct plan_servi
     }
 }
 
+/* What the plan keeps: known before anything is opened. */
+static void mark_wanted(struct listeners *listeners, const struct plan_service *service)
+{
+    for (size_t i = 0; service->enabled && i < service->endpoint_count; i++) {
+        struct listener_slot *slot = find(listeners, service->name, &service->endpoints[i]);
+
+        if (slot != NULL)
+            slot->is_wanted = true;
+    }
+}
+
 int listeners_prepare(struct listeners *listeners, struct plan *plan, struct mistakes *mistakes)
 {
     size_t before = mistakes->count;
 
     for (size_t i = 0; i < listeners->count; i++)
         listeners->slots[i].is_wanted = listeners->slots[i].is_fresh = false;
+    for (size_t i = 0; i < plan->service_count; i++)
+        mark_wanted(listeners, &plan->services[i]);
     for (size_t i = 0; i < plan->service_count; i++)
         if (plan->services[i].enabled)
             prepare_service(listeners, &plan->services[i], mistakes);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "flow/worker.h"
 #include "master/daemon.h"
+#include "master/fault.h"
 #include "master/logsink.h"
 #include "master/orphan.h"
 #include "master/pools.h"
@@ -29,6 +30,8 @@
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define LOOK_MS 1000
+#define MUTE_MS 5000        /* from the end of its channel to SIGKILL, on its way out */
+#define MUTE_READY_MS 100   /* the same for a ready one: who dies is told within this */
 #define SPARE_FILES 64
 #define RECORDS_A_TURN 64
 #define LAST_WORDS 1024     /* its sockets hold less; what its children go on saying has an end */
@@ -89,6 +92,16 @@ static void on_busy(struct member *member)
     timer_start(loop_of(member), &member->look, LOOK_MS);
 }
 
+/* Counted in the log, and nothing else comes of it. */
+static void on_odd(struct member *member, const char *why)
+{
+    unsigned long left_out;
+
+    if (log_limit(&member->odd_lines, &left_out))
+        log_warning("pool", "deny pool=%s pid=%ld reason=\"%s\" left_out=%lu", member->pool->name,
+                    (long)member->pid, why, left_out);
+}
+
 static void on_record(struct member *member, const struct record *record)
 {
     if (record_is(record, "ready"))
@@ -101,9 +114,10 @@ static void on_record(struct member *member, const struct record *record)
     else if (record_is(record, "child"))
         on_child(member, record);
     else if (!record_is(record, "drained"))
-        log_debug("pool", "ignore pool=%s pid=%ld record=%s", member->pool->name,
-                  (long)member->pid, record->word);
+        on_odd(member, "no such report");
 }
+
+static void on_mute(struct member *member);
 
 /* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
 static void read_records(struct member *member, struct watch *watch, int budget,
@@ -121,9 +135,13 @@ static void read_records(struct member *member, struct watch *watch, int budget,
             record_free(&record);
         } else if (got == 0) {
             return;
-        } else if (err.code == 0) { /* its end is closed: the process ends too, or is mute */
+        } else if (err.code == 0) { /* its end is closed */
             watch_stop(loop_of(member), watch);
+            if (watch == &member->channel_watch)
+                on_mute(member);
             return;
+        } else {
+            on_odd(member, err.text);
         }
     }
 }
@@ -177,41 +195,41 @@ static void say(struct member *member, struct record_out *out)
 
 /* ---- whose fault is it? ---- */
 
-/* Whom the worker served when it hung or crashed, by its own note in the page. */
-static void name_culprit(const struct member *member, const char *what)
+static void kill_for(struct member *member, const char *what)
 {
-    const struct pool *pool = member->pool;
-    const struct page *page = pages_slot(pool->pools->pages, member->slot);
-    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire);
-    char peer[ADDR_TEXT];
-
-    for (size_t i = 0; row != 0 && i < pool->row_count; i++)
-        if (pool->rows[i].number == row - 1)
-            log_error(pool->rows[i].name, "fail pool=%s pid=%ld peer=%s reason=\"%s\"",
-                      pool->name, (long)member->pid,
-                      page_print_peer(page, peer, sizeof(peer)), what);
+    fault_note(member, what);
+    member->was_ours = true;
+    member_kill(member);
 }
 
-/* Once a second while it is busy. A worker at rest is not looked at: it will say "busy". */
+/* Once a second while it is busy, and when a callback has had its time. A worker at rest is not looked
+ * at: it will say "busy". */
 static void on_look(int fd, short what, void *context)
 {
     struct member *member = context;
     struct pools *pools = member->pool->pools;
     const struct page *page = pages_slot(pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
-    int64_t since = atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
-    int64_t now = clock_ms();
-    int64_t spent = since < 0 || since > now ? 0 : now - since; /* the worker may write anything */
+    int64_t spent = fault_spent_ms(page), left = pools->hang_timeout - spent + 1;
 
     (void)fd;
     (void)what;
-    if (row != 0 && pools->hang_timeout >= 0 && spent > pools->hang_timeout) {
-        name_culprit(member, "one callback took longer than hang_timeout");
-        member->was_hung = true;
-        member_kill(member);
-    } else if (row != 0 || spent < 2 * LOOK_MS) {
-        timer_start(loop_of(member), &member->look, LOOK_MS);
-    }
+    if (row != 0 && pools->hang_timeout >= 0 && left <= 0 && member->state != MEMBER_STARTING)
+        kill_for(member, "one callback took longer than hang_timeout");
+    else if (row != 0 || spent < 2 * LOOK_MS)
+        timer_start(loop_of(member), &member->look,
+                    row != 0 && left > 0 && left < LOOK_MS ? left : LOOK_MS);
+}
+
+/* Nothing can be asked of it any more: it is on its way out, or it is ready and somebody closed its
+ * descriptors. */
+static void on_mute(struct member *member)
+{
+    if (member->is_mute || member->child.pid == 0)
+        return;
+    member->is_mute = true;
+    timer_start(loop_of(member), &member->timer,
+                member->state == MEMBER_READY ? MUTE_READY_MS : MUTE_MS);
 }
 
 /* ---- start ---- */
@@ -333,7 +351,8 @@ int member_start(struct member *member, struct err *err)
     int result = -1;
 
     member->state = MEMBER_IDLE;
-    member->was_hung = false;
+    member->was_ours = member->is_mute = false;
+    member->blame = MEMBER_BLAMELESS;
     member->wait_child_count = 0;
     member->reason[0] = '\0';
     member->slot = pages_take(pools->pages, member->pool->number, err);
@@ -356,22 +375,45 @@ int member_start(struct member *member, struct err *err)
 
 /* ---- end ---- */
 
-static void hold(struct member *member, int64_t lived_ms, int status)
+static int64_t next_hold(struct member *member)
 {
-    bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !member->was_hung
-                     && lived_ms >= KILLED_MS;
-    int64_t delay;
+    int64_t delay = member->hold_ms;
 
-    if (lived_ms >= HEALTHY_MS)
-        member->hold_ms = 0;
-    delay = from_outside ? 0 : member->hold_ms;
-    if (!from_outside)
-        member->hold_ms = delay == 0 ? HOLD_FIRST_MS
-                        : delay * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : delay * 2;
+    if (delay == 0 && (member->blame == MEMBER_BLAMED_AGAIN || member->pool->is_own))
+        delay = HOLD_FIRST_MS;
+    member->hold_ms = delay == 0 ? HOLD_FIRST_MS
+                    : delay * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : delay * 2;
+    return delay;
+}
+
+static void hold(struct member *member, int64_t delay)
+{
+    unsigned long left_out;
+
     member->state = MEMBER_HELD;
+    member->held_until_ms = clock_ms() + delay;
     timer_start(loop_of(member), &member->timer, delay);
-    if (delay > 0)
-        log_warning("pool", "hold pool=%s for_ms=%" PRId64, member->pool->name, delay);
+    if (delay > 0 && log_limit(&member->pool->hold_lines, &left_out))
+        log_warning("pool", "hold pool=%s for_ms=%" PRId64 " left_out=%lu", member->pool->name,
+                    delay, left_out);
+}
+
+void member_restart(struct member *member)
+{
+    struct pools *pools = member->pool->pools;
+
+    if (member->blame == MEMBER_BLAMED) {
+        hold(member, 0);
+        return;
+    }
+    if (member->blame == MEMBER_BLAMED_AGAIN && member->pool->row_count > 1
+        && pools->move != NULL) {
+        member->state = MEMBER_HELD;
+        member->held_until_ms = 0;
+        if (pools->move(pools->move_context))
+            return;
+    }
+    member_retry(member);
 }
 
 static void log_end(const struct member *member, int status, const char *how)
@@ -384,13 +426,25 @@ static void log_end(const struct member *member, int status, const char *how)
                   member->reason[0] != '\0' ? "\"" : "");
 }
 
-/* Children of a wait row that it left behind still have the listener. */
+/* Children that it left behind: those of a wait row still have the listener. */
 static void leave_orphans(struct member *member)
 {
+    if (member->pool->has_children)
+        orphans_adopt_all(member->pool);
     for (size_t i = 0; i < member->wait_child_count; i++)
         orphan_adopt(member->pool, member->wait_children[i]);
     mem_free(&member->wait_children);
     member->wait_child_count = 0;
+}
+
+static void restart(struct member *member, int64_t lived_ms, int status)
+{
+    if (lived_ms >= HEALTHY_MS)
+        member->hold_ms = 0;
+    if (fault_is_outside(member, status) && lived_ms >= KILLED_MS)
+        hold(member, 0);
+    else
+        member_restart(member);
 }
 
 /* The pool may be gone at the end of this. */
@@ -405,8 +459,7 @@ static void on_end(struct child *child, int status, void *context)
     read_records(member, &member->log_watch, LAST_WORDS, log_record);
     reap_print(status, how, sizeof(how));
     state = member->state;
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        name_culprit(member, how);
+    fault_note_end(member, status);
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
         log_end(member, status, how);
     release(member);
@@ -417,13 +470,18 @@ static void on_end(struct child *child, int status, void *context)
         return;
     }
     if (state == MEMBER_READY && !member->pool->is_leaving)
-        hold(member, clock_ms() - member->started_ms, status);
+        restart(member, clock_ms() - member->started_ms, status);
     pools_on_member(member, MEMBER_ENDED, NULL);
 }
 
 void member_retry(struct member *member)
 {
-    hold(member, 0, 0);
+    hold(member, next_hold(member));
+}
+
+bool member_waits(const struct member *member)
+{
+    return member->state == MEMBER_HELD && member->held_until_ms == 0;
 }
 
 static void on_timer(int fd, short what, void *context)
@@ -439,9 +497,14 @@ static void on_timer(int fd, short what, void *context)
             member_retry(member);
         }
     } else {
-        if (member->state == MEMBER_STARTING)
+        if (member->state == MEMBER_STARTING && member->reason[0] == '\0')
             str_copy(member->reason, sizeof(member->reason), "it was not ready in time");
-        member_kill(member);
+        if (member->state == MEMBER_STARTING)
+            kill_for(member, member->reason);
+        else if (member->state == MEMBER_READY)
+            kill_for(member, "the worker's descriptors were closed");
+        else
+            member_kill(member);
     }
 }
 
@@ -513,6 +576,13 @@ void member_fini(struct member *member)
     mem_free(&member->wait_children);
     member->wait_child_count = 0;
     reap_forget(&member->child);
+}
+
+int64_t member_hold_left(const struct member *member)
+{
+    int64_t left = member->state == MEMBER_HELD ? member->held_until_ms - clock_ms() : 0;
+
+    return left > 0 ? left : 0;
 }
 
 const char *member_state_name(enum member_state state)

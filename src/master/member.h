@@ -9,6 +9,10 @@
  *    +---- told ------- (end)          HELD <---------+                            | died
  *                                        | hold is over                            v
  *                                        +-------> STARTING                       IDLE
+ *
+ * Its page says which row was to blame (master/blame). The first time the worker starts again at once,
+ * the second time within a minute it waits, HELD, for the row to be moved to a pool of its own; where
+ * that cannot be, and where nobody is to blame, holds double from 0.1 s to 60 s.
  */
 #ifndef MASTER_MEMBER_H
 #define MASTER_MEMBER_H
@@ -16,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "loop/loop.h"
 #include "proc/reap.h"
 
@@ -27,6 +32,9 @@ enum member_event {
                         the process is gone */
     MEMBER_ENDED     /* a ready or draining one is gone; a ready one is started again later */
 };
+
+/* Whether a row is to blame for the end of a worker: the first time, or again within a minute. */
+enum member_blame { MEMBER_BLAMELESS, MEMBER_BLAMED, MEMBER_BLAMED_AGAIN };
 
 struct pool;
 
@@ -42,7 +50,11 @@ struct member {
     struct watch look;       /* while it is busy: does it hang? */
     int64_t started_ms;
     int64_t hold_ms;         /* how long the next hold will be */
-    bool was_hung;           /* we killed it */
+    int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be moved */
+    enum member_blame blame; /* for its end */
+    bool was_ours;           /* we killed it, and it was its own fault */
+    bool is_mute;            /* it closed its channel */
+    struct log_limit odd_lines; /* records that are none */
     pid_t *wait_children;    /* owned; as it reported them, ended ones too */
     size_t wait_child_count;
     char reason[256];        /* what "failed" said */
@@ -55,10 +67,13 @@ int member_start(struct member *member, struct err *err);
  * Killed when nothing is kept and it does not end in time. Again is fine: the last word counts. */
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms);
 void member_watch(struct member *member, const char *service); /* a wait row may begin */
-void member_retry(struct member *member); /* a start that failed: hold, then try again */
+void member_restart(struct member *member); /* after an end: at once, after a hold, or it waits */
+void member_retry(struct member *member);   /* hold, then try (again) */
+bool member_waits(const struct member *member); /* until a row of its pool is moved */
 void member_stop(struct member *member); /* end soon; killed when it does not */
 void member_kill(struct member *member); /* at once; its end is still reported */
 void member_fini(struct member *member); /* IDLE or HELD only */
+int64_t member_hold_left(const struct member *member); /* ms; 0 unless HELD */
 const char *member_state_name(enum member_state state);
 
 #endif

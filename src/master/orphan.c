@@ -1,9 +1,12 @@
 #include "master/orphan.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "master/pool.h"
 #include "master/pools.h"
 #include "proc/reap.h"
@@ -38,8 +41,12 @@ static void on_end(struct child *child, int status, void *context)
     char how[64];
 
     (void)child;
-    log_info("pool", "end pool=%s orphan=%ld %s", pool->name, (long)orphan->pid,
-             reap_print(status, how, sizeof(how)));
+    if (pool->is_wait)
+        log_info("pool", "end pool=%s orphan=%ld %s", pool->name, (long)orphan->pid,
+                 reap_print(status, how, sizeof(how)));
+    else
+        log_debug("pool", "end pool=%s orphan=%ld %s", pool->name, (long)orphan->pid,
+                  reap_print(status, how, sizeof(how)));
     orphan_free(orphan);
     pools_on_orphan_end(pool);
 }
@@ -63,30 +70,54 @@ static bool is_living_child(pid_t pid)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-void orphan_adopt(struct pool *pool, pid_t pid)
+static void adopt(struct pool *pool, pid_t pid)
 {
-    struct orphan *orphan;
+    struct orphan *orphan = mem_new(sizeof(*orphan));
 
-    if (pid <= 0 || !is_living_child(pid) || pools_know(pool->pools, pid))
-        return;
-    log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
-    orphan = mem_new(sizeof(*orphan));
     orphan->pool = pool;
     orphan->pid = pid;
     timer_init(&orphan->timer, on_timer, orphan);
     list_append(&pool->orphans, &orphan->link);
     reap_watch(&orphan->child, pid, on_end, orphan);
-    pool->is_held = true;
     if (pool->is_ending)
         orphans_end(pool, 0, ORPHAN_KILL_MS);
 }
 
-bool orphans_have(const struct pool *pool, pid_t pid)
+void orphan_adopt(struct pool *pool, pid_t pid)
 {
-    for (struct list *link = pool->orphans.next; link != &pool->orphans; link = link->next)
-        if (orphan_at(link)->pid == pid)
-            return true;
-    return false;
+    if (pid <= 0 || !is_living_child(pid) || reap_is_watched(pid))
+        return;
+    log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
+    pool->is_held = true;
+    adopt(pool, pid);
+}
+
+/* ---- whoever else there is ---- */
+
+/* "12 345 6 ": what the kernel says of our children now. */
+static FILE *open_children(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
+    return fopen(path, "re");
+}
+
+void orphans_adopt_all(struct pool *pool)
+{
+    FILE *file = open_children();
+    size_t count = 0;
+    int pid;
+
+    while (file != NULL && fscanf(file, "%d", &pid) == 1)
+        if (!reap_is_watched(pid) && is_living_child(pid)) {
+            adopt(pool, pid);
+            count++;
+        }
+    if (file != NULL)
+        fclose(file);
+    if (count > 0)
+        log_info("pool", "hold pool=%s orphans=%zu", pool->name, count);
 }
 
 void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)

@@ -11,6 +11,8 @@ static char *name_pool(const struct plan *plan, const struct plan_service *servi
 {
     const char *user = service->user == NULL ? plan->globals.user : service->user;
 
+    if (blame_is_own(service->pool_key))
+        return mem_print("own-%s", service->name);
     if (service->pool != NULL && service->pool[0] != '\0')
         return mem_text(service->pool);
     if (service->way == PLAN_WAY_WAIT)
@@ -21,8 +23,11 @@ static char *name_pool(const struct plan *plan, const struct plan_service *servi
                      service->needs != 0 ? "-more" : "");
 }
 
+/* A row that crashes gets one worker, and one hold. */
 static size_t count_members(const struct plan *plan, const struct plan_service *service)
 {
+    if (blame_is_own(service->pool_key))
+        return 1;
     return service->way == PLAN_WAY_DISPATCH ? plan->globals.worker_count : 1;
 }
 
@@ -82,6 +87,8 @@ struct pool *pool_new(struct pools *pools, const struct plan *plan,
     pool->generation = pools->generation;
     pool->key = mem_text(first->pool_key);
     pool->name = name_pool(plan, first);
+    pool->is_own = blame_is_own(first->pool_key);
+    pool->has_children = first->way == PLAN_WAY_FORK || first->way == PLAN_WAY_EXEC;
     pool->is_wait = first->way == PLAN_WAY_WAIT;
     list_init(&pool->link);
     list_init(&pool->orphans);
@@ -109,7 +116,9 @@ void pool_free(struct pool *pool)
 
 int pool_start(struct pool *pool, struct err *err)
 {
-    for (size_t i = 0; i < pool->member_count; i++)
+    for (size_t i = 0; pool->is_own && i < pool->member_count; i++)
+        member_retry(&pool->members[i]);
+    for (size_t i = 0; !pool->is_own && i < pool->member_count; i++)
         if (member_start(&pool->members[i], err) == -1)
             return err_prefix(err, "pool %s", pool->name);
     return 0;

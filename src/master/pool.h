@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "conf/plan.h"
 #include "flow/worker.h"
 #include "master/member.h"
@@ -39,9 +40,12 @@ struct pool {
     struct list orphans; /* wait: children of a worker that died */
     bool is_fresh;       /* of the plan that is being prepared */
     bool is_kept;        /* unchanged in the plan that is being prepared */
+    bool is_own;         /* of a row that was moved: see master/blame.h */
+    bool has_children;   /* its workers start processes, which are ours when a worker dies */
     bool is_wait;        /* a wait row: its listeners may be in a child's hands */
     bool is_held;        /* wait: an older child still has one of the listeners */
     bool is_leaving;
+    struct log_limit hold_lines;
     bool is_ending;      /* leaving, and its orphans must end too */
 };
 
@@ -51,7 +55,7 @@ struct pool *pool_new(struct pools *pools, const struct plan *plan,
 void pool_free(struct pool *pool); /* leaves its list; no process of it lives any more */
 /* Points it at this plan's rows: for a new pool, and for one that a reload left alone. */
 void pool_bind(struct pool *pool, const struct plan *plan);
-/* -1: one worker could not be started; others may have been. */
+/* -1: one worker could not be started; others may have been. A pool of its own is only held. */
 int pool_start(struct pool *pool, struct err *err);
 /* Takes no new work. keep: names of rows whose connections may stay, ends with NULL. */
 void pool_drain(struct pool *pool, const char *const *keep, int64_t timeout_ms);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "conf/plandiff.h"
+#include "master/fault.h"
 #include "master/orphan.h"
 
 #define HURRY_MS 500 /* "at once", for who does not end when asked */
@@ -98,7 +99,7 @@ static void check_all_ready(struct pools *pools)
     if (pools->done == NULL || timer_is_on(pools->loop, &pools->report))
         return;
     LIST_EACH(&pools->fresh, link, safe)
-        if (!pool_is_ready(pool_at(link)))
+        if (!pool_at(link)->is_own && !pool_is_ready(pool_at(link)))
             return;
     report(pools, NULL);
 }
@@ -134,14 +135,14 @@ static void on_failed(struct member *member, const char *text)
 {
     struct pool *pool = member->pool;
 
-    if (pool->is_fresh) {
+    if (pool->is_fresh && !pool->is_own) {
         char *reason = mem_print("pool %s: %s", pool->name, text);
 
         report(pool->pools, reason);
         mem_free(&reason);
     } else if (!pool->is_leaving) {
         log_error("pool", "fail pool=%s reason=\"%s\"", pool->name, text);
-        member_retry(member);
+        member_restart(member);
     }
     settle(pool);
 }
@@ -165,25 +166,6 @@ void pools_on_member(struct member *member, enum member_event event, const char 
 void pools_on_orphan_end(struct pool *pool)
 {
     settle(pool);
-}
-
-static bool pool_knows(const struct pool *pool, pid_t pid)
-{
-    for (size_t i = 0; i < pool->member_count; i++)
-        if (pool->members[i].child.pid == pid)
-            return true;
-    return orphans_have(pool, pid);
-}
-
-bool pools_know(const struct pools *pools, pid_t pid)
-{
-    const struct list *const heads[] = { &pools->running, &pools->fresh, &pools->leaving };
-
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        for (struct list *link = heads[i]->next; link != heads[i]; link = link->next)
-            if (pool_knows(pool_at(link), pid))
-                return true;
-    return false;
 }
 
 /* ---- a change of plan ---- */
@@ -311,12 +293,14 @@ static bool may_stay(const char *name, const struct plan *old, const struct plan
 
     switch (plandiff_service(old, fresh, name)) {
     case PLANDIFF_SAME: return true;
-    case PLANDIFF_CHANGED: return before->way == PLAN_WAY_WAIT && after->way == PLAN_WAY_WAIT;
+    case PLANDIFF_CHANGED:
+        if (blame_only_moves(before, after)) /* children cost nobody else anything */
+            return blame_is_own(before->pool_key) || before->way != PLAN_WAY_DISPATCH;
+        return before->way == PLAN_WAY_WAIT && after->way == PLAN_WAY_WAIT;
     default: return false;
     }
 }
 
-/* The rows whose connections and children may stay where they are, as long as they like. */
 /* A row that may stay for one change of the table has to be asked again at the next. */
 static bool judge_rows(struct pool *pool, const struct plan *old, const struct plan *fresh)
 {
@@ -328,6 +312,21 @@ static bool judge_rows(struct pool *pool, const struct plan *old, const struct p
     return has_changed;
 }
 
+/* The connections that a row to blame still has beside others' would cost those too. */
+static bool is_moving(const struct pool *pool, const struct plan *old, const struct plan *fresh)
+{
+    for (size_t i = 0; !pool->is_own && i < pool->row_count; i++) {
+        const struct plan_service *before = plan_find(old, pool->rows[i].name);
+        const struct plan_service *after = plan_find(fresh, pool->rows[i].name);
+
+        if (before != NULL && after != NULL && !blame_is_own(before->pool_key)
+            && blame_is_own(after->pool_key))
+            return true;
+    }
+    return false;
+}
+
+/* The rows whose connections and children may stay where they are, as long as they like. */
 static const char **kept_rows(const struct pool *pool)
 {
     const char **keep = mem_array(pool->row_count + 1, sizeof(*keep));
@@ -352,10 +351,15 @@ static void drain_judged(struct pool *pool, int64_t timeout_ms)
     mem_free(&keep);
 }
 
+static void drain_changed(struct pool *pool, const struct plan *old, const struct plan *fresh)
+{
+    drain_judged(pool, is_moving(pool, old, fresh) ? 0 : fresh->globals.drain_timeout);
+}
+
 static void retire(struct pool *pool, const struct plan *old, const struct plan *fresh)
 {
     (void)judge_rows(pool, old, fresh);
-    drain_judged(pool, fresh->globals.drain_timeout);
+    drain_changed(pool, old, fresh);
     leave(pool);
 }
 
@@ -367,7 +371,7 @@ void pools_commit(struct pools *pools, const struct plan *old, const struct plan
     pools->drain_timeout = fresh->globals.drain_timeout;
     LIST_EACH(&pools->leaving, link, safe)
         if (old != NULL && judge_rows(pool_at(link), old, fresh))
-            drain_judged(pool_at(link), fresh->globals.drain_timeout);
+            drain_changed(pool_at(link), old, fresh);
     LIST_EACH(&pools->running, link, safe) {
         struct pool *pool = pool_at(link);
 
@@ -406,6 +410,19 @@ static void abandon(struct pool *pool)
     settle(pool);
 }
 
+static void stop_waiting(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->member_count; i++)
+        if (member_waits(&pool->members[i]))
+            member_retry(&pool->members[i]);
+}
+
+void pools_stop_waiting(struct pools *pools)
+{
+    for (struct list *link = pools->running.next; link != &pools->running; link = link->next)
+        stop_waiting(pool_at(link));
+}
+
 void pools_abandon(struct pools *pools)
 {
     struct list *link, *safe;
@@ -414,6 +431,7 @@ void pools_abandon(struct pools *pools)
     timer_stop(pools->loop, &pools->report);
     LIST_EACH(&pools->fresh, link, safe)
         abandon(pool_at(link));
+    pools_stop_waiting(pools);
     doors_abandon(&pools->doors);
 }
 
@@ -460,6 +478,7 @@ int pools_open(struct pools *pools, struct loop *loop, const struct listeners *l
     list_init(&pools->fresh);
     list_init(&pools->leaving);
     doors_init(&pools->doors);
+    pools->memory_kills = fault_memory_kills();
     pools->pool_numbers.limit = UINT16_MAX;
     pools->row_numbers.limit = PAGE_ROWS;
     timer_init(&pools->report, on_report, pools);

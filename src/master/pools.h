@@ -19,6 +19,7 @@
 #include "conf/plan.h"
 #include "flow/page.h"
 #include "loop/loop.h"
+#include "master/blame.h"
 #include "master/doors.h"
 #include "master/listeners.h"
 #include "master/member.h"
@@ -29,6 +30,9 @@
  * successful pools_prepare() that was not abandoned. */
 typedef void pools_fn(const char *reason, void *context);
 typedef void pools_idle_fn(void *context);
+/* A row is to move to a pool of its own (master/blame). Whether that was begun: then the worker that
+ * died waits for its outcome, otherwise it starts again after a hold. */
+typedef bool pools_move_fn(void *context);
 
 struct pools {
     struct loop *loop;
@@ -45,6 +49,10 @@ struct pools {
     void *done_context;
     struct watch report;  /* tells done() from the loop, never from inside a call */
     char *reason;
+    struct blames blames;
+    long memory_kills;    /* fault_memory_kills(), when it was asked last */
+    pools_move_fn *move;  /* NULL: no row is ever moved */
+    void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */
     void *idle_context;
 };
@@ -60,15 +68,32 @@ int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fres
 void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh);
 /* Workers that were ready may have callers already: those have drain_timeout. */
 void pools_abandon(struct pools *pools);
+/* No row is being moved any more: workers that wait for it start again, after a hold. */
+void pools_stop_waiting(struct pools *pools);
 
 /* Take no new work; idle() comes when the last worker is gone. */
 void pools_drain(struct pools *pools, int64_t timeout_ms, pools_idle_fn *idle, void *context);
 void pools_stop(struct pools *pools); /* the same, at once; after or instead of pools_drain() */
 
+/* What is known of one row: for `usherctl list` and `usherctl status`. */
+struct pools_row_state {
+    const char *pool;    /* the name of the pool that serves it; "-": none does. Borrowed, until the
+                            loop goes on */
+    unsigned generation; /* of that pool; 0: none */
+    const char *state;   /* "off" (not enabled), "ready" (a worker serves), "starting", "held" (none
+                            serves, see held_ms); at the end "draining", or "idle" (none is left) */
+    unsigned workers;    /* of that pool: those that serve or are being started */
+    unsigned draining;   /* workers of older generations that still finish connections of the row */
+    unsigned blames;     /* how often it was blamed since the last reload */
+    bool is_own;         /* for that it was moved to a pool of its own, until the next reload */
+    int64_t held_ms;     /* until the next try; 0 unless "held" */
+};
+
+/* service is a row of the plan that runs. Read-only, allocates nothing. */
+void pools_row_state(const struct pools *pools, const struct plan_service *service,
+                     struct pools_row_state *out);
 /* For `usherctl list`: the running pool that serves this row, or NULL. */
 const struct pool *pools_of(const struct pools *pools, const char *service);
-/* Whether a worker or an orphan of any pool has this pid. */
-bool pools_know(const struct pools *pools, pid_t pid);
 /* From member.c and orphan.c only. The pool may be gone afterwards. */
 void pools_on_member(struct member *member, enum member_event event, const char *text);
 void pools_on_orphan_end(struct pool *pool);

@@ -15,6 +15,7 @@ void reload_init(struct reload *reload)
 }
 
 static void start(struct master *master);
+static void start_move(struct master *master);
 
 static void tell_waiters(struct list *waiting, enum reload_result result,
                          const struct mistakes *mistakes)
@@ -38,6 +39,17 @@ static void log_result(const struct master *master, enum reload_result result,
         log_error("table", "fail mistakes=%zu, the old table goes on", mistakes->count);
 }
 
+/* What came up meanwhile: a reload forgets blames, so it is the first. */
+static void go_on(struct master *master)
+{
+    if (master->is_draining)
+        return;
+    if (master->reload.again)
+        start(master);
+    else if (blame_wants_move(&master->pools.blames))
+        start_move(master);
+}
+
 /* The one way out of a reload, whatever came of it. */
 static void finish(struct master *master, enum reload_result result,
                    const struct mistakes *mistakes)
@@ -51,8 +63,7 @@ static void finish(struct master *master, enum reload_result result,
         notify_ready(&master->notify);
     reload->was_announced = false;
     tell_waiters(&reload->waiting, result, mistakes);
-    if (reload->again && !master->is_draining)
-        start(master);
+    go_on(master);
 }
 
 static void fail(struct master *master, enum reload_result result, const char *text)
@@ -76,6 +87,74 @@ static void apply_globals(const struct plan *plan)
         log_error("log", "fail reason=\"%s\"", err.text);
 }
 
+/* ---- moves ---- */
+
+static void finish_move(struct master *master)
+{
+    master->reload.state = RELOAD_IDLE;
+    master->reload.is_move = false;
+    plan_free(&master->reload.fresh);
+    go_on(master);
+    if (!master->reload.is_move)
+        pools_stop_waiting(&master->pools);
+}
+
+static void log_moved(const struct plan *old, const struct plan *fresh)
+{
+    for (size_t i = 0; i < fresh->service_count; i++)
+        if (blame_is_own(fresh->services[i].pool_key)
+            && !blame_is_own(old->services[i].pool_key))
+            log_warning(fresh->services[i].name, "hold pool=own-%s reason=\"to blame twice within "
+                        "a minute: on its own until the next reload\"", fresh->services[i].name);
+}
+
+static void on_moved(const char *reason, void *context)
+{
+    struct master *master = context;
+    struct plan *old = master->plan;
+
+    if (reason != NULL) {
+        log_error("pool", "fail move reason=\"%s\"", reason);
+        pools_abandon(&master->pools);
+        finish_move(master);
+        return;
+    }
+    log_moved(old, master->reload.fresh);
+    master->plan = master->reload.fresh;
+    master->reload.fresh = NULL;
+    pools_commit(&master->pools, old, master->plan);
+    plan_free(&old);
+    finish_move(master);
+}
+
+/* The listeners are those of the plan that runs: nothing is opened, nothing closed. */
+static void start_move(struct master *master)
+{
+    struct reload *reload = &master->reload;
+    struct err err = ERR_EMPTY;
+
+    reload->fresh = blame_plan(&master->pools.blames, master->plan, &err);
+    if (reload->fresh != NULL
+        && pools_prepare(&master->pools, master->plan, reload->fresh, on_moved, master, &err) == 0) {
+        reload->state = RELOAD_STARTING;
+        reload->is_move = true;
+        return;
+    }
+    log_error("pool", "fail move reason=\"%s\"", err.text);
+    plan_free(&reload->fresh);
+}
+
+bool reload_move(void *context)
+{
+    struct master *master = context;
+
+    if (master->reload.state == RELOAD_IDLE && master->plan != NULL && !master->is_draining)
+        start_move(master);
+    return master->reload.is_move;
+}
+
+/* ---- from the reader's plan to the one that runs ---- */
+
 static void commit(struct master *master)
 {
     static const struct mistakes none = { .count = 0 };
@@ -83,6 +162,7 @@ static void commit(struct master *master)
 
     master->plan = master->reload.fresh;
     master->reload.fresh = NULL;
+    blame_forget_all(&master->pools.blames);
     listeners_commit(&master->listeners, old, master->plan);
     pools_commit(&master->pools, old, master->plan);
     apply_globals(master->plan);
@@ -203,10 +283,11 @@ void reload_cancel(struct master *master)
         reader_cancel(&reload->reader);
     if (reload->state == RELOAD_STARTING) {
         pools_abandon(&master->pools);
-        listeners_abandon(&master->listeners);
+        if (!reload->is_move)
+            listeners_abandon(&master->listeners);
     }
     reload->state = RELOAD_IDLE;
-    reload->again = reload->was_announced = false;
+    reload->again = reload->was_announced = reload->is_move = false;
     plan_free(&reload->fresh);
     refuse(&reload->waiting);
     refuse(&reload->next);

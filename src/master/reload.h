@@ -42,6 +42,7 @@ struct reload {
     struct reader *reader;
     struct plan *fresh;
     bool again;
+    bool is_move; /* STARTING the plan that runs, but for a row that gets a pool of its own */
     bool was_announced; /* the service manager waits for "ready" */
     struct list waiting, next; /* for this run, and for the one after */
 };
@@ -50,6 +51,9 @@ void reload_init(struct reload *reload);
 /* waiter may be NULL. The answer comes from the loop, or from here when nothing can be started. */
 void reload_request(struct master *master, struct reload_waiter *waiter);
 void reload_forget(struct reload_waiter *waiter); /* its owner goes away */
+/* For pools.move; context is the master. Begins to move the rows to blame to pools of their own, now or
+ * after what is under way; whether such a move is under way. */
+bool reload_move(void *context);
 void reload_cancel(struct master *master);        /* at the end: undoes what is under way */
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "master/master.h"
+#include "master/verdict.h"
 #include "wire/channel.h"
 
 #define REQUEST_MS 15000 /* from the connection to the request, on a busy machine too */
@@ -138,6 +139,16 @@ static void run_status(struct session *session)
     wait_writable(session, true);
 }
 
+static void run_explain(struct session *session)
+{
+    struct err err = ERR_EMPTY;
+
+    if (verdict_add(session->control->master, &session->request, &session->out, &err) == -1)
+        end(session, "usage", err.text);
+    else
+        end(session, "ok", NULL);
+}
+
 static void on_checked(struct plan *plan, const struct mistakes *mistakes, void *context)
 {
     struct session *session = context;
@@ -190,6 +201,8 @@ static const struct command {
     { "list", SESSION_LOOK, run_list, "Show every service, where it listens, and its counts." },
     { "status", SESSION_LOOK, run_status,
       "Show the daemon, its services with all counts, its workers." },
+    { "explain", SESSION_LOOK, run_explain,
+      "SERVICE ADDRESS: Say whether a caller may come in, and why." },
     { "check", SESSION_LOOK, run_check, "Read the table; change nothing; show every mistake." },
     { "reload", SESSION_ACT, run_reload, "Read the table and apply it, or change nothing." },
     { "help", SESSION_NOTHING, run_help, "Show the commands." },
@@ -206,10 +219,10 @@ static void run_help(struct session *session)
     end(session, "ok", NULL);
 }
 
-static void run(struct session *session, const char *word)
+static void run(struct session *session)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].word, word) != 0)
+        if (strcmp(commands[i].word, session->request.word) != 0)
             continue;
         if (session->right < commands[i].right)
             end(session, "denied", "you may not do that");
@@ -235,8 +248,7 @@ static void on_request(int fd, short what, void *context)
 {
     struct session *session = context;
     struct loop *loop = &session->control->master->loop;
-    struct record record = RECORD_EMPTY;
-    int got = channel_receive(fd, &record, NULL);
+    int got = channel_receive(fd, &session->request, NULL);
 
     (void)what;
     if (got == 0)
@@ -244,14 +256,12 @@ static void on_request(int fd, short what, void *context)
     watch_stop(loop, &session->watch);
     watch_init(&session->watch, fd, LOOP_READ, on_more, session);
     if (got == -1 || watch_start(loop, &session->watch, NULL) == -1) {
-        record_free(&record);
         session_close(session);
         return;
     }
     session->until_ms = clock_ms() + ANSWER_MS;
     timer_start(loop, &session->deadline, ANSWER_MS);
-    run(session, record.word);
-    record_free(&record);
+    run(session);
 }
 
 static void on_deadline(int fd, short what, void *context)
@@ -293,6 +303,7 @@ void session_close(struct session *session)
     watch_stop(loop, &session->watch);
     timer_stop(loop, &session->deadline);
     fd_close(&session->fd);
+    record_free(&session->request);
     record_out_free(&session->out);
     list_remove(&session->link);
     control->stranger_count -= session->right == SESSION_NOTHING;

@@ -26,6 +26,7 @@ struct session {
     int fd;
     struct watch watch, deadline;
     enum session_right right;
+    struct record request;
     struct record_out out;       /* what is still to be sent of this piece */
     bool is_complete;            /* "end" is in out, or was sent */
     int64_t until_ms;            /* when the answer must have been taken */

@@ -1,6 +1,7 @@
 #include "master/status.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -8,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "flow/admit.h"
+#include "flow/udp.h"
 #include "master/counts.h"
 #include "master/logsink.h"
 #include "master/master.h"
@@ -104,6 +107,8 @@ static void add_worker(struct record_out *out, const struct member *member)
     if (lives) {
         record_add_number(out, "pid", member->child.pid);
         record_add_number(out, "up_ms", clock_ms() - member->started_ms);
+    } else if (member->state == MEMBER_HELD) {
+        record_add_number(out, "held_ms", member_hold_left(member));
     }
     if (lives && member->slot != -1)
         add_now(out, member);
@@ -134,43 +139,43 @@ static void add_pools(struct record_out *out, const struct pools *pools)
 
 /* ---- services ---- */
 
-/* How many workers that drain have connections of the row, or may have. */
-static unsigned count_draining(const struct pools *pools, const char *name)
-{
-    unsigned count = 0;
-
-    for (struct list *link = pools->leaving.next; link != &pools->leaving; link = link->next) {
-        const struct pool *pool = CONTAINER(link, struct pool, link);
-
-        for (size_t i = 0; pool_has_row(pool, name) && i < pool->member_count; i++)
-            count += pool->members[i].state == MEMBER_DRAINING;
-    }
-    return count;
-}
-
-static const char *state_of(const struct plan_service *service, const struct pool *pool,
-                            unsigned draining)
-{
-    if (!service->enabled)
-        return "off";
-    if (pool == NULL)
-        return draining > 0 ? "draining" : "idle";
-    return member_state_name(pool->members[0].state);
-}
-
 static void add_pool_of(struct record_out *out, const struct master *master,
                         const struct plan_service *service)
 {
-    const struct pool *pool = pools_of(&master->pools, service->name);
-    unsigned draining = count_draining(&master->pools, service->name);
+    struct pools_row_state state;
 
-    record_add(out, "pool", pool == NULL ? NULL : pool->name);
-    if (pool != NULL) {
-        record_add_number(out, "generation", pool->generation);
-        record_add_number(out, "workers", (int64_t)pool->member_count);
+    pools_row_state(&master->pools, service, &state);
+    if (state.generation != 0) {
+        record_add(out, "pool", state.pool);
+        record_add_number(out, "generation", state.generation);
+        record_add_number(out, "workers", state.workers);
     }
-    record_add(out, "state", state_of(service, pool, draining));
-    record_add_number(out, "draining", draining);
+    record_add(out, "state", state.state);
+    record_add_number(out, "held_ms", state.held_ms);
+    record_add_number(out, "draining", state.draining);
+    record_add_number(out, "blames", state.blames);
+    record_add_number(out, "is_own", state.is_own);
+}
+
+/* All reasons, so that programs find each name, but for those that are no refusals. */
+static void add_reasons(struct record_out *out, const struct counts *counts)
+{
+    static const char *const drops[UDP_VERDICTS] = {
+        [UDP_CUT] = "cut",           [UDP_UNNAMED] = "unnamed",     [UDP_PORT_ZERO] = "port_zero",
+        [UDP_LOW_PORT] = "low_port", [UDP_OWN_PORT] = "own_port",   [UDP_TO_MANY] = "to_many",
+        [UDP_EMPTY] = "empty",       [UDP_FROM_MANY] = "from_many", [UDP_LONGER] = "longer",
+        [UDP_AGAIN] = "again",
+    };
+    char key[64];
+
+    for (int i = ADMIT_YES + 1; i < ADMIT_VERDICTS; i++) {
+        snprintf(key, sizeof(key), "refused.%s", admit_name((enum admit_verdict)i));
+        record_add_number(out, key, (int64_t)counts->refused_by[i]);
+    }
+    for (int i = UDP_ANSWER + 1; i < UDP_VERDICTS; i++) {
+        snprintf(key, sizeof(key), "dropped.%s", drops[i]);
+        record_add_number(out, key, (int64_t)counts->dropped_by[i]);
+    }
 }
 
 static void add_counts(struct record_out *out, const struct counts *counts)
@@ -218,6 +223,7 @@ static void add_service(struct record_out *out, const struct master *master,
     add_pool_of(out, master, service);
     record_add_print(out, "row", "%s:%u", service->file, service->line);
     add_counts(out, &counts);
+    add_reasons(out, &counts);
     record_end(out);
     add_endpoints(out, master, service);
 }

@@ -75,6 +75,11 @@ static struct child *find(pid_t pid)
     return NULL;
 }
 
+bool reap_is_watched(pid_t pid)
+{
+    return find(pid) != NULL;
+}
+
 static void tell(pid_t pid, int status)
 {
     struct child *child = find(pid);

@@ -7,6 +7,7 @@
 #ifndef PROC_REAP_H
 #define PROC_REAP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -27,6 +28,7 @@ void reap_watch(struct child *child, pid_t pid, reap_fn *fn, void *context);
 void reap_forget(struct child *child); /* its end will be nobody's business */
 void reap_forget_all(void);            /* in a forked child: they are the parent's */
 void reap_collect(void);
+bool reap_is_watched(pid_t pid);
 int reap_signal(const struct child *child, int signal);         /* the process; 0 or -1 */
 int reap_signal_session(const struct child *child, int signal); /* its process group */
 size_t reap_count(void);

@@ -111,6 +111,8 @@ static int set_early(int fd, const struct endpoint *endpoint,
 {
     int family = endpoint->addr.storage.ss_family;
 
+    if (options->beside && bind_beside(fd, true) == -1)
+        return -1;
     if (endpoint->kind == ENDPOINT_TCP && set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
         return -1;
     if (family == AF_INET6 && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == -1)
@@ -323,8 +325,32 @@ int bind_open(struct endpoint *endpoint, const struct bind_options *options, int
         fd_close(&fd);
         return -1;
     }
+    if (options->beside)
+        (void)bind_beside(fd, false);
     *fd_out = fd;
     return 0;
+}
+
+static bool is_for_all(const struct usher_address *addr)
+{
+    const struct sockaddr_in *in4 = (const struct sockaddr_in *)&addr->storage;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->storage;
+
+    return addr->storage.ss_family == AF_INET ? in4->sin_addr.s_addr == htonl(INADDR_ANY)
+                                              : IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+}
+
+bool bind_overlaps(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->kind == b->kind && (a->kind == ENDPOINT_TCP || a->kind == ENDPOINT_UDP)
+           && a->addr.storage.ss_family == b->addr.storage.ss_family
+           && addr_port(&a->addr) == addr_port(&b->addr)
+           && is_for_all(&a->addr) != is_for_all(&b->addr);
+}
+
+int bind_beside(int fd, bool on)
+{
+    return set_int(fd, SOL_SOCKET, SO_REUSEPORT, on);
 }
 
 int bind_apply(int fd, const struct endpoint *endpoint,

@@ -20,6 +20,7 @@ struct bind_options {
     unsigned socket_mode;              /* UNIX paths */
     uid_t socket_uid;                  /* (uid_t)-1: leave */
     gid_t socket_gid;                  /* (gid_t)-1: leave */
+    bool beside;                       /* bind_beside() was said to who has the port */
 };
 
 /*
@@ -36,6 +37,12 @@ int bind_open(struct endpoint *endpoint, const struct bind_options *options, int
  * it), what only bind() sees (freebind), and buffers that are 0 now. */
 int bind_apply(int fd, const struct endpoint *endpoint, const struct bind_options *options,
                struct err *err);
+/* Whether two listeners with this port stand in each other's way although they are not the same: one
+ * is for all addresses of a family, the other for one of them. */
+bool bind_overlaps(const struct endpoint *a, const struct endpoint *b);
+/* Lets another listener of ours be opened (`beside`) while fd still has the port, until it is told
+ * not to. Only processes of the same user could use that. */
+int bind_beside(int fd, bool on);
 /* Removes the path of a UNIX listener that is given up, if it still is the socket fd: before
  * fd is closed. */
 void bind_unlink(int fd, const struct endpoint *endpoint);

@@ -102,7 +102,7 @@ def the_names_in_json_stay():
                   " descriptors_limit",
         "services": "name row way state held_ms pool generation workers draining_workers blames moved"
                     " active accepted failed refused replied dropped bytes_in bytes_out refused_by"
-                    " endpoints",
+                    " dropped_by endpoints",
         "pools": "name generation state services workers sandbox",
         "workers": "pid pool generation state held_ms up_ms now",
     }
@@ -130,6 +130,7 @@ def counts_are_those_of_the_callers():
         equal((echo["active"], echo["accepted"]), (1, 2))
         equal((echo["bytes_in"], echo["bytes_out"]), (8, 8))
         equal((echo["refused"], sum(echo["refused_by"].values())), (0, 0))
+        equal((echo["dropped"], sum(echo["dropped_by"].values())), (0, 0))
         held.close()
         wait_for(lambda: service(u, "echo")["active"] == 0, "the connection to be gone")
 
@@ -215,6 +216,118 @@ def a_draining_generation_is_told_beside_the_new_one():
         equal(by_name(told["services"], "echo")["active"], 1)
         held.close()
         wait_for(lambda: len(status(u)["pools"]) == 1, "the old generation to end")
+
+
+@test
+def refusals_and_drops_are_told_by_reason():
+    rows = """shut: { plugin = "echo"; listen = "tcp://:0"; deny = "127.0.0.0/8"; };
+              small: { plugin = "daytime"; listen = "udp://:0"; };"""
+    with Usherd(rows) as u:
+        for _ in range(3):
+            talk(u.port("shut"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"short", ("127.0.0.1", u.port("small", "udp")))
+            wait_for(lambda: service(u, "small")["dropped_by"]["longer"] == 1, "the drop")
+        wait_for(lambda: service(u, "shut")["refused_by"]["denied"] == 3, "the refusals")
+        for name in ("shut", "small"):
+            one = service(u, name)
+            equal((one["refused"], one["dropped"]),
+                  (sum(one["refused_by"].values()), sum(one["dropped_by"].values())))
+        text = u.ctl("status").stdout
+        equal([" ".join(line.split()) for line in section(text, "TROUBLE")],
+              ["TROUBLE", "shut refused 3 (denied 3)", "small dropped 1 (longer 1)"])
+
+
+@test
+def blames_and_moves_are_told():
+    rows = """echo: { plugin = "echo"; listen = "tcp://:0"; };
+              crash: { plugin = "crash_on_data"; listen = "tcp://:0"; };"""
+    with Usherd(rows, allow_errors=True) as u:
+        def crash():
+            with contextlib.suppress(OSError), connect(u.port("crash")) as client:
+                client.sendall(b"X")
+                read_all(client)
+            return service(u, "crash")["moved"]
+
+        wait_for(crash, "the row to be moved")
+        told = status(u)
+        crash, echo = by_name(told["services"], "crash"), by_name(told["services"], "echo")
+        assert crash["blames"] >= 2 and crash["pool"] != echo["pool"], (crash, echo)
+        equal((echo["blames"], echo["moved"]), (0, False))
+        assert "so it has a pool of its own" in " ".join(u.ctl("status").stdout.split())
+        open(u.log_path, "w").close()  # the sanitizers' reports were asked for
+
+
+# ---- explain ----------------------------------------------------------------------------------
+
+RULES = """
+    some: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; allow = "10.0.0.0/8";
+            deny = "10.9.0.0/16"; };
+    home: { plugin = "echo"; listen = "tcp://*:0"; allow = "local"; };
+    path: { plugin = "echo"; listen = "unix://@usher-explain-%d"; allow = "uid:1"; };
+    off: { plugin = "echo"; listen = "tcp://:0"; enabled = false; };
+""" % os.getpid()
+
+
+@test
+def explain_says_what_would_happen_and_which_rule_decides():
+    with Usherd(RULES) as u:
+        for words, access, verdict in (
+                (("some", "10.1.2.3"), "allow 10.0.0.0/8", "served"),
+                (("some", "10.1.2.3:77"), "allow 10.0.0.0/8", "served"),
+                (("some", "::ffff:10.1.2.3"), "allow 10.0.0.0/8", "served"),
+                (("some", "10.9.2.3"), "deny 10.9.0.0/16", "refused (denied)"),
+                (("some", "192.0.2.1"), "not in allow", "refused (denied)"),
+                (("home", "127.0.0.1"), "allow local", "served"),
+                (("home", "192.0.2.1"), "not in allow", "refused (denied)"),
+                (("home", "192.0.2.1", "192.0.2.1"), "allow local", "served"),
+                (("home", "192.0.2.1", "192.0.2.2"), "not in allow", "refused (denied)"),
+                (("path", "unix:1"), "allow uid:1", "served"),
+                (("path", "unix:2:1"), "not in allow", "refused (denied)")):
+            told = json.loads(u.ctl("explain", *words, "--json").stdout)["connections"]
+            assert told["access"].startswith(access), (words, told)
+            equal((words, told["verdict"]), (words, verdict))
+            text = u.ctl("explain", *words).stdout
+            assert re.search(r"(?m)^  verdict +%s$" % re.escape(verdict), text), text
+        told = json.loads(u.ctl("explain", "some", "10.9.2.3", "--json").stdout)
+        equal(told["datagrams"]["verdict"], "dropped (denied)")
+        equal(json.loads(u.ctl("explain", "home", "::1", "--json").stdout)["datagrams"], None)
+        equal(json.loads(u.ctl("explain", "off", "::1", "--json").stdout)["connections"]["verdict"],
+              "refused (off)")
+
+
+@test
+def explain_says_what_a_real_caller_finds():
+    with Usherd(RULES + 'one: { plugin = "echo"; listen = "tcp://:0"; max_connections = 1; };') as u:
+        with connect(u.port("one")) as held:
+            held.sendall(b"1")
+            equal(read_exactly(held, 1), b"1")
+            told = json.loads(u.ctl("explain", "one", "127.0.0.1", "--json").stdout)["connections"]
+            equal(told["slots"], "1 of 1 taken")
+            assert "served" not in told["verdict"], told
+        equal(talk(u.port("some")), b"")
+        told = json.loads(u.ctl("explain", "some", "127.0.0.1", "--json").stdout)["connections"]
+        equal(told["verdict"], "refused (denied)")
+
+
+@test
+def explain_names_what_it_cannot_answer():
+    with Usherd(RULES) as u:
+        for words, want in ((("nosuch", "::1"), 'there is no service "nosuch"'),
+                            (("no\x1b[2Jsuch", "::1"), r'there is no service "no\x1b[2Jsuch"'),
+                            (("some", "example.org"), '"example.org" is not a numeric address'),
+                            (("some", "10.1.2"), '"10.1.2" is not a numeric address'),
+                            (("some", "10.1.2.3", "here"), '"here" is not a numeric address'),
+                            (("some", "unix"), "some has no endpoint for such a caller"),
+                            (("path", "::1"), "path has no endpoint for such a caller"),
+                            (("path", "unix:root"), 'a caller of a UNIX socket is "unix"'),
+                            (("path", "unix:1:2:3"), 'a caller of a UNIX socket is "unix"'),
+                            (("path", "unix:4294967295"), 'a caller of a UNIX socket is "unix"'),
+                            (("some",), "explain needs a service and an address"),
+                            (("some", "::1", "::1", "::1"), "too many words")):
+            done = u.ctl("explain", *words, check=False)
+            equal((words, done.returncode, done.stdout), (words, 2, ""))
+            assert done.stderr.startswith("usherctl: " + want), (words, done.stderr)
 
 
 # ---- who asks ---------------------------------------------------------------------------------

@@ -15,9 +15,17 @@ UPPER = 'upper: { plugin = "uppercase"; listen = "tcp://:0"; };'
 def is_refused(port):
     try:
         connect(port).close()
-        return False
-    except (ConnectionRefusedError, ConnectionResetError):
+    except ConnectionRefusedError:
         return True
+    return False
+
+
+def answers(port):
+    """A caller that is queued where the old worker lets go is reset."""
+    try:
+        return talk(port, b"there") == b"there"
+    except ConnectionResetError:
+        return False
 
 
 @test
@@ -33,7 +41,7 @@ def hup_adds_and_removes_services_and_keeps_the_rest():
         u.table(ECHO)
         u.reload()
         equal(u.endpoints("upper"), [])
-        wait_for(lambda: is_refused(gone), "the old worker to let the removed listener go")
+        wait_for(lambda: is_refused(gone), "the old worker to give the removed listener back")
         equal(talk(port, b"kept"), b"kept")
 
 
@@ -196,6 +204,29 @@ def every_mistake_is_shown_not_only_the_first():
 def disabled_rows_do_not_listen():
     with Usherd(ECHO + 'off: { plugin = "echo"; listen = "tcp://:0"; enabled = false; };') as u:
         equal([row["STATE"] for row in u.list() if row["SERVICE"] == "off"], ["off"])
+
+
+@test
+def a_port_changes_from_one_address_to_all_and_back_in_one_reload():
+    rows = ('a: { plugin = "echo"; listen = [ "tcp4://%s:%d", "udp4://%s:%d" ]; };'
+            ' b: { plugin = "echo"; listen = "tcp://:0"; };')
+    with Usherd(rows % ("127.0.0.1", 0, "127.0.0.1", 0)) as u:
+        tcp, other = u.port("a"), u.port("a", "udp")
+        u.table(rows % ("127.0.0.1", tcp, "127.0.0.1", other))
+        u.reload()
+        with connect(tcp) as held:
+            held.sendall(b"1")
+            equal(read_exactly(held, 1), b"1")
+            for host in ("*", "127.0.0.1", "*"):
+                u.table(rows % (host, tcp, host, other))
+                u.reload()
+                wait_for(lambda: answers(tcp), "the new listener")
+                equal(talk(tcp, b"there"), b"there")
+                equal(ask(other, b"datagram"), b"datagram")
+        u.table((rows + 'c: { plugin = "echo"; listen = "tcp4://127.0.0.1:%d"; };')
+                % ("*", tcp, "*", other, tcp))  # both at once cannot be
+        equal(u.ctl("reload", check=False).returncode, 1)
+        equal(talk(tcp, b"there"), b"there")
 
 
 @test

@@ -36,7 +36,7 @@ def mistakes_in_the_table_exit_with_1_and_are_all_named():
         'x: { exec = "/nonexistent"; listen = "tcp://:0"; user = "nobody"; };': r"/nonexistent",
         'x: { exec = "/etc/passwd"; listen = "tcp://:0"; user = "nobody"; };': r"/etc/passwd",
         'x: { plugin = "echo"; listen = "tcp://:0"; user = "no-such-user"; };': r"no-such-user",
-        'x: { plugin = "echo"; listen = "tcp://:0"; rate = "5/s"; };': r"not in this version yet",
+        'x: { plugin = "echo"; listen = "tcp://:0"; rate = "5/d"; };': r"is not a rate",
         'x: { plugin = "echo"; listen = "tcp://:0"; max_conections = 5; };':
             r'did you mean "max_connections"',
     }

@@ -85,7 +85,7 @@ def b11_r8_out_of_descriptors_it_pauses_stays_idle_and_recovers():
                 prefix=[program("prlimit"), "--nofile=64:64"]) as u:
         port, worker = u.port("echo"), u.workers()[0]
         used = len(descriptors_of(worker))
-        clients = [connect(port) for _ in range(90)]
+        clients = [connect(port, source="127.0.1.%d" % (1 + i)) for i in range(90)]
         for client in clients:
             client.sendall(b"x")
         u.wait_log("echo.*Too many open files")
@@ -109,11 +109,13 @@ def select_pauses_at_fd_setsize_and_serves_on():
         port = u.port("echo")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-        clients = [connect(port) for _ in range(1100)]
+        clients = [connect(port, source="127.0.1.%d" % (1 + i % 250)) for i in range(1100)]
+        for client in clients:
+            client.sendall(b"y")  # who is silent would have to go for another
         u.wait_log("echo.*select.*1024")
         for client in clients[:50]:
             client.sendall(b"x")
-            equal(read_exactly(client, 1), b"x")
+            equal(read_exactly(client, 2), b"yx")
         for client in clients:
             client.close()
         equal(talk(port, b"after"), b"after")

@@ -6,6 +6,7 @@ asks again until its deadline. Each test is killed by an alarm after TEST_SECOND
 """
 import contextlib
 import fcntl
+import json
 import os
 import random
 import re
@@ -296,6 +297,11 @@ class Usherd:
 
     def count(self, service, column):
         return int([row[column] for row in self.list() if row["SERVICE"] == service][0])
+
+    def counts(self, service):
+        """All of a service's counts, as `status --json` has them."""
+        told = json.loads(self.ctl("status", "--json").stdout)
+        return [row for row in told["services"] if row["name"] == service][0]
 
     def reload(self):
         self.ctl("reload")

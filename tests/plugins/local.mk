@@ -20,7 +20,9 @@ WRONG_PLUGINS = \
 	tests/plugins/big_writer.la \
 	tests/plugins/slow_reader.la \
 	tests/plugins/reads_nothing.la \
-	tests/plugins/uses_too_much.la
+	tests/plugins/uses_too_much.la \
+	tests/plugins/wild.la \
+	tests/plugins/crash_in_worker.la
 check_LTLIBRARIES += $(WRONG_PLUGINS)
 
 tests_plugins_old_abi_la_SOURCES = tests/plugins/old_abi.c
@@ -103,6 +105,14 @@ tests_plugins_uses_too_much_la_SOURCES = tests/plugins/uses_too_much.c
 tests_plugins_uses_too_much_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_uses_too_much_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_uses_too_much_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_wild_la_SOURCES = tests/plugins/wild.c
+tests_plugins_wild_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_wild_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_wild_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_crash_in_worker_la_SOURCES = tests/plugins/crash_in_worker.c
+tests_plugins_crash_in_worker_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_crash_in_worker_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_crash_in_worker_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
 # The services on a host in memory.
 SERVICE_TESTS = \

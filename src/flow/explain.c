@@ -1,0 +1,182 @@
+#include "flow/explain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "flow/admit.h"
+
+struct view {
+    const struct explain *question;
+    struct str *out;
+    struct peer peer;
+    uint64_t taken, room, held;
+    enum admit_verdict verdict; /* the first rule that said no */
+};
+
+static void decide(struct view *view, bool is_ok, enum admit_verdict verdict)
+{
+    if (!is_ok && view->verdict == ADMIT_YES)
+        view->verdict = verdict;
+}
+
+/* ---- one rule each ---------------------------------------------------------------------------- */
+
+static int say_access(struct view *view, struct err *err)
+{
+    const struct explain *question = view->question;
+    const struct plan_service *service = question->service;
+    struct access_caller caller = { .peer = &view->peer, .local = question->local,
+                                    .has_ids = question->has_ids, .uid = question->uid,
+                                    .gid = question->gid };
+    struct access *access = NULL;
+    const char *rule = NULL;
+    bool may;
+
+    if (access_new(&service->allow, &service->deny, &access, err) == -1)
+        return -1;
+    if (access != NULL) {
+        may = access_allows(access, &caller, &rule);
+        str_add(view->out, "access: %s\n", rule);
+        decide(view, may, ADMIT_DENIED);
+    }
+    access_free(&access);
+    return 0;
+}
+
+static int say_hours(struct view *view, struct err *err)
+{
+    const struct usher_list *texts = &view->question->service->hours;
+    struct tm tm;
+    bool is_open = false;
+
+    if (texts->count == 0)
+        return 0;
+    str_add(view->out, "hours: ");
+    for (size_t i = 0; i < texts->count; i++) {
+        struct admission_hours hours;
+
+        if (admission_hours(texts->at[i], &hours, err) == -1)
+            return -1;
+        is_open = is_open || admit_hours_open(&hours, 1, view->question->now);
+        str_add(view->out, "%s%s", i > 0 ? ", " : "", texts->at[i]);
+    }
+    if (localtime_r(&view->question->now, &tm) == NULL)
+        memset(&tm, 0, sizeof(tm));
+    str_add(view->out, "; it is %02d:%02d: %s\n", tm.tm_hour, tm.tm_min,
+            is_open ? "open" : "closed");
+    decide(view, is_open, ADMIT_HOURS);
+    return 0;
+}
+
+static int say_load(struct view *view, struct err *err)
+{
+    unsigned most, load = admit_load_now();
+
+    if (admission_load(view->question->service->max_load, &most, err) == -1)
+        return -1;
+    if (most == 0)
+        return 0;
+    str_add(view->out, "load: %u.%02u of %u.%02u\n", load / 100, load % 100, most / 100,
+            most % 100);
+    decide(view, load <= most, ADMIT_LOAD);
+    return 0;
+}
+
+static void say_source(struct view *view)
+{
+    const struct plan_service *service = view->question->service;
+
+    str_add(view->out, "source: holds %" PRIu64, view->held);
+    if (service->max_per_source > 0)
+        str_add(view->out, " of max_per_source %u", service->max_per_source);
+    str_add(view->out, ", share %d times %" PRIu64 " free\n", ADMIT_SHARE, view->room);
+    decide(view, service->max_per_source == 0 || view->held < service->max_per_source,
+           ADMIT_SOURCE);
+    decide(view, view->room == 0 || view->held < ADMIT_SHARE * view->room, ADMIT_SHARE_HELD);
+}
+
+static int say_rate(struct view *view, const char *key, const char *text, struct err *err)
+{
+    const struct explain *question = view->question;
+    struct admission_rate rate;
+
+    if (admission_rate(text, &rate, err) == -1)
+        return -1;
+    if (rate.count > 0)
+        str_add(view->out, "%s: %" PRIu64 " per %" PRId64 " ms, burst %" PRIu64
+                ", over %u workers\n", key, rate.count, rate.per_ms, rate.burst,
+                pages_accepting(question->pages, question->pool));
+    return 0;
+}
+
+static void say_slots(struct view *view)
+{
+    str_add(view->out, "slots: %" PRIu64 " of %u taken\n", view->taken,
+            view->question->service->max_connections);
+    decide(view, view->room > 0, ADMIT_FULL);
+}
+
+/* ---- all -------------------------------------------------------------------------------------- */
+
+static const char *outcome(const struct view *view)
+{
+    bool is_patient = view->question->service->on_limit == PLAN_ON_LIMIT_QUEUE;
+
+    switch (view->verdict) {
+    case ADMIT_YES:
+        return "served";
+    case ADMIT_DENIED:
+    case ADMIT_HOURS:
+    case ADMIT_LOAD:
+        return view->question->is_datagram ? "dropped" : "refused";
+    case ADMIT_FULL:
+        return is_patient ? "waits" : "refused";
+    default:
+        return is_patient ? "parked" : "refused";
+    }
+}
+
+static void say_verdict(struct view *view)
+{
+    str_add(view->out, "verdict: %s", outcome(view));
+    if (view->verdict != ADMIT_YES)
+        str_add(view->out, " (%s)", admit_name(view->verdict));
+    str_add(view->out, "\n");
+}
+
+static void look(struct view *view)
+{
+    const struct explain *question = view->question;
+    unsigned number = question->service->number, most = question->service->max_connections;
+    struct source_key key;
+
+    peer_set(&view->peer, &question->peer->storage, question->peer->length);
+    key = sources_key(pages_secret(question->pages), number, &view->peer, question->uid);
+    view->held = pages_source_active(question->pages, question->pool, &key);
+    view->taken = pages_active(question->pages, question->pool, number);
+    view->room = view->taken < most ? most - view->taken : 0;
+}
+
+int explain(const struct explain *question, struct str *out, struct err *err)
+{
+    const struct plan_service *service = question->service;
+    struct view view = { .question = question, .out = out };
+
+    look(&view);
+    if (say_access(&view, err) == -1 || say_hours(&view, err) == -1 ||
+        say_load(&view, err) == -1)
+        return -1;
+    if (!question->is_datagram) {
+        if (say_rate(&view, "rate_per_source", service->rate_per_source, err) == -1)
+            return -1;
+        say_source(&view);
+    }
+    if (say_rate(&view, "rate", service->rate, err) == -1)
+        return -1;
+    if (!question->is_datagram)
+        say_slots(&view);
+    say_verdict(&view);
+    return 0;
+}

@@ -1,0 +1,231 @@
+#include "flow/intake.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "flow/conn.h"
+#include "flow/run.h"
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+/* 0: served, or its caller is gone; -1: not now, fd is still ours. */
+static int serve(struct listener *listener, int fd, const struct peer *peer, struct err *err)
+{
+    return run_stream(listener->row, &listener->env, fd, peer, err);
+}
+
+static void start(struct listener *listener, int fd, const struct peer *peer)
+{
+    struct err err = ERR_EMPTY;
+
+    if (row_is_dear(listener->row) && park_has_left(fd)) {
+        fd_close(&fd);
+        return;
+    }
+    refusal_greet(listener->row, fd);
+    admit_spend(listener->row, peer);
+    if (serve(listener, fd, peer, &err) == 0)
+        return;
+    listener->held = fd;
+    listener->held_peer = *peer;
+    listener_pause(listener, LISTENER_PAUSE_MS, &err);
+}
+
+int intake_serve_held(struct listener *listener, struct err *err)
+{
+    int held = listener->held;
+
+    if (held == -1)
+        return 0;
+    /* Its entry may have been given away meanwhile. */
+    admit_find(listener->row, held, &listener->held_peer);
+    if (serve(listener, held, &listener->held_peer, err) == -1)
+        return -1;
+    listener->held = -1;
+    return 0;
+}
+
+/* ---- callers --------------------------------------------------------------------------------- */
+
+static bool is_patient(const struct row *row)
+{
+    return row->service->on_limit == PLAN_ON_LIMIT_QUEUE;
+}
+
+/* What a wake-up has for its callers. */
+struct chance {
+    uint64_t room;    /* slots the row may still give */
+    int64_t until_ms; /* dear ones may be started at once */
+};
+
+/* At a limit: another's silent connection goes, or this one waits, or this one goes. */
+static void settle(struct listener *listener, int fd, struct peer *peer,
+                   enum admit_verdict verdict)
+{
+    struct row *row = listener->row;
+    uint64_t room;
+    enum admit_verdict before = admit_room(row, &room);
+    bool is_row_full = room == 0;
+
+    if (is_row_full && verdict == ADMIT_SHARE_HELD)
+        verdict = before; /* nobody's share is anything now */
+    if (is_row_full && verdict == before && silent_make_room(row, peer)) {
+        start(listener, fd, peer);
+        return;
+    }
+    if (!is_patient(row) || !park_add(listener, fd, peer, verdict))
+        refusal_stream(row, fd, peer, verdict);
+    else if (is_row_full && admit_held(row, peer) == 0)
+        listener_fill(listener); /* even who holds nothing has to wait */
+}
+
+/* Children take time to start: when this wake-up has had its part of it, or others of its source wait
+ * already, a caller waits for its turn, so that the next in the queue can be looked at. */
+static bool has_to_wait(const struct row *row, const struct peer *peer, int64_t until_ms)
+{
+    if (!row_is_dear(row) || row->flow->page == NULL)
+        return false;
+    return park_has_source(row, peer) || (clock_ms() >= until_ms && row->live > 0);
+}
+
+static void judge(struct listener *listener, int fd, struct peer *peer,
+                  const struct chance *chance)
+{
+    struct row *row = listener->row;
+    enum admit_verdict verdict = admit_stream(row, fd, peer, chance->room);
+
+    if (verdict == ADMIT_YES && has_to_wait(row, peer, chance->until_ms))
+        verdict = ADMIT_TURN;
+    switch (verdict) {
+    case ADMIT_YES:
+        start(listener, fd, peer);
+        break;
+    case ADMIT_TURN:
+        if (!park_add(listener, fd, peer, verdict))
+            refusal_stream(row, fd, peer, verdict);
+        break;
+    case ADMIT_SOURCE_RATE:
+    case ADMIT_SOURCE:
+    case ADMIT_SHARE_HELD:
+    case ADMIT_FULL:
+        settle(listener, fd, peer, verdict);
+        break;
+    default:
+        refusal_stream(row, fd, peer, verdict);
+    }
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
+
+static bool is_shortage(int code)
+{
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
+}
+
+/* That caller went away, or the network did: not our listener's trouble. */
+static bool is_passing(int code)
+{
+    static const int passing[] = { ECONNABORTED, EPROTO,       ENETDOWN,     ENOPROTOOPT,
+                                   EHOSTDOWN,    ENONET,       EHOSTUNREACH, EOPNOTSUPP,
+                                   ENETUNREACH,  EINTR,        EPERM,        ETIMEDOUT,
+                                   ECONNRESET };
+
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+        if (passing[i] == code)
+            return true;
+    return false;
+}
+
+/* Of errno. */
+static void describe(const struct listener *listener, struct err *err)
+{
+    bool is_select = strcmp(loop_method(&listener->row->flow->loop), "select") == 0;
+
+    err_sys(err, "accept");
+    if (err->code == EMFILE && is_select)
+        err_prefix(err, "loop = \"select\" holds at most %d descriptors", FD_SETSIZE);
+}
+
+/* The caller's descriptor; -1: nobody, and `listener` is paused where that is our trouble. */
+static int accept_caller(struct listener *listener, struct peer *peer)
+{
+    int flags = SOCK_CLOEXEC | (run_is_blocking(listener->row) ? 0 : SOCK_NONBLOCK);
+    struct sockaddr_storage addr;
+    socklen_t length = sizeof(addr);
+    struct err err = ERR_EMPTY;
+    int fd;
+
+    do {
+        length = sizeof(addr);
+        fd = accept4(listener->fd, (struct sockaddr *)&addr, &length, flags);
+    } while (fd == -1 && errno != EAGAIN && is_passing(errno));
+    if (fd != -1)
+        peer_set(peer, &addr, length);
+    else if (errno != EAGAIN) {
+        describe(listener, &err);
+        listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : 1000, &err);
+    }
+    return fd;
+}
+
+/* Callers of a row that may give no slot now: they wait in the kernel's queue, unless somebody has to
+ * be looked at. Says whether to accept. */
+static bool accepts_at(struct listener *listener, enum admit_verdict before)
+{
+    struct row *row = listener->row;
+    struct err err = ERR_EMPTY;
+
+    if (before == ADMIT_YES)
+        return true;
+    if (!is_patient(row) && before != ADMIT_FILES)
+        return true;
+    if (before == ADMIT_RATE)
+        listener_pause(listener, admit_rate_wait_ms(row), NULL);
+    else if (silent_exists(row) && park_has_place(row))
+        return true;
+    else if (before == ADMIT_FULL)
+        listener_fill(listener);
+    else {
+        errno = EMFILE;
+        describe(listener, &err);
+        listener_pause(listener, LISTENER_PAUSE_MS, &err);
+    }
+    return false;
+}
+
+/* false: nothing more now. */
+static bool accept_one(struct listener *listener, struct chance *chance)
+{
+    struct row *row = listener->row;
+    struct peer peer;
+    enum admit_verdict before = admit_room(row, &chance->room);
+    int fd;
+
+    if (!accepts_at(listener, before))
+        return false;
+    fd = accept_caller(listener, &peer);
+    if (fd == -1)
+        return false;
+    if (before == ADMIT_RATE)
+        refusal_stream(row, fd, &peer, before);
+    else
+        judge(listener, fd, &peer, chance);
+    return listener->state == LISTENER_OPEN;
+}
+
+void intake_accept(struct listener *listener)
+{
+    struct row *row = listener->row;
+    struct chance chance = { 0 };
+    int left = INTAKE_BUDGET;
+
+    if (row_is_dear(row)) {
+        chance.until_ms = clock_ms() + PARK_TURN_MS;
+        left = row->park.count > row->park.at_limit ? INTAKE_CROWDED : INTAKE_BUDGET;
+    }
+    while (left-- > 0 && accept_one(listener, &chance))
+        continue;
+}

@@ -1,0 +1,297 @@
+#include "flow/park.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "flow/conn.h"
+#include "flow/listener.h"
+#include "flow/refusal.h"
+#include "flow/run.h"
+
+#define NEVER INT64_MAX
+#define SERVED 16 /* sources told apart in one pass */
+
+static void pin(struct row *row, uint32_t number, int by)
+{
+    struct page *page = row->flow->page;
+
+    if (number == 0 || page == NULL)
+        return;
+    sources_at(&page->sources, number)->pinned += (uint16_t)by;
+}
+
+static size_t parked_by(const struct row *row, const struct peer *peer)
+{
+    struct page *page = row->flow->page;
+
+    return page != NULL && peer->source != 0 ? sources_at(&page->sources, peer->source)->pinned
+                                             : 0;
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static bool has_files(const struct row *row)
+{
+    return admit_free_files(row->flow) > PARK_SPARE_FILES;
+}
+
+bool park_has_place(const struct row *row)
+{
+    return row->park.at_limit < PARK_PLACES && has_files(row);
+}
+
+bool park_has_source(const struct row *row, const struct peer *peer)
+{
+    return parked_by(row, peer) > 0;
+}
+
+static bool has_place_for(const struct row *row, const struct peer *peer, bool is_for_turn)
+{
+    const struct park *park = &row->park;
+    size_t left = is_for_turn ? PARK_TURNS - (park->count - park->at_limit)
+                              : PARK_PLACES - park->at_limit;
+
+    return left > 0 && has_files(row) && parked_by(row, peer) < ADMIT_SHARE * left;
+}
+
+static void grow(struct park *park)
+{
+    if (park->count < park->room)
+        return;
+    park->room = park->room > 0 ? 2 * park->room : PARK_PLACES;
+    park->places = mem_grow(park->places, park->room, sizeof(*park->places));
+}
+
+static void take_out(struct row *row, size_t index)
+{
+    struct park *park = &row->park;
+    struct parked *parked = &park->places[index];
+
+    pin(row, parked->peer.source, -1);
+    park->at_limit -= !parked->is_for_turn;
+    park->count--;
+    row->flow->parked--;
+    memmove(parked, parked + 1, (park->count - index) * sizeof(*parked));
+}
+
+static void wake_in(struct row *row, int64_t ms)
+{
+    timer_start(&row->flow->loop, &row->park.timer, ms);
+}
+
+bool park_add(struct listener *listener, int fd, const struct peer *peer,
+              enum admit_verdict why)
+{
+    struct row *row = listener->row;
+    struct park *park = &row->park;
+    bool is_for_turn = why == ADMIT_TURN;
+
+    if (!has_place_for(row, peer, is_for_turn))
+        return false;
+    grow(park);
+    park->places[park->count++] = (struct parked){
+        .listener = listener, .peer = *peer, .fd = fd, .since_ms = clock_ms(),
+        .is_for_turn = is_for_turn,
+    };
+    park->at_limit += !is_for_turn;
+    row->flow->parked++;
+    pin(row, peer->source, 1);
+    if (why == ADMIT_SOURCE_RATE || is_for_turn || park->count == 1)
+        wake_in(row, is_for_turn ? 0 : 1);
+    return true;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+bool park_has_left(int fd)
+{
+    struct pollfd look = { .fd = fd };
+
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* false: the system is short of something; it stays where it is. */
+static bool start(struct row *row, size_t index)
+{
+    struct parked *parked = &row->park.places[index], leaver;
+    struct err err = ERR_EMPTY;
+
+    if (!parked->is_greeted)
+        refusal_greet(row, parked->fd);
+    parked->is_greeted = true;
+    leaver = *parked;
+    if (run_stream(row, &leaver.listener->env, leaver.fd, &leaver.peer, &err) == -1) {
+        listener_pause_row(row, &err);
+        return false;
+    }
+    admit_spend(row, &leaver.peer);
+    take_out(row, index);
+    return true;
+}
+
+static void turn_away(struct row *row, size_t index, enum admit_verdict verdict)
+{
+    struct parked leaver = row->park.places[index];
+
+    take_out(row, index);
+    refusal_stream(row, leaver.fd, &leaver.peer, verdict);
+}
+
+struct look {
+    struct row *row;
+    int64_t now_ms, due_ms; /* when it is worth looking again */
+    uint32_t served[SERVED]; /* sources that had their turn in this pass, or may have no slot now */
+    size_t served_count;
+    size_t started;          /* in this pass */
+};
+
+static void due(struct look *look, int64_t at_ms)
+{
+    if (at_ms < look->due_ms)
+        look->due_ms = at_ms;
+}
+
+static bool is_served(const struct look *look, uint32_t source)
+{
+    for (size_t i = 0; source != 0 && i < look->served_count; i++)
+        if (look->served[i] == source)
+            return true;
+    return false;
+}
+
+static void set_served(struct look *look, uint32_t source)
+{
+    if (source != 0)
+        look->served[look->served_count++ % SERVED] = source;
+    if (look->served_count > SERVED)
+        look->served_count = SERVED;
+}
+
+static bool is_time_over(const struct look *look)
+{
+    return row_is_dear(look->row) && clock_ms() - look->now_ms >= PARK_TURN_MS;
+}
+
+/* What may be done for one: YES, or why not now; due() says when to ask again. */
+static enum admit_verdict judge(struct look *look, struct parked *parked)
+{
+    struct row *row = look->row;
+    uint64_t room;
+    enum admit_verdict verdict = admit_room(row, &room);
+
+    if (verdict == ADMIT_RATE) {
+        due(look, look->now_ms + admit_rate_wait_ms(row));
+        return verdict;
+    }
+    if (room == 0 && silent_exists(row)) {
+        due(look, look->now_ms + LISTENER_SILENT_MS);
+        return silent_make_room(row, &parked->peer) ? ADMIT_YES : ADMIT_SHARE_HELD;
+    }
+    if (verdict == ADMIT_FILES)
+        due(look, look->now_ms + LISTENER_PAUSE_MS);
+    if (verdict != ADMIT_YES)
+        return verdict;
+    verdict = admit_again(row, &parked->peer, room);
+    if (verdict == ADMIT_SOURCE_RATE)
+        due(look, look->now_ms + admit_source_wait_ms(row, &parked->peer));
+    return verdict;
+}
+
+/* false: nobody behind it can start either. */
+static bool try_one(struct look *look, size_t *index)
+{
+    struct row *row = look->row;
+    struct parked *parked = &row->park.places[*index];
+    uint32_t source = parked->peer.source;
+    enum admit_verdict verdict;
+
+    if (look->now_ms - parked->since_ms >= PARK_MS || park_has_left(parked->fd)) {
+        turn_away(row, *index, ADMIT_WAITED);
+        return true;
+    }
+    verdict = judge(look, parked);
+    if (verdict == ADMIT_RATE || verdict == ADMIT_FULL || verdict == ADMIT_FILES)
+        return false;
+    set_served(look, source);
+    if (verdict != ADMIT_YES)
+        ++*index;
+    else if (start(row, *index))
+        look->started++;
+    else {
+        due(look, look->now_ms + LISTENER_PAUSE_MS);
+        return false;
+    }
+    return true;
+}
+
+/* One pass: every source once. */
+static bool start_some(struct look *look)
+{
+    struct row *row = look->row;
+
+    look->served_count = look->started = 0;
+    for (size_t i = 0; i < row->park.count;) {
+        if (is_served(look, row->park.places[i].peer.source))
+            i++;
+        else if (is_time_over(look)) {
+            due(look, look->now_ms);
+            return false;
+        } else if (!try_one(look, &i))
+            return false;
+    }
+    return look->started > 0;
+}
+
+static void look_for_who_may_start(int fd, short what, void *context)
+{
+    struct row *row = context;
+    struct look look = { .row = row, .now_ms = clock_ms(), .due_ms = NEVER };
+    uint64_t room;
+
+    (void)fd, (void)what;
+    while (start_some(&look))
+        continue;
+    conn_look_again(row->flow);
+    if (admit_room(row, &room) == ADMIT_YES)
+        listener_wake_row(row);
+    if (row->park.count == 0)
+        return;
+
+    due(&look, row->park.places[0].since_ms + PARK_MS);
+    if (row_has_siblings(row))
+        due(&look, look.now_ms + PARK_RECHECK_MS);
+    wake_in(row, look.due_ms > look.now_ms ? look.due_ms - look.now_ms : 0);
+}
+
+void park_wake(struct row *row)
+{
+    wake_in(row, 0);
+}
+
+void park_start_all(struct row *row)
+{
+    while (row->park.count > 0)
+        if (!start(row, 0))
+            turn_away(row, 0, ADMIT_WAITED);
+    timer_stop(&row->flow->loop, &row->park.timer);
+    conn_look_again(row->flow);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void park_init(struct row *row)
+{
+    timer_init(&row->park.timer, look_for_who_may_start, row);
+}
+
+void park_fini(struct row *row)
+{
+    timer_stop(&row->flow->loop, &row->park.timer);
+    for (size_t i = 0; i < row->park.count; i++)
+        fd_close(&row->park.places[i].fd);
+    row->flow->parked -= row->park.count;
+    row->park.count = row->park.room = row->park.at_limit = 0;
+    mem_free(&row->park.places);
+}

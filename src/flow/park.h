@@ -1,0 +1,63 @@
+/*
+ * Where accepted callers of a row wait, unread, without a slot, in the order in which they came.
+ *
+ * At a limit: its source holds its share, or its max_per_source, or is ahead of its rate_per_source.
+ * It starts as soon as its source may have a slot. At most PARK_PLACES a row and worker.
+ *
+ * For a turn: a row whose callers cost a process each can be asked for more than the worker can start
+ * in time. Then the kernel's queue would make everybody wait behind a flood; so callers are taken out
+ * of it at once, and sources are served by turns, for PARK_TURN_MS at a time. Who comes from a source
+ * that nobody waits of starts at once. At most PARK_TURNS.
+ *
+ * Places are shared between sources as slots are: one source has at most 8/9 of them. Who waits for
+ * too long is turned away. The park's timer runs only while somebody waits.
+ */
+#ifndef FLOW_PARK_H
+#define FLOW_PARK_H
+
+#include "flow/admit.h"
+#include "loop/loop.h"
+
+#define PARK_PLACES 64
+#define PARK_TURNS 1024
+#define PARK_TURN_MS 5
+#define PARK_MS 30000     /* longer nobody waits */
+#define PARK_RECHECK_MS 20 /* while slots are held by other workers */
+#define PARK_SPARE_FILES 16 /* descriptors that parking leaves for slots */
+
+struct listener;
+
+struct parked {
+    struct listener *listener; /* where it came in */
+    struct peer peer;          /* its source is pinned */
+    int fd;
+    int64_t since_ms;
+    bool is_for_turn;
+    bool is_greeted;
+};
+
+struct park { /* in a row */
+    struct parked *places;
+    size_t count, room;
+    size_t at_limit; /* of them, not for a turn */
+    struct watch timer;
+};
+
+void park_init(struct row *row);
+void park_fini(struct row *row); /* closes who is there */
+
+/* Takes fd over. why: ADMIT_TURN, or a limit. false: no place for this source; fd stays the
+ * caller's. */
+bool park_add(struct listener *listener, int fd, const struct peer *peer,
+              enum admit_verdict why);
+bool park_has_place(const struct row *row); /* at a limit, for anybody */
+bool park_has_source(const struct row *row, const struct peer *peer); /* somebody waits of it */
+/* Something was released: looks, a turn of the loop later, who may start. */
+void park_wake(struct row *row);
+/* The row takes no more callers: who waits was accepted, and starts now, whatever its share. */
+void park_start_all(struct row *row);
+
+/* Whether the peer has reset its connection, or closed both sides: not worth a process. */
+bool park_has_left(int fd);
+
+#endif

@@ -1,0 +1,602 @@
+#include "flow/intake.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "flow/conn.h"
+
+#define DEADLINE_MS 10000
+#define CLIENTS 128
+
+/* ---- a worker with one row, one listener, and clients from many addresses ---------------------- */
+
+static struct world {
+    struct plan plan;
+    struct plan_service service;
+    struct pages *pages;
+    struct flow flow;
+    struct row row;
+    struct endpoint endpoint;
+    struct listener listeners[1];
+    struct usher_service echo;
+    struct watch tick;
+    unsigned short port;
+    int clients[CLIENTS];
+    unsigned opened[256]; /* the last byte of whoever was served, in this order */
+    size_t opened_count;
+} w;
+
+static unsigned log_lines;
+static char log_last[LOG_LINE];
+
+static void keep_log(enum log_level level, const char *subject, const char *line)
+{
+    (void)level, (void)subject;
+    log_lines++;
+    snprintf(log_last, sizeof(log_last), "%s", line);
+}
+
+static void on_opened(struct usher_conn *conn)
+{
+    w.opened[w.opened_count++] = conn_of(conn)->peer.ip[15];
+}
+
+static size_t on_data(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    output_write(conn, bytes, count);
+    return count;
+}
+
+static void stop_turn(int fd, short what, void *context)
+{
+    (void)fd, (void)what, (void)context;
+    loop_stop(&w.flow.loop);
+}
+
+static int open_listener(void)
+{
+    struct sockaddr_in in4 = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof(in4);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in4, length), 0);
+    assert_int_equal(listen(fd, 512), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in4, &length), 0);
+    w.port = ntohs(in4.sin_port);
+    return fd;
+}
+
+static void begin(unsigned max_connections)
+{
+    struct err err = ERR_EMPTY;
+
+    memset(&w, 0, sizeof(w));
+    for (int i = 0; i < CLIENTS; i++)
+        w.clients[i] = -1;
+    w.service = (struct plan_service){ .name = (char[]){ "echo" }, .enabled = true,
+                                       .max_connections = max_connections,
+                                       .first_byte_timeout = -1, .idle_timeout = -1,
+                                       .total_timeout = -1 };
+    w.echo = (struct usher_service){ .opened = on_opened, .data = on_data };
+    w.plan.services = &w.service;
+    w.plan.service_count = 1;
+    w.flow.plan = &w.plan;
+    w.flow.channel = w.flow.log = -1;
+    assert_int_equal(pages_open(&w.pages, &err), 0);
+    w.flow.pages = w.pages;
+    w.flow.pool = 1;
+    w.flow.page = pages_attach(w.pages, pages_take(w.pages, 1, &err), &err);
+    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
+    flow_init(&w.flow);
+    flow_make_buffer(&w.flow, 4096);
+    timer_init(&w.tick, stop_turn, NULL);
+    row_init(&w.row, &w.flow, &w.service, &w.flow.page->rows[0]);
+    w.row.calls = &w.echo;
+    w.flow.rows = &w.row;
+    w.flow.row_count = 1;
+    w.endpoint.kind = ENDPOINT_TCP;
+    w.flow.listeners = w.listeners;
+    w.flow.listener_count = 1;
+    log_lines = 0;
+    log_to(keep_log);
+}
+
+/* After the row's keys were set. */
+static void serve(void)
+{
+    struct err err = ERR_EMPTY;
+
+    if (admit_open(&w.row, &err) == -1)
+        fail_msg("%s", err.text);
+    listener_init(&w.listeners[0], &w.row, &w.endpoint, open_listener());
+    assert_int_equal(listener_start(&w.listeners[0], &err), 0);
+}
+
+static void turn(int64_t ms)
+{
+    struct err err = ERR_EMPTY;
+
+    timer_start(&w.flow.loop, &w.tick, ms);
+    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+}
+
+static void end(void)
+{
+    struct list *node, *safe;
+
+    LIST_EACH(&w.row.by_age, node, safe)
+        conn_close(CONTAINER(node, struct conn, by_age), USHER_GONE_STOPPED);
+    listener_free(&w.listeners[0]);
+    LIST_EACH(&w.row.by_age, node, safe)
+        conn_close(CONTAINER(node, struct conn, by_age), USHER_GONE_STOPPED);
+    row_close(&w.row);
+    flow_fini(&w.flow);
+    loop_close(&w.flow.loop);
+    pages_close(&w.pages);
+    for (int i = 0; i < CLIENTS; i++)
+        fd_close(&w.clients[i]);
+    log_to(NULL);
+    clock_fake(-1);
+}
+
+/* From 127.0.0.(source). */
+static int call(unsigned source)
+{
+    struct sockaddr_in from = { .sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(0x7f000000 + source) };
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(w.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    for (int i = 0; i < CLIENTS; i++) {
+        int fd;
+
+        if (w.clients[i] != -1)
+            continue;
+        fd = w.clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_not_equal(fd, -1);
+        assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+        return i;
+    }
+    fail();
+    return -1;
+}
+
+static void hang_up(int client)
+{
+    fd_close(&w.clients[client]);
+}
+
+static uint64_t refused_by(enum admit_verdict verdict)
+{
+    return page_read(&w.row.counts->refused_by[verdict]);
+}
+
+static void wait_until(bool (*is_so)(void))
+{
+    int64_t until_ms = clock_us() / 1000 + DEADLINE_MS;
+
+    while (!is_so()) {
+        turn(1);
+        assert_true(clock_us() / 1000 < until_ms);
+    }
+}
+
+static bool is_kernels_queue_empty(void)
+{
+    struct pollfd look = { .fd = w.listeners[0].fd, .events = POLLIN };
+
+    return poll(&look, 1, 0) == 0;
+}
+
+static void settle(void)
+{
+    wait_until(is_kernels_queue_empty);
+    turn(5);
+}
+
+/* Until the end: what the client heard. */
+static const char *heard(int client)
+{
+    static char text[256];
+    size_t count = 0;
+    ssize_t got;
+
+    for (int64_t until_ms = clock_us() / 1000 + DEADLINE_MS;;) {
+        got = recv(w.clients[client], text + count, sizeof(text) - 1 - count, MSG_DONTWAIT);
+        if (got == 0 || (got == -1 && errno != EAGAIN))
+            break;
+        if (got > 0)
+            count += (size_t)got;
+        else
+            turn(1);
+        assert_true(clock_us() / 1000 < until_ms);
+    }
+    text[count] = '\0';
+    return text;
+}
+
+static bool is_open(int client)
+{
+    char byte;
+
+    return recv(w.clients[client], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == -1 && errno == EAGAIN;
+}
+
+/* ---- parking ------------------------------------------------------------------------------------- */
+
+static void who_is_parked_starts_in_the_order_they_came(void **state)
+{
+    int first[2], third, fourth;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 2;
+    serve();
+    first[0] = call(2), first[1] = call(2);
+    settle();
+    call(2), call(2);
+    third = call(3);
+    fourth = call(3);
+    call(3);
+    settle();
+    assert_int_equal(w.row.live, 4);
+    assert_int_equal(w.row.park.count, 3);
+    assert_int_equal(w.flow.parked, 3);
+
+    hang_up(third); /* 3 may start another, though two of 2 came before it */
+    settle();
+    assert_int_equal(w.row.park.count, 2);
+    assert_int_equal(w.opened[w.opened_count - 1], 3);
+    hang_up(first[0]);
+    hang_up(first[1]);
+    hang_up(fourth);
+    settle();
+    assert_int_equal(w.row.park.count, 0);
+    assert_int_equal(w.row.live, 3);
+    assert_false(timer_is_on(&w.flow.loop, &w.row.park.timer)); /* nobody waits, nothing wakes */
+    end();
+}
+
+static void the_park_is_shared_and_beyond_it_callers_are_closed(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    for (int i = 0; i < 1 + 57; i++)
+        call(2);
+    settle();
+    assert_int_equal(w.row.park.count, 57); /* 57 < 8 * 7 does not hold */
+    assert_string_equal(heard(call(2)), "busy\r\n");
+    assert_int_equal(refused_by(ADMIT_SOURCE), 1);
+    call(3), call(3);
+    settle();
+    assert_int_equal(w.row.park.count, 58);
+    assert_int_equal(refused_by(ADMIT_SOURCE), 1);
+    end();
+}
+
+static void who_waits_for_too_long_is_told(void **state)
+{
+    int waiting;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    clock_fake(1000);
+    call(2);
+    settle();
+    waiting = call(2);
+    settle();
+    clock_fake(1000 + PARK_MS);
+    park_wake(&w.row);
+    assert_string_equal(heard(waiting), "busy\r\n");
+    assert_int_equal(refused_by(ADMIT_WAITED), 1);
+    end();
+}
+
+static void who_left_while_waiting_is_not_started(void **state)
+{
+    struct linger at_once = { 1, 0 };
+    int first, waiting;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    serve();
+    first = call(2);
+    settle();
+    waiting = call(2);
+    settle();
+    setsockopt(w.clients[waiting], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    hang_up(waiting);
+    hang_up(first);
+    settle();
+    assert_int_equal(w.opened_count, 1);
+    assert_int_equal(w.row.park.count, 0);
+    assert_int_equal(w.row.live, 0);
+    end();
+}
+
+static void draining_starts_who_was_accepted(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    serve();
+    for (int i = 0; i < 5; i++)
+        call(2);
+    settle();
+    assert_int_equal(w.row.live, 1);
+    listener_close(&w.listeners[0]);
+    assert_int_equal(w.row.live, 5);
+    assert_int_equal(w.row.park.count, 0);
+    end();
+}
+
+static void a_rate_per_source_is_waited_for(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.rate_per_source = "20/s:1";
+    serve();
+    call(2), call(2), call(2);
+    settle();
+    assert_int_equal(w.row.live + w.row.park.count, 3);
+    while (w.row.park.count > 0)
+        turn(5);
+    assert_int_equal(w.row.live, 3);
+    assert_int_equal(page_read(&w.row.counts->refused), 0);
+    end();
+}
+
+static void a_rate_of_the_row_holds_the_listener(void **state)
+{
+    int64_t started_ms = clock_ms();
+
+    (void)state;
+    begin(100);
+    w.service.rate = "20/s:1";
+    serve();
+    call(2), call(3), call(4);
+    turn(10);
+    assert_int_equal(w.row.live, 1);
+    assert_int_equal(w.listeners[0].state, LISTENER_PAUSED);
+    while (w.row.live < 3)
+        turn(5);
+    assert_true(clock_ms() - started_ms >= 90);
+    end();
+}
+
+/* ---- refusing ------------------------------------------------------------------------------------ */
+
+static void refuse_means_at_once(void **state)
+{
+    static const struct {
+        unsigned max, per_source;
+        const char *rate, *source_rate;
+        enum admit_verdict verdict;
+    } cases[] = {
+        { 1, 0, NULL, NULL, ADMIT_FULL },
+        { 100, 1, NULL, NULL, ADMIT_SOURCE },
+        { 100, 0, "1/h", NULL, ADMIT_RATE },
+        { 100, 0, NULL, "1/h", ADMIT_SOURCE_RATE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin(cases[i].max);
+        w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
+        w.service.max_per_source = cases[i].per_source;
+        w.service.rate = cases[i].rate;
+        w.service.rate_per_source = cases[i].source_rate;
+        w.service.banner_busy = "Too many callers.\r\n";
+        w.service.banner = "Welcome.\r\n";
+        serve();
+        call(2);
+        settle();
+        assert_string_equal(heard(call(2)), "Too many callers.\r\n");
+        assert_int_equal(refused_by(cases[i].verdict), 1);
+        assert_int_equal(page_read(&w.row.counts->refused), 1);
+        assert_int_equal(w.row.live, 1);
+        end();
+    }
+}
+
+static void denied_callers_hear_their_own_banner_and_the_others_the_first(void **state)
+{
+    static const char *const deny[] = { "127.0.0.2" };
+    char text[16] = "";
+
+    (void)state;
+    begin(100);
+    w.service.deny = (struct usher_list){ 1, deny };
+    w.service.banner_denied = "No.\r\n";
+    w.service.banner_busy = "Later.\r\n";
+    w.service.banner = "Yes.\r\n";
+    serve();
+    assert_string_equal(heard(call(2)), "No.\r\n");
+    assert_int_equal(refused_by(ADMIT_DENIED), 1);
+    assert_non_null(strstr(log_last, "refuse reason=denied peer=127.0.0.2:"));
+    assert_int_equal(send(w.clients[call(3)], "x", 1, 0), 1);
+    settle();
+    assert_int_equal(recv(w.clients[1], text, sizeof(text), MSG_DONTWAIT), 7);
+    assert_memory_equal(text, "Yes.\r\nx", 7);
+    end();
+}
+
+static void b22_a_flood_is_one_line_a_second_and_a_summary(void **state)
+{
+    static const char *const deny[] = { "127.0.0.2" };
+    struct peer peer = { .kind = PEER_IP };
+
+    (void)state;
+    begin(100);
+    w.service.deny = (struct usher_list){ 1, deny };
+    serve();
+    clock_fake(1000);
+    for (int i = 0; i < 1000; i++)
+        refusal_note(&w.row, &peer, i % 2 == 0 ? ADMIT_DENIED : ADMIT_SHARE_HELD);
+    assert_int_equal(log_lines, 1);
+    clock_fake(2000);
+    refusal_note(&w.row, &peer, ADMIT_DENIED);
+    assert_int_equal(log_lines, 2);
+    assert_non_null(strstr(log_last, "left_out=999"));
+    for (int i = 0; i < 10; i++)
+        refusal_note(&w.row, &peer, ADMIT_SHARE_HELD);
+    clock_fake(-1); /* the flood is over: long after, by any clock */
+    refusal_fini(&w.row);
+    assert_int_equal(log_lines, 3);
+    assert_string_equal(log_last, "refuse left_out=10 share=10");
+    assert_int_equal(page_read(&w.row.counts->refused), 1011);
+    end();
+}
+
+static void the_summary_comes_by_itself(void **state)
+{
+    struct peer peer = { .kind = PEER_IP };
+
+    (void)state;
+    begin(100);
+    serve();
+    for (int i = 0; i < 3; i++)
+        refusal_note(&w.row, &peer, ADMIT_FULL);
+    while (log_lines < 2)
+        turn(20);
+    assert_string_equal(log_last, "refuse left_out=2 max_connections=2");
+    assert_false(timer_is_on(&w.flow.loop, &w.row.refusal.summary));
+    end();
+}
+
+/* ---- when no slot is left ------------------------------------------------------------------------ */
+
+static void b5_a_silent_connection_of_the_heaviest_source_makes_room(void **state)
+{
+    int heavy, light;
+
+    (void)state;
+    begin(3);
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    light = call(4);
+    heavy = call(2), call(2);
+    settle();
+    assert_int_equal(w.row.live, 3);
+    call(3);
+    settle();
+    assert_int_equal(w.row.live, 3);
+    assert_int_equal(w.opened[w.opened_count - 1], 3);
+    assert_string_equal(heard(heavy), "busy\r\n"); /* its oldest */
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    assert_true(is_open(light));
+    end();
+}
+
+static void who_has_said_something_is_never_closed_for_another(void **state)
+{
+    (void)state;
+    begin(3);
+    serve();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send(w.clients[call(2)], "x", 1, 0), 1);
+    settle();
+    assert_int_equal(w.row.live, 3);
+    assert_true(list_is_empty(&w.row.silent));
+    call(3);
+    turn(20);
+    assert_int_equal(w.listeners[0].state, LISTENER_FULL);
+    assert_int_equal(page_read(&w.row.counts->refused), 0);
+    hang_up(0);
+    settle();
+    assert_int_equal(w.opened[w.opened_count - 1], 3);
+    end();
+}
+
+static void a_source_with_one_loses_it_only_when_that_is_old(void **state)
+{
+    int64_t now_ms = clock_ms();
+
+    (void)state;
+    begin(3);
+    serve();
+    clock_fake(now_ms);
+    call(2), call(3), call(4);
+    settle();
+    call(5);
+    settle();
+    assert_int_equal(w.row.park.count, 1); /* nobody has to go, so it waits */
+    assert_int_equal(w.opened_count, 3);
+    clock_fake(now_ms + 1500);
+    call(6);
+    while (w.opened_count < 5)
+        turn(50); /* a full row looks again by itself */
+    assert_int_equal(refused_by(ADMIT_SILENT), 2);
+    assert_int_equal(w.row.park.count, 0);
+    assert_int_equal(w.row.live, 3);
+    end();
+}
+
+static void ones_own_connections_are_not_closed_for_ones_next(void **state)
+{
+    (void)state;
+    begin(3);
+    serve();
+    for (int i = 0; i < 8; i++)
+        call(2);
+    settle();
+    assert_int_equal(w.row.live, 3);
+    assert_int_equal(w.row.park.count, 5);
+    assert_int_equal(page_read(&w.row.counts->refused), 0);
+    for (int i = 0; i < 8; i++) {
+        settle();
+        hang_up(i);
+    }
+    settle();
+    assert_int_equal(w.opened_count, 8);
+    assert_int_equal(w.row.live, 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_parked_starts_in_the_order_they_came),
+        cmocka_unit_test(the_park_is_shared_and_beyond_it_callers_are_closed),
+        cmocka_unit_test(who_waits_for_too_long_is_told),
+        cmocka_unit_test(who_left_while_waiting_is_not_started),
+        cmocka_unit_test(draining_starts_who_was_accepted),
+        cmocka_unit_test(a_rate_per_source_is_waited_for),
+        cmocka_unit_test(a_rate_of_the_row_holds_the_listener),
+        cmocka_unit_test(refuse_means_at_once),
+        cmocka_unit_test(denied_callers_hear_their_own_banner_and_the_others_the_first),
+        cmocka_unit_test(b22_a_flood_is_one_line_a_second_and_a_summary),
+        cmocka_unit_test(the_summary_comes_by_itself),
+        cmocka_unit_test(b5_a_silent_connection_of_the_heaviest_source_makes_room),
+        cmocka_unit_test(who_has_said_something_is_never_closed_for_another),
+        cmocka_unit_test(a_source_with_one_loses_it_only_when_that_is_old),
+        cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
