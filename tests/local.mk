@@ -124,10 +124,10 @@ WIRE_LIBS = libwire.a $(BASE_LIBS)
 LOOP_LIBS = libloop.a $(LIBEVENT_LIBS) $(BASE_LIBS)
 SOCK_LIBS = libsock.a $(BASE_LIBS)
 CONF_LIBS = libconf.a libsock.a libwire.a $(LIBCONFIG_LIBS) $(BASE_LIBS)
-PROC_LIBS = libproc.a libwire.a $(LIBCAP_NG_LIBS) $(LOOP_LIBS)
+PROC_LIBS = libproc.a libwire.a $(LIBCAP_NG_LIBS) $(LIBSECCOMP_LIBS) $(LOOP_LIBS)
 PLUG_LIBS = libplug.a $(BUILTIN_LIBS) libwire.a $(LOOP_LIBS)
 FLOW_LIBS = libflow.a libconf.a libplug.a $(BUILTIN_LIBS) libproc.a libsock.a libwire.a \
-	$(LIBCONFIG_LIBS) $(LIBCAP_NG_LIBS) $(LOOP_LIBS)
+	$(LIBCONFIG_LIBS) $(LIBCAP_NG_LIBS) $(LIBSECCOMP_LIBS) $(LOOP_LIBS)
 MASTER_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_addr_SOURCES = tests/unit/test_addr.c

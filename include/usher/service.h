@@ -261,6 +261,7 @@ struct usher_host {
 #define USHER_NEEDS_FORK 8u      /* starts processes */
 #define USHER_NEEDS_VIEW 16u     /* reads the counters of all services */
 #define USHER_NEEDS_HAND_OVER 32u /* gives connections to other services */
+#define USHER_NEEDS_NETWORK 64u  /* asks the kernel about the machine's sockets (netlink) */
 
 /*
  * The descriptor. Callbacks that are NULL do what is written behind them. "loop": in a worker's

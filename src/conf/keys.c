@@ -80,6 +80,7 @@ const struct usher_option keys_service[] = {
     USHER_OPTION_INT(S, nice, "0", -20, 19, NULL,
                      "Scheduling priority: 19 is the lowest."),
     TEXT_KEY(S, "directory", directory, "/", "The working directory."),
+    TEXT_KEY(S, "root", root, NULL, "Programs: the root directory."),
     KEY(S, "pool", pool, const char *, TEXT, NULL, 1, 64, "bytes", NULL,
         "A name: rows with it share workers, away from the others."),
     BOOL_KEY(S, privileges, "false",
@@ -137,7 +138,7 @@ bool keys_is_later(const char *key)
     static const char *const later[] = {
         "allow",    "deny",  "max_per_source", "rate",          "rate_per_source",
         "on_limit", "hours", "max_load",       "banner_denied", "banner_busy",
-        "banner",   "root",
+        "banner",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(later); i++)

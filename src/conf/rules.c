@@ -5,10 +5,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "conf/checking.h"
 #include "conf/keys.h"
+#include "conf/safe.h"
 #include "conf/value.h"
 
 /* ---- which keys go with which rows ----------------------------------------------- */
@@ -41,6 +43,8 @@ static const struct rule {
     { "env_style", IS_PROGRAM, "is for programs (exec) only" },
     { "stderr", IS_PROGRAM, "is for programs (exec) only" },
     { "privileges", IS_PROGRAM, "is for programs (exec) only" },
+    { "root", IS_PROGRAM,
+      "is for programs (exec) only: a plugin has an empty root directory" },
     { "mode", IS_PLUGIN, "is for plugins only" },
     { "first_byte_timeout", IS_VISIBLE,
       "is for plugins with callbacks only: nobody could see it here" },
@@ -184,6 +188,25 @@ static void check_shapes(struct row_check *row)
         check_shape(row, &row->service->endpoints[i]);
 }
 
+/* Who may write there may give the program other libraries, and root another password file. */
+static void check_root(struct row_check *row)
+{
+    const char *root = row->service->root;
+    struct err err = ERR_EMPTY;
+    int fd;
+
+    if (root == NULL || row->service->exec.count == 0)
+        return;
+    if (root[0] != '/') {
+        row_mistake(row, "root", "\"%s\" is not an absolute path", root);
+        return;
+    }
+    fd = safe_open(root, S_IFDIR, row->all->input->is_root, &err);
+    if (fd == -1 && err.code != EACCES && (row->service->enabled || err.code != ENOENT))
+        row_mistake(row, "root", "%s: %s", root, err.text);
+    fd_close(&fd);
+}
+
 static void check_directory(struct row_check *row)
 {
     const char *directory = row->service->directory;
@@ -191,7 +214,7 @@ static void check_directory(struct row_check *row)
 
     if (directory[0] != '/')
         row_mistake(row, "directory", "\"%s\" is not an absolute path", directory);
-    else if (stat(directory, &st) == -1) {
+    else if (checking_stat(row, directory, &st) == -1) {
         if (errno != EACCES && row->service->enabled)
             row_mistake(row, "directory", "%s: %s", directory, strerror(errno));
     } else if (!S_ISDIR(st.st_mode)) {
@@ -273,6 +296,7 @@ void rules_check(struct row_check *row)
         check_keys(row);
         check_shapes(row);
     }
+    check_root(row);
     check_directory(row);
     check_pool(row);
     fill_limits(row->service);

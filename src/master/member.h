@@ -45,6 +45,7 @@ struct member {
     bool was_hung;           /* we killed it */
     pid_t *wait_children;    /* owned; as it reported them, ended ones too */
     size_t wait_child_count;
+    char sandbox[256];       /* what "ready" said of it, printable; "": nothing yet */
     char reason[256];        /* what "failed" said */
 };
 
