@@ -91,6 +91,7 @@ LIVE_TESTS = \
 	tests/live/40-wait.t \
 	tests/live/50-reload.t \
 	tests/live/60-crash.t \
+	tests/live/65-privilege.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \

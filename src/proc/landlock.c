@@ -1,5 +1,6 @@
 #include "proc/landlock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,7 +45,9 @@ int landlock_abi(void)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION_ASKED);
 
-    return abi > 0 ? (int)abi : 0;
+    if (abi == -1)
+        return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : 1;
+    return (int)abi;
 }
 
 static struct ruleset make_ruleset(int abi, const struct landlock_rights *rights)

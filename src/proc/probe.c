@@ -1,5 +1,6 @@
 #include "proc/probe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -21,9 +22,16 @@
 #include "proc/landlock.h"
 #include "proc/spawn.h"
 
+/* The errors of a kernel, or of a container around us, that does not have it. Any other is an
+ * accident: whoever then uses it finds out, and says so. */
+static bool is_lack(int code)
+{
+    return code == ENOSYS || code == EINVAL || code == EOPNOTSUPP || code == EPERM || code == ENOSPC;
+}
+
 static bool has_action(uint32_t action)
 {
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != -1 || !is_lack(errno);
 }
 
 void probe_kernel(struct probe *probe)
@@ -39,7 +47,7 @@ void probe_kernel(struct probe *probe)
 static int try_network(void *context)
 {
     (void)context;
-    return unshare(CLONE_NEWNET) == -1;
+    return unshare(CLONE_NEWNET) == -1 && is_lack(errno);
 }
 
 /* Limits on namespaces and older kernels' settings show only when it is done. */
@@ -52,8 +60,11 @@ static bool can_make_network(void)
     if (!cred_has(CAP_SYS_ADMIN))
         return false;
     pid = spawn_fork(&how, NULL);
-    return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+    if (pid == -1)
+        return true;
+    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+        ;
+    return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
 }
 
 /* Once deleted it stays empty for ever, whoever may write where it was. */

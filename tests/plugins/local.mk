@@ -20,7 +20,9 @@ WRONG_PLUGINS = \
 	tests/plugins/big_writer.la \
 	tests/plugins/slow_reader.la \
 	tests/plugins/reads_nothing.la \
-	tests/plugins/uses_too_much.la
+	tests/plugins/uses_too_much.la \
+	tests/plugins/hostile.la \
+	tests/plugins/hostile_reader.la
 check_LTLIBRARIES += $(WRONG_PLUGINS)
 
 tests_plugins_old_abi_la_SOURCES = tests/plugins/old_abi.c
@@ -103,6 +105,15 @@ tests_plugins_uses_too_much_la_SOURCES = tests/plugins/uses_too_much.c
 tests_plugins_uses_too_much_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_uses_too_much_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_uses_too_much_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_hostile_la_SOURCES = tests/plugins/hostile.c
+tests_plugins_hostile_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_hostile_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_hostile_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_hostile_reader_la_SOURCES = tests/plugins/hostile.c
+tests_plugins_hostile_reader_la_CPPFLAGS = $(SERVICE_CPPFLAGS) \
+	-DNEEDS='(USHER_NEEDS_FILES|USHER_NEEDS_PASSWD)'
+tests_plugins_hostile_reader_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_hostile_reader_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
 # The services on a host in memory.
 SERVICE_TESTS = \
