@@ -37,6 +37,7 @@ UNIT_TESTS = \
 	tests/unit/test_catalogue \
 	tests/unit/test_plug \
 	tests/unit/test_cred \
+	tests/unit/test_sandbox \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_conn \
@@ -206,6 +207,9 @@ tests_unit_test_catalogue_LDADD = $(PLUG_LIBS)
 tests_unit_test_plug_SOURCES = tests/unit/test_plug.c
 tests_unit_test_plug_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plug_LDADD = $(PLUG_LIBS)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
+tests_unit_test_sandbox_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sandbox_LDADD = $(PROC_LIBS)
 tests_unit_test_cred_SOURCES = tests/unit/test_cred.c
 tests_unit_test_cred_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cred_LDADD = $(PROC_LIBS)

@@ -78,7 +78,11 @@ int checking_stat(const struct row_check *row, const char *path, struct stat *ou
     if (row->service->root == NULL)
         return stat(path, out);
     root = open(row->service->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    fd = root == -1 ? -1 : open_below(root, path);
+    if (root == -1) {
+        errno = EACCES; /* what is wrong with the root is said of the root */
+        return -1;
+    }
+    fd = open_below(root, path);
     fd_close(&root);
     if (fd == -1 && errno == ENOSYS) { /* older kernels, and filters: nearly as good */
         char *whole = mem_print("%s%s", row->service->root, path);

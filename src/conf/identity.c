@@ -202,9 +202,10 @@ char *identity_pool_key(const struct plan_service *service)
         str_add(&key, "%s%lu", i > 0 ? "," : "", (unsigned long)service->gids[i]);
     if (answers_paths(service))
         str_add(&key, " paths=1");
-    str_add(&key, " umask=%04o nice=%d privileges=%d needs=%u pool=%s root=%s directory=%s",
+    if (service->root != NULL)
+        str_add(&key, " root=%s", service->root);
+    str_add(&key, " umask=%04o nice=%d privileges=%d needs=%u pool=%s directory=%s",
             service->umask, service->nice, service->privileges, service->needs,
-            service->pool != NULL ? service->pool : "",
-            service->root != NULL ? service->root : "", service->directory);
+            service->pool != NULL ? service->pool : "", service->directory);
     return mem_text(text);
 }

@@ -1,11 +1,12 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "base/fd.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "conf/checking.h"
@@ -188,23 +189,39 @@ static void check_shapes(struct row_check *row)
         check_shape(row, &row->service->endpoints[i]);
 }
 
-/* Who may write there may give the program other libraries, and root another password file. */
+/* Who may write there, or anywhere on the way, may give the program other libraries, and root
+ * another password file. What we may not look at the worker will find out. */
+static const char *find_fault(const char *root, char *at, size_t room)
+{
+    const char *fault = NULL;
+    struct stat st;
+
+    errno = 0;
+    for (size_t i = 1; fault == NULL && i <= strlen(root); i++) {
+        if (root[i] != '/' && root[i] != '\0')
+            continue;
+        snprintf(at, room, "%.*s", (int)i, root);
+        if (stat(at, &st) == -1)
+            return errno == EACCES ? NULL : strerror(errno);
+        fault = S_ISDIR(st.st_mode) ? safe_fault(&st) : "is not a directory";
+    }
+    return fault;
+}
+
 static void check_root(struct row_check *row)
 {
-    const char *root = row->service->root;
-    struct err err = ERR_EMPTY;
-    int fd;
+    const char *root = row->service->root, *fault;
+    char at[PATH_MAX];
 
     if (root == NULL || row->service->exec.count == 0)
         return;
-    if (root[0] != '/') {
+    if (root[0] != '/' || strlen(root) >= sizeof(at)) {
         row_mistake(row, "root", "\"%s\" is not an absolute path", root);
         return;
     }
-    fd = safe_open(root, S_IFDIR, row->all->input->is_root, &err);
-    if (fd == -1 && err.code != EACCES && (row->service->enabled || err.code != ENOENT))
-        row_mistake(row, "root", "%s: %s", root, err.text);
-    fd_close(&fd);
+    fault = find_fault(root, at, sizeof(at));
+    if (fault != NULL && (row->service->enabled || errno != ENOENT))
+        row_mistake(row, "root", "%s: %s", at, fault);
 }
 
 static void check_directory(struct row_check *row)
