@@ -64,6 +64,11 @@ int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *
     return jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err);
 }
 
+static bool has_children(const struct sandbox *sandbox)
+{
+    return sandbox->has_children || (sandbox->needs & USHER_NEEDS_FORK) != 0;
+}
+
 /* ---- the second act ------------------------------------------------------------------------- */
 
 static int set_limit(int resource, bool is_hard, struct err *err)
@@ -83,7 +88,7 @@ static int set_limit(int resource, bool is_hard, struct err *err)
 /* A child's own limits, which the table may have, can be above ours where the hard one stays. */
 static int set_limits(const struct sandbox *sandbox, struct err *err)
 {
-    bool is_hard = !sandbox->has_children;
+    bool is_hard = !has_children(sandbox);
 
     if (set_limit(RLIMIT_CORE, is_hard, err) == -1)
         return -1;
@@ -131,8 +136,7 @@ static struct filter filter_of(const struct sandbox *sandbox)
 {
     struct filter filter = { .needs = sandbox->needs,
                              .has_landlock = sandbox->probe->landlock > 0,
-                             .has_children = sandbox->has_children ||
-                                             (sandbox->needs & USHER_NEEDS_FORK) != 0 };
+                             .has_children = has_children(sandbox) };
 
     filter.is_program = sandbox->kind == SANDBOX_PROGRAM || SANDBOX_IS_RELAXED;
     filter.may_trace = SANDBOX_IS_RELAXED;
