@@ -71,6 +71,7 @@ static int replay_folder(const char *path)
     return result;
 }
 
+#ifndef WITH_LIBFUZZER /* fuzz/run: it has a main() of its own */
 int main(int count, char **arguments)
 {
     struct stat st;
@@ -84,3 +85,4 @@ int main(int count, char **arguments)
     printf("%u inputs\n", replayed);
     return replayed > 0 ? 0 : 1;
 }
+#endif

@@ -14,12 +14,21 @@ FINGER_SOURCES = services/finger/finger.c services/finger/query.h services/finge
 SYSTAT_SOURCES = services/systat/systat.c
 TCPMUX_SOURCES = services/tcpmux/tcpmux.c
 IDENT_SOURCES = services/ident/ident.c services/ident/query.h services/ident/query.c \
-	services/ident/owner.h services/ident/owner.c
-HTTP_SOURCES = services/http/http.c services/http/answer.h services/http/answer.c \
+	services/ident/owner.h services/ident/owner.c services/ident/names.h services/ident/names.c
+DAYTIME_SOURCES = services/daytime/daytime.c services/daytime/zone.h services/daytime/zone.c
+QOTD_SOURCES = services/qotd/qotd.c services/qotd/quotes.h services/qotd/quotes.c
+UPPERCASE_SOURCES = services/uppercase/uppercase.c services/uppercase/utf_8.h \
+	services/uppercase/utf_8.c services/capitals.h
+FRAMED_SOURCES = services/framed/framed.c services/framed/message.h services/framed/message.c \
+	services/capitals.h
+HTTP_SOURCES = services/http/http.c services/http/engine.h services/http/engine.c \
+	services/http/head.h services/http/head.c services/http/reply.h services/http/reply.c \
+	services/http/answer.h services/http/answer.c \
 	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \
 	services/http/range.h services/http/range.c services/http/types.h services/http/types.c
 REDIRECT_SOURCES = services/redirect/redirect.c services/redirect/redirect.h \
-	services/redirect/stream.c services/redirect/datagram.c
+	services/redirect/stream.c services/redirect/datagram.c services/redirect/peers.h \
+	services/redirect/peers.c
 
 BUILTIN_NAMES =
 BUILTIN_LIBS =
@@ -34,11 +43,11 @@ noinst_LIBRARIES += libecho.a libdiscard.a libdaytime.a libqotd.a libchargen.a l
 
 libecho_a_SOURCES = services/echo/echo.c
 libecho_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=echo
-libdaytime_a_SOURCES = services/daytime/daytime.c
+libdaytime_a_SOURCES = $(DAYTIME_SOURCES)
 libdaytime_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=daytime
-libuppercase_a_SOURCES = services/uppercase/uppercase.c
+libuppercase_a_SOURCES = $(UPPERCASE_SOURCES)
 libuppercase_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=uppercase
-libframed_a_SOURCES = services/framed/framed.c
+libframed_a_SOURCES = $(FRAMED_SOURCES)
 libframed_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=framed
 libdiscard_a_SOURCES = services/discard/discard.c
 libdiscard_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=discard
@@ -46,7 +55,7 @@ libtime_a_SOURCES = services/time/time.c
 libtime_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=time
 libchargen_a_SOURCES = services/chargen/chargen.c
 libchargen_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=chargen
-libqotd_a_SOURCES = services/qotd/qotd.c
+libqotd_a_SOURCES = $(QOTD_SOURCES)
 libqotd_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=qotd
 libgreeting_a_SOURCES = services/greeting/greeting.c
 libgreeting_a_CPPFLAGS = $(SERVICE_CPPFLAGS) -DUSHER_BUILTIN=greeting
@@ -100,18 +109,18 @@ services_echo_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_echo_la_CFLAGS = $(MODULE_CFLAGS)
 services_echo_la_LDFLAGS = $(MODULE_LDFLAGS)
 
-services_daytime_la_SOURCES = services/daytime/daytime.c
+services_daytime_la_SOURCES = $(DAYTIME_SOURCES)
 services_daytime_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_daytime_la_CFLAGS = $(MODULE_CFLAGS)
 services_daytime_la_LDFLAGS = $(MODULE_LDFLAGS)
 
-services_uppercase_la_SOURCES = services/uppercase/uppercase.c
+services_uppercase_la_SOURCES = $(UPPERCASE_SOURCES)
 services_uppercase_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_uppercase_la_CFLAGS = $(MODULE_CFLAGS)
 services_uppercase_la_LDFLAGS = $(MODULE_LDFLAGS)
 services_uppercase_la_LIBADD = $(LIBUNISTRING_LIBS)
 
-services_framed_la_SOURCES = services/framed/framed.c
+services_framed_la_SOURCES = $(FRAMED_SOURCES)
 services_framed_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_framed_la_CFLAGS = $(MODULE_CFLAGS)
 services_framed_la_LDFLAGS = $(MODULE_LDFLAGS)
@@ -131,7 +140,7 @@ services_chargen_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_chargen_la_CFLAGS = $(MODULE_CFLAGS)
 services_chargen_la_LDFLAGS = $(MODULE_LDFLAGS)
 
-services_qotd_la_SOURCES = services/qotd/qotd.c
+services_qotd_la_SOURCES = $(QOTD_SOURCES)
 services_qotd_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 services_qotd_la_CFLAGS = $(MODULE_CFLAGS)
 services_qotd_la_LDFLAGS = $(MODULE_LDFLAGS)

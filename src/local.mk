@@ -127,11 +127,17 @@ libmaster_a_SOURCES = \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \
 	src/master/rights.c src/master/rights.h \
-	src/master/session.c src/master/session.h
+	src/master/session.c src/master/session.h \
+	src/master/status.c src/master/status.h
 
 libctl_a_SOURCES = \
+	src/ctl/answer.c src/ctl/answer.h \
 	src/ctl/client.c src/ctl/client.h \
-	src/ctl/print.c src/ctl/print.h
+	src/ctl/json.c src/ctl/json.h \
+	src/ctl/print.c src/ctl/print.h \
+	src/ctl/status.c \
+	src/ctl/text.c src/ctl/text.h
+libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 # From the top layer down, so that one pass of the linker is enough.
 DAEMON_LIBS = libmaster.a libflow.a libconf.a libplug.a libproc.a libsock.a libloop.a libwire.a \
@@ -144,7 +150,7 @@ usherd_LDADD = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS)
 
 bin_PROGRAMS += usherctl
 usherctl_SOURCES = src/ctl/main.c
-usherctl_LDADD = libctl.a libwire.a libbase.a
+usherctl_LDADD = libctl.a libwire.a $(JANSSON_LIBS) libbase.a
 
 # The built-in services, a line each: BUILTIN(echo).
 BUILT_SOURCES += builtin-services.h

@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_plan \
 	tests/unit/test_plandiff \
+	tests/unit/test_safe \
 	tests/unit/test_source \
 	tests/unit/test_table \
 	tests/unit/test_catalogue \
@@ -55,6 +56,9 @@ UNIT_TESTS = \
 	tests/unit/test_pidfile \
 	tests/unit/test_reader \
 	tests/unit/test_service_tools \
+	tests/unit/test_answer \
+	tests/unit/test_client \
+	tests/unit/test_text \
 	tests/unit/test_services_http \
 	tests/unit/test_services_redirect
 
@@ -80,8 +84,10 @@ EXTRA_DIST += $(CHECK_TESTS) tests/check/tap.sh tests/check/sizes.exceptions tes
 # The real daemon on loopback.
 LIVE_TESTS = \
 	tests/live/10-echo.t \
+	tests/live/15-matrix.t \
 	tests/live/20-clients.t \
 	tests/live/21-classic.t \
+	tests/live/22-input.t \
 	tests/live/25-course.t \
 	tests/live/26-people.t \
 	tests/live/27-tcpmux.t \
@@ -90,7 +96,9 @@ LIVE_TESTS = \
 	tests/live/30-exec.t \
 	tests/live/35-daemons.t \
 	tests/live/40-wait.t \
+	tests/live/45-status.t \
 	tests/live/50-reload.t \
+	tests/live/52-reloads.t \
 	tests/live/60-crash.t \
 	tests/live/65-privilege.t \
 	tests/live/70-start.t \
@@ -107,9 +115,13 @@ TRAFFIC_TESTS = \
 	tests/live/90-udp-safety.t
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
+# What tables may name, installed nowhere.
+SOME_PLUGINS = tests/support/some_plugins.c tests/support/some_plugins.h
+
 # Tables, and the exact plan or the exact mistakes they give.
 check_PROGRAMS += tests/golden/plan_of
-tests_golden_plan_of_SOURCES = tests/golden/plan_of.c
+tests_golden_plan_of_SOURCES = tests/golden/plan_of.c $(SOME_PLUGINS)
+tests_golden_plan_of_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_golden_plan_of_LDADD = libconf.a libsock.a libwire.a $(LIBCONFIG_LIBS) libbase.a
 EXTRA_DIST += tests/golden/bad tests/golden/good
 
@@ -195,6 +207,9 @@ tests_unit_test_plan_LDADD = $(CONF_LIBS)
 tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
 tests_unit_test_plandiff_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plandiff_LDADD = $(CONF_LIBS)
+tests_unit_test_safe_SOURCES = tests/unit/test_safe.c
+tests_unit_test_safe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_safe_LDADD = $(CONF_LIBS)
 tests_unit_test_source_SOURCES = tests/unit/test_source.c
 tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_source_LDADD = $(CONF_LIBS)
@@ -261,6 +276,15 @@ tests_unit_test_pidfile_LDADD = $(MASTER_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c
 tests_unit_test_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_reader_LDADD = $(MASTER_LIBS)
+tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
+tests_unit_test_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_answer_LDADD = libctl.a $(WIRE_LIBS)
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_client_LDADD = libctl.a $(WIRE_LIBS)
+tests_unit_test_text_SOURCES = tests/unit/test_text.c
+tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_text_LDADD = libctl.a $(WIRE_LIBS)
 tests_unit_test_service_tools_SOURCES = tests/unit/test_service_tools.c
 tests_unit_test_service_tools_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_service_tools_LDADD = $(FLOW_LIBS)

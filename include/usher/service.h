@@ -261,7 +261,12 @@ struct usher_host {
 #define USHER_NEEDS_FORK 8u      /* starts processes */
 #define USHER_NEEDS_VIEW 16u     /* reads the counters of all services */
 #define USHER_NEEDS_HAND_OVER 32u /* gives connections to other services */
-#define USHER_NEEDS_NETWORK 64u  /* asks the kernel about the machine's sockets (netlink) */
+/* Answers from its worker's loop, with service_watch() or service_timer(): no mode "fork" for rows
+ * with connections, or with datagrams. Those that look people up have it the other way round: that
+ * may take its time, so their rows are refused without mode "fork". */
+#define USHER_NEEDS_STREAM_LOOP 64u
+#define USHER_NEEDS_DATAGRAM_LOOP 128u
+#define USHER_NEEDS_NETWORK 256u /* asks the kernel about the machine's sockets (netlink) */
 
 /*
  * The descriptor. Callbacks that are NULL do what is written behind them. "loop": in a worker's

@@ -1,25 +1,16 @@
 /*
  * daytime (RFC 867): one line with the date and time, then the end. In UDP every datagram
  * is answered with the line.
- *
- * The time zone. The C library knows one zone a process, changes it through the
- * environment and reads its file again at each change: two rows with two zones would
- * fight over it, and once the worker's doors are closed the file is out of reach. So
- * open() asks the library for every change of the row's zone in the years to come, and
- * from then on the zone is a sorted array of the row's own. New zone data are seen after
- * the next reload.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <usher/service.h>
 
-#define ZONES_DIR "/usr/share/zoneinfo/"
-#define WEEK (7 * 86400)
-#define YEARS 40
+#include "zone.h"
+
 #define LINE_SIZE 256 /* CRLF included */
 
 struct daytime_conf {
@@ -35,108 +26,12 @@ static const struct usher_option daytime_options[] = {
     USHER_OPTION_END
 };
 
-/* What holds from `since` until the next one. */
-struct offset {
-    time_t since;
-    long seconds; /* east of UTC */
-    char zone[16];
-};
-
 struct daytime {
-    size_t count;
-    struct offset offsets[4 * YEARS];
+    struct zone zone;
     time_t line_time; /* the line is made once a second, however many ask */
     size_t length;
     char line[LINE_SIZE];
 };
-
-/* ---- the zone ------------------------------------------------------------------ */
-
-static bool zone_exists(const char *name)
-{
-    char path[sizeof(ZONES_DIR) + 64];
-
-    if (name[0] == '/' || name[strlen(name) - 1] == '/' || strstr(name, "..") != NULL)
-        return false;
-    snprintf(path, sizeof(path), ZONES_DIR "%s", name);
-    return strcmp(name, "UTC") == 0 || access(path, R_OK) == 0;
-}
-
-static struct offset offset_at(time_t when)
-{
-    struct offset offset = { .since = when };
-    struct tm tm;
-
-    localtime_r(&when, &tm);
-    offset.seconds = tm.tm_gmtoff;
-    snprintf(offset.zone, sizeof(offset.zone), "%s", tm.tm_zone);
-    return offset;
-}
-
-static bool is_same(const struct offset *a, const struct offset *b)
-{
-    return a->seconds == b->seconds && strcmp(a->zone, b->zone) == 0;
-}
-
-/* The second of the change that lies between two weeks. */
-static struct offset first_of(struct offset old, struct offset new)
-{
-    while (new.since - old.since > 1) {
-        struct offset middle = offset_at(old.since + (new.since - old.since) / 2);
-
-        if (is_same(&old, &middle))
-            old = middle;
-        else
-            new = middle;
-    }
-    return new;
-}
-
-static void learn_offsets(struct daytime *daytime)
-{
-    struct offset last = offset_at(time(NULL) - WEEK);
-
-    daytime->offsets[daytime->count++] = last;
-    for (int week = 0; week < YEARS * 53 && daytime->count < 4 * YEARS; week++) {
-        struct offset next = offset_at(last.since + WEEK);
-
-        if (!is_same(&last, &next))
-            daytime->offsets[daytime->count++] = next = first_of(last, next);
-        last = next;
-    }
-}
-
-static void learn_zone(struct daytime *daytime, const char *name)
-{
-    const char *set = getenv("TZ");
-    char *before = set != NULL ? strdup(set) : NULL;
-
-    if (name != NULL)
-        setenv("TZ", name, 1);
-    tzset();
-    learn_offsets(daytime);
-    if (before != NULL)
-        setenv("TZ", before, 1);
-    else
-        unsetenv("TZ");
-    tzset();
-    free(before);
-}
-
-static struct tm split_time(const struct daytime *daytime, time_t when)
-{
-    const struct offset *at = &daytime->offsets[daytime->count - 1];
-    time_t shifted;
-    struct tm tm;
-
-    while (at > daytime->offsets && at->since > when)
-        at--;
-    shifted = when + at->seconds;
-    gmtime_r(&shifted, &tm);
-    tm.tm_gmtoff = at->seconds;
-    tm.tm_zone = at->zone;
-    return tm;
-}
 
 /* ---- the line ------------------------------------------------------------------ */
 
@@ -167,7 +62,7 @@ static void make_line(const struct usher_instance *service)
 
     if (now == daytime->line_time)
         return;
-    tm = split_time(daytime, now);
+    tm = zone_split(&daytime->zone, now);
     daytime->length = print_time(daytime->line, LINE_SIZE - 2, conf->format, &tm);
     memcpy(daytime->line + daytime->length, "\r\n", 2);
     daytime->length += 2;
@@ -184,7 +79,7 @@ static int daytime_check(const void *conf, char *error, size_t room)
 
     tm.tm_zone = "UTC";
     if (daytime->timezone != NULL && !zone_exists(daytime->timezone)) {
-        snprintf(error, room, "timezone: there is no \"%s\" in " ZONES_DIR,
+        snprintf(error, room, "timezone: there is no \"%s\" in " ZONE_FILES,
                  daytime->timezone);
         return -1;
     }
@@ -205,7 +100,7 @@ static int daytime_open(const struct usher_instance *service, void **state)
         usher_log(service, USHER_ERROR, "no memory");
         return -1;
     }
-    learn_zone(daytime, conf->timezone);
+    zone_learn(&daytime->zone, conf->timezone);
     *state = daytime;
     return 0;
 }

@@ -10,31 +10,18 @@
 
 #include <usher/service.h>
 
-#define DIGITS 3
-#define LENGTH_MAX 255
-#define MESSAGE_MAX 4096 /* digits included; what data() may leave for the next call */
-#define ANSWERS_SIZE ((size_t)4 * MESSAGE_MAX) /* answers that are written together */
+#include "message.h"
 
-enum framing { FRAMING_DIGITS, FRAMING_FIXED };
-enum reply { REPLY_ECHO, REPLY_UPPERCASE, REPLY_TEXT };
-enum closing { CLOSE_FINISHED, CLOSE_REPLY };
-
-struct framed_conf {
-    int framing;
-    unsigned size;
-    int reply;
-    const char *text;
-    int close;
-};
+#define ANSWERS_SIZE ((size_t)4 * FRAMED_MAX) /* answers that are written together */
 
 static const struct usher_option framed_options[] = {
     USHER_OPTION_ENUM(struct framed_conf, framing, "digits", "digits|fixed",
                       "How a message shows its length."),
-    USHER_OPTION_UINT(struct framed_conf, size, NULL, 1, MESSAGE_MAX, "bytes",
+    USHER_OPTION_UINT(struct framed_conf, size, NULL, 1, FRAMED_MAX, "bytes",
                       "Length of every message with framing \"fixed\"."),
     USHER_OPTION_ENUM(struct framed_conf, reply, "echo", "echo|uppercase|text",
                       "The answer to a message: itself, itself in capitals, or `text`."),
-    USHER_OPTION_TEXT(struct framed_conf, text, NULL, 0, MESSAGE_MAX,
+    USHER_OPTION_TEXT(struct framed_conf, text, NULL, 0, FRAMED_MAX,
                       "The answer with reply \"text\", framed as a message is."),
     USHER_OPTION_ENUM(struct framed_conf, close, "finished", "finished|reply",
                       "When we close: the peer has finished, or we replied."),
@@ -52,65 +39,6 @@ struct framed {
     uint64_t dropped;
 };
 
-/* ---- messages ------------------------------------------------------------------ */
-
-/* The framed lines that answer a bad length. */
-static const char not_digits[] = "034error: length is not three digits\n";
-static const char above_max[] = "027error: length is above 255\n";
-
-/* The line for a peer whose next message has a bad length; NULL: no fault so far. */
-static const char *length_error(const struct framed_conf *conf, const char *at,
-                                size_t count)
-{
-    if (conf->framing == FRAMING_FIXED || count < DIGITS)
-        return NULL;
-    for (int i = 0; i < DIGITS; i++)
-        if (at[i] < '0' || at[i] > '9')
-            return not_digits;
-    return memcmp(at, "255", DIGITS) > 0 ? above_max : NULL;
-}
-
-/* The size of the message that begins here; DIGITS, at least, while they have not all
- * come. */
-static size_t message_size(const struct framed_conf *conf, const char *at, size_t count)
-{
-    if (conf->framing == FRAMING_FIXED)
-        return conf->size;
-    if (count < DIGITS)
-        return DIGITS;
-    return (size_t)(DIGITS + (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
-}
-
-/* The same where the message is there as a whole; otherwise 0. */
-static size_t whole_message(const struct framed_conf *conf, const char *at, size_t count)
-{
-    size_t size = message_size(conf, at, count);
-
-    return count >= size && length_error(conf, at, count) == NULL ? size : 0;
-}
-
-static void capitals(char *to, const char *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        to[i] = (char)(from[i] >= 'a' && from[i] <= 'z' ? from[i] - 'a' + 'A' : from[i]);
-}
-
-/* Puts the answer to a whole message into to, at most MESSAGE_MAX bytes. */
-static size_t answer(const struct framed_conf *conf, char *to, const char *message,
-                     size_t size)
-{
-    if (conf->reply == REPLY_ECHO)
-        memcpy(to, message, size);
-    else if (conf->reply == REPLY_UPPERCASE)
-        capitals(to, message, size); /* digits stay what they are */
-    else if (conf->framing == FRAMING_FIXED)
-        memcpy(to, conf->text, size);
-    else
-        size =
-            (size_t)snprintf(to, MESSAGE_MAX, "%03zu%s", strlen(conf->text), conf->text);
-    return size;
-}
-
 /* ---- streams ------------------------------------------------------------------- */
 
 /* Answers whole messages, as many as one write holds; returns how many bytes they had. */
@@ -120,9 +48,9 @@ static size_t answer_some(struct usher_conn *conn, const char *at, size_t count)
     char answers[ANSWERS_SIZE];
     size_t made = 0, used = 0, size;
 
-    while (made <= sizeof(answers) - MESSAGE_MAX
-           && (size = whole_message(conf, at + used, count - used)) > 0) {
-        made += answer(conf, answers + made, at + used, size);
+    while (made <= sizeof(answers) - FRAMED_MAX
+           && (size = framed_whole(conf, at + used, count - used)) > 0) {
+        made += framed_answer(conf, answers + made, at + used, size);
         used += size;
         if (conf->close == CLOSE_REPLY)
             break;
@@ -145,7 +73,7 @@ static void note_rest(struct usher_conn *conn, const char *rest, size_t count)
     struct framed_conn *mine = conn->mine;
 
     mine->have = (unsigned)count;
-    mine->want = (unsigned)message_size(conn->service->conf, rest, count);
+    mine->want = (unsigned)framed_size(conn->service->conf, rest, count);
 }
 
 static size_t framed_data(struct usher_conn *conn, const void *bytes, size_t count)
@@ -168,7 +96,7 @@ static size_t framed_data(struct usher_conn *conn, const void *bytes, size_t cou
         }
     } while (step > 0);
 
-    error = length_error(conf, at + used, count - used);
+    error = framed_fault(conf, at + used, count - used);
     if (error != NULL) {
         refuse(conn, at + used, error);
         return count;
@@ -186,7 +114,7 @@ static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
 {
     const struct framed_conf *conf = conn->service->conf;
     const struct framed_conn *mine = conn->mine;
-    unsigned digits = conf->framing == FRAMING_DIGITS ? DIGITS : 0;
+    unsigned digits = conf->framing == FRAMING_DIGITS ? FRAMED_DIGITS : 0;
 
     if (mine->have == 0 || (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
         return;
@@ -204,16 +132,16 @@ static void framed_datagram(struct usher_dgram *dgram)
 {
     const struct framed_conf *conf = dgram->service->conf;
     struct framed *framed = dgram->service->state;
-    char reply[MESSAGE_MAX];
+    char reply[FRAMED_MAX];
 
     if (dgram->count == 0
-        || whole_message(conf, dgram->bytes, dgram->count) != dgram->count) {
+        || framed_whole(conf, dgram->bytes, dgram->count) != dgram->count) {
         framed->dropped++;
         usher_log(dgram->service, USHER_DEBUG, "dropped: %zu bytes are not one message",
                   dgram->count);
         return;
     }
-    usher_reply(dgram, reply, answer(conf, reply, dgram->bytes, dgram->count));
+    usher_reply(dgram, reply, framed_answer(conf, reply, dgram->bytes, dgram->count));
 }
 
 /* ---- the service --------------------------------------------------------------- */
@@ -232,9 +160,9 @@ static int framed_check(const void *conf, char *error, size_t room)
         snprintf(error, room, "reply \"text\" needs text");
     else if (framed->reply != REPLY_TEXT && framed->text != NULL)
         snprintf(error, room, "text is for reply \"text\" only");
-    else if (!is_fixed && length > LENGTH_MAX)
+    else if (!is_fixed && length > FRAMED_LENGTH_MAX)
         snprintf(error, room,
-                 "text: %zu bytes are above 255, all that three digits can say", length);
+                 "text: %zu bytes are above %d, all that three digits can say", length, FRAMED_LENGTH_MAX);
     else if (is_fixed && framed->reply == REPLY_TEXT && length < framed->size)
         snprintf(error, room, "text: %zu bytes are below size, %u", length, framed->size);
     else
@@ -274,7 +202,7 @@ USHER_SERVICE(framed) = {
     .options = framed_options,
     .conf_size = sizeof(struct framed_conf),
     .conn_size = sizeof(struct framed_conn),
-    .max_input = MESSAGE_MAX,
+    .max_input = FRAMED_MAX,
     .check = framed_check,
     .open = framed_open,
     .close = framed_close,

@@ -7,69 +7,7 @@
 #include "files.h"
 #include "path.h"
 #include "range.h"
-
-static const char page[] =
-    "<!doctype html>\n"
-    "<html lang=\"en\"><meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<title>usher</title>\n"
-    "<style>body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 34em; margin: 4em auto;\n"
-    "padding: 0 1em; color-scheme: light dark }</style>\n"
-    "<h1>usher</h1>\n"
-    "<p>This is the internet super-server usher. Its service <b>%s</b> has no folder of files\n"
-    "to show yet: the option <code>root</code> in the table names one.</p>\n"
-    "<p>How the services of this machine are doing, <code>usherctl list</code> tells.</p>\n"
-    "</html>\n";
-
-/* ---- small answers ----------------------------------------------------------------------- */
-
-static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
-                                     struct MHD_Response *response)
-{
-    enum MHD_Result result;
-
-    if (response == NULL)
-        return MHD_NO;
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static struct MHD_Response *of_text(const char *text, const char *type)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
-
-    if (response != NULL)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    return response;
-}
-
-/* One more header field, where it needs one: name may be NULL. */
-static enum MHD_Result send_status(struct MHD_Connection *connection, unsigned status,
-                                   const char *name, const char *value)
-{
-    struct MHD_Response *response;
-    char text[128];
-
-    snprintf(text, sizeof(text), "%u %s\n", status, MHD_get_reason_phrase_for(status));
-    response = of_text(text, "text/plain; charset=utf-8");
-    if (response != NULL && name != NULL)
-        MHD_add_response_header(response, name, value);
-    return send_response(connection, status, response);
-}
-
-/* A service's name has no characters that mean something in HTML. */
-static enum MHD_Result send_page(const struct site *site, struct MHD_Connection *connection)
-{
-    char text[sizeof(page) + 256];
-
-    snprintf(text, sizeof(text), page, site->name);
-    return send_response(connection, MHD_HTTP_OK, of_text(text, "text/html; charset=utf-8"));
-}
-
-/* ---- files ------------------------------------------------------------------------------- */
+#include "reply.h"
 
 static const char *field(struct MHD_Connection *connection, const char *name)
 {
@@ -120,7 +58,7 @@ static enum MHD_Result send_unchanged(struct MHD_Connection *connection,
     http_date(file->changed, date);
     if (response != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
-    return send_response(connection, MHD_HTTP_NOT_MODIFIED, response);
+    return reply_send(connection, MHD_HTTP_NOT_MODIFIED, response);
 }
 
 static enum MHD_Result send_beyond(struct MHD_Connection *connection, const struct file *file)
@@ -129,7 +67,7 @@ static enum MHD_Result send_beyond(struct MHD_Connection *connection, const stru
 
     close(file->fd);
     snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)file->size);
-    return send_status(connection, MHD_HTTP_RANGE_NOT_SATISFIABLE,
+    return reply_status(connection, MHD_HTTP_RANGE_NOT_SATISFIABLE,
                        MHD_HTTP_HEADER_CONTENT_RANGE, text);
 }
 
@@ -150,7 +88,7 @@ static enum MHD_Result send_part(struct MHD_Connection *connection, const struct
              (unsigned long long)(first + count - 1), (unsigned long long)file->size);
     if (!is_whole)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
-    return send_response(connection, is_whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT,
+    return reply_send(connection, is_whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT,
                          response);
 }
 
@@ -184,8 +122,8 @@ static enum MHD_Result send_slash(struct MHD_Connection *connection, const char 
 
     if (target[0] != '/' ||
         snprintf(text, sizeof(text), "%s/", target) >= (int)sizeof(text))
-        return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
-    return send_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, text);
+        return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+    return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, text);
 }
 
 static enum MHD_Result answer_file(const struct site *site, struct MHD_Connection *connection,
@@ -195,30 +133,30 @@ static enum MHD_Result answer_file(const struct site *site, struct MHD_Connectio
     char path[HTTP_PATH_MAX];
 
     if (!http_path(target, path, sizeof(path)))
-        return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+        return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
     if (site->root == -1 && path[0] == '\0')
-        return send_page(site, connection);
+        return reply_page(connection, site->name);
     switch (site->root != -1 ? file_open(site->root, path, site->index, &file) : FILE_MISSING) {
     case FILE_FOUND:
         return send_file(connection, method, &file);
     case FILE_IS_FOLDER:
         return send_slash(connection, target);
     case FILE_DENIED:
-        return send_status(connection, MHD_HTTP_FORBIDDEN, NULL, NULL);
+        return reply_status(connection, MHD_HTTP_FORBIDDEN, NULL, NULL);
     case FILE_BUSY:
-        return send_status(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+        return reply_status(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
                            MHD_HTTP_HEADER_RETRY_AFTER, "1");
     case FILE_MISSING:
         break;
     }
-    return send_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
+    return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
 }
 
 enum MHD_Result answer(const struct site *site, struct MHD_Connection *connection,
                        const char *method, const char *target)
 {
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return send_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
+        return reply_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
                            "GET, HEAD");
     return answer_file(site, connection, method, target);
 }

@@ -5,18 +5,17 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <usher/service.h>
 
+#include "names.h"
 #include "owner.h"
 #include "query.h"
 
-#define QUERIES_A_TURN 32    /* then the other connections have theirs */
-#define NAMES_MAX      65536 /* more are told by number */
+#define QUERIES_A_TURN 32 /* then the other connections have theirs */
 
 enum reply { REPLY_HIDDEN, REPLY_UID, REPLY_NAME };
 
@@ -30,56 +29,10 @@ static const struct usher_option ident_options[] = {
     USHER_OPTION_END
 };
 
-struct name {
-    uid_t uid;
-    char *text;
-};
-
 struct ident {
     struct owner_desk desk; /* closed where nothing is looked up */
-    struct name *names;
-    size_t count;
+    struct names names;
 };
-
-/* ---- names --------------------------------------------------------------------- */
-
-static int add_name(struct ident *ident, const struct passwd *who)
-{
-    if ((ident->count & (ident->count - 1)) == 0) { /* full at each power of two */
-        size_t room = ident->count == 0 ? 1 : 2 * ident->count;
-        struct name *names = reallocarray(ident->names, room, sizeof(*names));
-
-        if (names == NULL)
-            return -1;
-        ident->names = names;
-    }
-    ident->names[ident->count].uid = who->pw_uid;
-    ident->names[ident->count].text = strdup(who->pw_name);
-    return ident->names[ident->count++].text != NULL ? 0 : -1;
-}
-
-/* All names that the system lists, now: later the files are out of reach, and asking
- * could block. */
-static int read_names(struct ident *ident)
-{
-    const struct passwd *who;
-    int result = 0;
-
-    setpwent();
-    while (result == 0 && ident->count < NAMES_MAX && (who = getpwent()) != NULL)
-        result = add_name(ident, who);
-    endpwent();
-    return result;
-}
-
-/* The first one of several names, as the system has it; NULL: none. */
-static const char *name_of(const struct ident *ident, uid_t uid)
-{
-    for (size_t i = 0; i < ident->count; i++)
-        if (ident->names[i].uid == uid)
-            return ident->names[i].text;
-    return NULL;
-}
 
 /* ---- queries ------------------------------------------------------------------- */
 
@@ -110,6 +63,7 @@ static size_t answer_owner(struct usher_conn *conn, const struct ident_query *qu
                            char *to)
 {
     const struct ident_conf *conf = conn->service->conf;
+    const struct ident *ident = conn->service->state;
     const char *name = NULL;
     char number[16];
     uid_t uid = 0;
@@ -123,7 +77,7 @@ static size_t answer_owner(struct usher_conn *conn, const struct ident_query *qu
         break;
     }
     if (conf->reply == REPLY_NAME)
-        name = name_of(conn->service->state, uid);
+        name = names_find(&ident->names, uid);
     if (name != NULL)
         return ident_user(query, "UNIX", name, to);
     snprintf(number, sizeof(number), "%u", (unsigned)uid);
@@ -198,9 +152,7 @@ static void ident_close(void *state)
     struct ident *ident = state;
 
     owner_close(&ident->desk);
-    for (size_t i = 0; i < ident->count; i++)
-        free(ident->names[i].text);
-    free(ident->names);
+    names_free(&ident->names);
     free(ident);
 }
 
@@ -214,8 +166,8 @@ static int ident_open(const struct usher_instance *service, void **state)
         return -1;
     }
     ident->desk.fd = -1;
-    if (conf->reply == REPLY_NAME && read_names(ident) == -1) {
-        usher_log(service, USHER_ERROR, "no memory for %zu names", ident->count);
+    if (conf->reply == REPLY_NAME && names_read(&ident->names) == -1) {
+        usher_log(service, USHER_ERROR, "no memory for %zu names", ident->names.count);
         ident_close(ident);
         return -1;
     }

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "peers.h"
+
 static const struct usher_option redirect_options[] = {
     USHER_OPTION_ADDRESS(struct redirect_conf, target, NULL,
                          "Where everything goes, HOST:PORT; a name is resolved when the table "
@@ -64,7 +66,7 @@ USHER_SERVICE(redirect) = {
     USHER_SERVICE_HEADER,
     .name = "redirect",
     .shapes = USHER_STREAM | USHER_DATAGRAM,
-    .needs = USHER_NEEDS_CONNECT,
+    .needs = USHER_NEEDS_CONNECT | USHER_NEEDS_DATAGRAM_LOOP,
     .sentence = "Relays connections and datagrams to another address.",
     .options = redirect_options,
     .conf_size = sizeof(struct redirect_conf),
@@ -78,5 +80,5 @@ USHER_SERVICE(redirect) = {
     .finished = stream_finished,
     .drained = stream_drained,
     .gone = stream_gone,
-    .datagram = peers_datagram,
+    .datagram = datagram_came,
 };

@@ -112,7 +112,7 @@ USHER_SERVICE(systat) = {
     USHER_SERVICE_HEADER,
     .name = "systat",
     .shapes = USHER_STREAM | USHER_DATAGRAM,
-    .needs = USHER_NEEDS_FILES,
+    .needs = USHER_NEEDS_FILES | USHER_NEEDS_PASSWD, /* utmp is locked by who writes it */
     .sentence = "Lists who is logged in (RFC 866).",
     .options = systat_options,
     .conf_size = sizeof(struct systat_conf),

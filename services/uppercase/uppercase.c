@@ -5,17 +5,15 @@
  * may become two or three (a sharp s: SS), and bytes that are no character pass
  * unchanged. A character may be split between two reads, but not between two datagrams.
  */
-#include <stdlib.h>
 #include <string.h>
-#include <unicase.h>
-#include <unistr.h>
 
 #include <usher/service.h>
 
+#include "../capitals.h"
+#include "utf_8.h"
+
 #define PART_SIZE 4096
-#define GROWTH 3      /* a letter's capitals have at most three times its bytes */
-#define CHARACTER 4   /* bytes of the longest character */
-#define CAPITALS_SIZE 32 /* of one character: more than there can be */
+#define TURN_SIZE 8192 /* of UTF-8, which takes its time: then other connections have theirs */
 #define DATAGRAM_MAX 65536
 
 enum encoding { ENCODING_ASCII, ENCODING_UTF_8 };
@@ -43,12 +41,6 @@ static bool is_utf_8(const struct usher_instance *service)
 }
 
 /* ---- ASCII --------------------------------------------------------------------- */
-
-static void capitals(char *to, const char *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        to[i] = (char)(from[i] >= 'a' && from[i] <= 'z' ? from[i] - 'a' + 'A' : from[i]);
-}
 
 static size_t ascii_data(struct usher_conn *conn, const char *at, size_t count)
 {
@@ -80,68 +72,24 @@ static void ascii_datagram(struct usher_dgram *dgram)
 
 /* ---- UTF-8 --------------------------------------------------------------------- */
 
-/* Puts the capitals of one whole character into to; returns how many bytes they have. */
-static size_t capitals_of(char *to, const char *from, size_t count)
+static void next_turn(struct usher_conn *conn)
 {
-    uint8_t buffer[CAPITALS_SIZE];
-    size_t length = sizeof(buffer);
-    uint8_t *made =
-        u8_toupper((const uint8_t *)from, count, NULL, NULL, buffer, &length);
-
-    /* No memory, or not of our size: the character stays what it is. */
-    if (made != buffer || length > GROWTH * count) {
-        if (made != buffer)
-            free(made);
-        memcpy(to, from, count);
-        return count;
-    }
-    memcpy(to, buffer, length);
-    return length;
-}
-
-/*
- * Puts the capitals of count bytes into to, which has room for GROWTH times as many.
- * Returns how many bytes were used: all, but for a character whose end is missing.
- */
-static size_t utf_8_capitals(char *to, size_t *made, const char *from, size_t count)
-{
-    size_t used = 0;
-
-    *made = 0;
-    while (used < count) {
-        const char *at = from + used;
-        ucs4_t character;
-        int length = 1;
-
-        if ((unsigned char)*at < 0x80) {
-            capitals(to + (*made)++, at, 1);
-        } else {
-            length = u8_mbtoucr(&character, (const uint8_t *)at, count - used);
-            if (length == -2)
-                break;
-            if (length == -1) {
-                length = 1;
-                to[(*made)++] = *at;
-            } else {
-                *made += capitals_of(to + *made, at, (size_t)length);
-            }
-        }
-        used += (size_t)length;
-    }
-    return used;
+    usher_resume(conn);
 }
 
 static size_t utf_8_data(struct usher_conn *conn, const char *at, size_t count)
 {
-    char reply[GROWTH * PART_SIZE];
+    char reply[UTF_8_GROWTH * PART_SIZE];
     size_t used = 0;
 
     while (used < count) {
         size_t left = count - used, made, step;
-        size_t part = least(least(left, PART_SIZE), usher_room(conn) / GROWTH);
+        size_t part = least(least(left, PART_SIZE), usher_room(conn) / UTF_8_GROWTH);
 
-        if (part < CHARACTER && part < left) {
+        if (used >= TURN_SIZE || (part < UTF_8_CHARACTER && part < left)) {
             usher_pause(conn);
+            if (used >= TURN_SIZE)
+                conn->service->host->timer(conn, 0, next_turn);
             break;
         }
         step = utf_8_capitals(reply, &made, at + used, part);
@@ -155,7 +103,7 @@ static size_t utf_8_data(struct usher_conn *conn, const char *at, size_t count)
 
 static void utf_8_datagram(struct usher_dgram *dgram)
 {
-    char reply[DATAGRAM_MAX + GROWTH * PART_SIZE];
+    char reply[DATAGRAM_MAX + UTF_8_GROWTH * PART_SIZE];
     const char *at = dgram->bytes;
     size_t length = 0, used = 0, made, step;
 

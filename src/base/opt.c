@@ -167,7 +167,7 @@ static int set_duration(const struct usher_option *row, void *at, const char *te
                            show(shown, text));
         if (!is_huge(text, "msh"))
             return refuse(err, text, "is not a duration (500ms, 30s, 5m, 2h, none)");
-        value = INT64_MAX;
+        return refuse_above(err, text, str_duration(bound, sizeof bound, row->max));
     }
     if (value != -1 && value < min)
         return refuse_below(err, text, str_duration(bound, sizeof bound, min));

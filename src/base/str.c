@@ -81,6 +81,41 @@ bool str_is_printable(const char *text)
     return true;
 }
 
+/* How many bytes the first character of text has; 0: it is none, or a control character.
+ */
+static size_t readable_length(const unsigned char *text)
+{
+    static const struct {
+        unsigned char first, last, least, most; /* of the first byte, and of the second */
+        size_t length;
+    } forms[] = {
+        {0x20, 0x7e, 0x00, 0xff, 1}, {0xc2, 0xc2, 0xa0, 0xbf, 2},
+        {0xc3, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+        {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(forms) && (text[0] < forms[i].first || text[0] > forms[i].last))
+        i++;
+    if (i == ARRAY_LEN(forms) || text[1] < forms[i].least || text[1] > forms[i].most)
+        return 0;
+    for (size_t at = 2; at < forms[i].length; at++)
+        if (text[at] < 0x80 || text[at] > 0xbf)
+            return 0;
+    return forms[i].length;
+}
+
+bool str_is_readable(const char *text)
+{
+    size_t length = 1;
+
+    for (; *text != '\0' && length > 0; text += length)
+        length = readable_length((const unsigned char *)text);
+    return length > 0;
+}
+
 /* ---- numbers --------------------------------------------------------------------------
  */
 

@@ -25,6 +25,9 @@ void str_add_bytes(struct str *s, const char *bytes, size_t count);
 bool str_copy(char *out, size_t room, const char *text);
 bool str_starts(const char *text, const char *prefix);
 bool str_is_printable(const char *text);
+/* The same, and UTF-8 that is whole and no control character: what a terminal may be
+ * shown. */
+bool str_is_readable(const char *text);
 
 /* Decimal digits only ("-" allowed where min < 0), no leading zeros, min..max. */
 int str_to_int(const char *text, int64_t min, int64_t max, int64_t *out);

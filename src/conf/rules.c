@@ -144,6 +144,27 @@ static bool is_datagram(enum endpoint_kind kind)
     return kind == ENDPOINT_UDP || kind == ENDPOINT_UNIX_DGRAM;
 }
 
+/* What may block has a child of its own, and what answers from its worker's loop has none. */
+static void check_mode(struct row_check *row, unsigned shapes)
+{
+    const struct plan_service *service = row->service;
+    bool is_fork = service->mode == PLAN_FORK;
+
+    if (!is_fork && service->is_blocking && (shapes & USHER_STREAM) != 0)
+        row_mistake(row, "plugin", "%s blocks while it serves: it needs mode = \"fork\"",
+                    service->plugin);
+    else if (!is_fork && (service->needs & USHER_NEEDS_PASSWD) != 0)
+        row_mistake(row, "plugin", "%s looks people up: it needs mode = \"fork\"",
+                    service->plugin);
+    if (is_fork && (shapes & USHER_STREAM) != 0 && (service->needs & USHER_NEEDS_STREAM_LOOP) != 0)
+        row_mistake(row, "mode", "plugin %s serves connections in mode = \"dispatch\" only",
+                    service->plugin);
+    if (is_fork && (shapes & USHER_DATAGRAM) != 0 &&
+        (service->needs & USHER_NEEDS_DATAGRAM_LOOP) != 0)
+        row_mistake(row, "mode", "plugin %s serves datagrams in mode = \"dispatch\" only",
+                    service->plugin);
+}
+
 static void check_shape(struct row_check *row, const struct endpoint *endpoint)
 {
     const struct plan_service *service = row->service;
@@ -159,9 +180,6 @@ static void check_shape(struct row_check *row, const struct endpoint *endpoint)
         row_mistake_at(row, "listen", endpoint->group, "%s: plugin %s serves %s only",
                        endpoint->text, service->plugin,
                        needed == USHER_STREAM ? "datagrams" : "connections");
-    if (service->is_blocking && service->mode == PLAN_DISPATCH && needed == USHER_STREAM)
-        row_mistake(row, "plugin", "%s blocks while it serves: it needs mode = \"fork\"",
-                    service->plugin);
 }
 
 /* Bytes stay in the socket until they are used, which only TCP can wait for; and the ways to the
@@ -184,9 +202,19 @@ static void check_sender(struct row_check *row)
 
 static void check_shapes(struct row_check *row)
 {
+    const struct plan_service *service = row->service;
+    unsigned shapes = 0;
+
     check_sender(row);
-    for (size_t i = 0; i < row->service->endpoint_count; i++)
-        check_shape(row, &row->service->endpoints[i]);
+    for (size_t i = 0; i < service->endpoint_count; i++) {
+        const struct endpoint *endpoint = &service->endpoints[i];
+
+        check_shape(row, endpoint);
+        if (endpoint->kind != ENDPOINT_FD)
+            shapes |= is_datagram(endpoint->kind) ? USHER_DATAGRAM : USHER_STREAM;
+    }
+    if (service->plugin != NULL)
+        check_mode(row, shapes);
 }
 
 /* Who may write there, or anywhere on the way, may give the program other libraries, and root

@@ -35,12 +35,11 @@ place_and_text(const char *file, unsigned line, const char *format, va_list args
         snprintf(out, sizeof(out), "%s:%u: %s", file, line, text);
     else
         snprintf(out, sizeof(out), "%s: %s", file, text);
-    for (const char *at = out; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            char escaped[sizeof(out) * 4];
+    if (!str_is_readable(out)) {
+        char escaped[sizeof(out) * 4];
 
-            return mem_text(log_escape(escaped, sizeof(escaped), out, strlen(out)));
-        }
+        return mem_text(log_escape(escaped, sizeof(escaped), out, strlen(out)));
+    }
     return mem_text(out);
 }
 

@@ -9,12 +9,19 @@
 
 #define CLIENT_TIMEOUT_MS 60000
 
-/* Gets every record but the last. */
-typedef void client_fn(const struct record *record, void *context);
+/* Gets every record but the last. May take it, leaving RECORD_EMPTY; what is left is freed. */
+typedef void client_fn(struct record *record, void *context);
 
-/* Blocks until the answer is complete. *status_out: 0 good, 1 the table is wrong, 2 wrong usage,
- * 3 the system (or usherd) said no; err->text may say more. -1: there was no answer. */
-int client_ask(const char *path, const char *word, client_fn *each, void *context,
-               int *status_out, struct err *err);
+struct client_call {
+    const char *path;          /* of the control socket */
+    struct record_out request; /* one record, owned; empty afterwards */
+    client_fn *each;
+    void *context;
+    int status; /* out: 0 good, 1 the table is wrong, 2 wrong usage, 3 the system (or usherd) said no */
+};
+
+/* Blocks until the answer is complete; err->text may say more about a status that is not 0. -1: there
+ * was no answer, or not all of it. */
+int client_ask(struct client_call *call, struct err *err);
 
 #endif

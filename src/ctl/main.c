@@ -6,17 +6,46 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "ctl/answer.h"
 #include "ctl/client.h"
+#include "ctl/json.h"
 #include "ctl/print.h"
 
 #define STATUS_USAGE 2
 #define STATUS_SYSTEM 3
+#define ARGUMENTS 3
 
 static const char usage[] =
-    "usage: usherctl [-s SOCKET] list | check | reload | help\n"
+    "usage: usherctl [-s SOCKET] [--json] list | status\n"
+    "       usherctl [-s SOCKET] check | reload | help\n"
     "  -s SOCKET  usherd's control socket (" USHER_RUNSTATEDIR "/usher/control)\n"
+    "  --json     the answer as one JSON object\n"
     "  -v         print the version\n"
     "  -h         print this; `usherctl help` asks usherd for its commands\n";
+
+/* What this program knows of a command beyond its word; others are carried as they are. */
+static const struct command {
+    const char *word;
+    const char *arguments[ARGUMENTS]; /* the request's fields, in order */
+    size_t least;                     /* so many must be given */
+    const char *done;                 /* said when it went well */
+    void (*print)(const struct answer *answer);
+    int (*print_json)(const struct answer *answer, struct err *err);
+} commands[] = {
+    { "list", { NULL }, 0, NULL, print_list, json_print_list },
+    { "status", { NULL }, 0, NULL, print_status, json_print_status },
+    { "check", { NULL }, 0, "good", NULL, NULL },
+    { "reload", { NULL }, 0, "reloaded", NULL, NULL },
+    { NULL, { NULL }, 0, NULL, NULL, NULL },
+};
+
+struct options {
+    const char *socket;
+    bool as_json, wants_version, wants_help;
+    const char *words[1 + ARGUMENTS]; /* the command, what it is given */
+    size_t word_count;
+};
 
 static int refuse_usage(const char *text)
 {
@@ -24,42 +53,131 @@ static int refuse_usage(const char *text)
     return STATUS_USAGE;
 }
 
-static void show(const struct record *record, void *context)
+static const struct command *find(const char *word)
 {
-    print_record(context, record);
+    const struct command *command = commands;
+
+    while (command->word != NULL && strcmp(command->word, word) != 0)
+        command++;
+    return command;
 }
 
-static int ask(const char *path, const char *word)
-{
-    struct print print = PRINT_EMPTY;
-    struct err err = ERR_EMPTY;
-    int status = STATUS_SYSTEM;
-    int result = client_ask(path, word, show, &print, &status, &err);
+/* ---- asking ---- */
 
-    print_end(&print);
-    if (result == -1 || (status != 0 && err.text[0] != '\0'))
+static void on_record(struct record *record, void *context)
+{
+    if (!print_line(record))
+        answer_take(context, record);
+}
+
+static void write_request(const struct options *options, const struct command *command,
+                          struct record_out *out)
+{
+    record_begin(out, options->words[0]);
+    for (size_t i = 1; i < options->word_count; i++)
+        record_add(out, command->arguments[i - 1], options->words[i]);
+    record_end(out);
+}
+
+static int show(const struct options *options, const struct command *command,
+                const struct answer *answer, struct err *err)
+{
+    if (options->as_json)
+        return command->print_json(answer, err);
+    if (command->print != NULL)
+        command->print(answer);
+    if (command->done != NULL)
+        puts(command->done);
+    if (fflush(stdout) == EOF)
+        return err_sys(err, "standard output");
+    return 0;
+}
+
+static int ask(const struct options *options, const struct command *command)
+{
+    struct answer answer = ANSWER_EMPTY;
+    struct client_call call = {
+        .path = options->socket,
+        .request = RECORD_OUT_EMPTY,
+        .each = on_record,
+        .context = &answer,
+        .status = STATUS_SYSTEM,
+    };
+    struct err err = ERR_EMPTY;
+    int result;
+
+    write_request(options, command, &call.request);
+    result = client_ask(&call, &err);
+    if (result == 0 && call.status == 0)
+        result = show(options, command, &answer, &err);
+    if ((result == -1 || call.status != 0) && err.text[0] != '\0')
         fprintf(stderr, "usherctl: %s\n", err.text);
-    else if (status == 0 && strcmp(word, "reload") == 0)
-        puts("reloaded");
-    else if (status == 0 && strcmp(word, "check") == 0)
-        puts("good");
-    return result == -1 ? STATUS_SYSTEM : status;
+    answer_free(&answer);
+    return result == -1 ? STATUS_SYSTEM : call.status;
+}
+
+/* ---- the command line ---- */
+
+/* A word is sent as a record's, so that it can be one. */
+static bool is_word(const char *text)
+{
+    return text[0] != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz-") == strlen(text);
+}
+
+/* Options before and after the command are the same. */
+static const char *take(struct options *options, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            options->as_json = true;
+        else if (strcmp(argv[i], "-v") == 0)
+            options->wants_version = true;
+        else if (strcmp(argv[i], "-h") == 0)
+            options->wants_help = true;
+        else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
+            options->socket = argv[++i];
+        else if (strncmp(argv[i], "-s", 2) == 0 && argv[i][2] != '\0')
+            options->socket = argv[i] + 2;
+        else if (argv[i][0] == '-')
+            return "unknown option, or one without its value";
+        else if (options->word_count == ARRAY_LEN(options->words))
+            return "too many words";
+        else
+            options->words[options->word_count++] = argv[i];
+    }
+    return NULL;
+}
+
+static const char *check(const struct options *options, const struct command *command)
+{
+    size_t most = 0;
+
+    while (most < ARGUMENTS && command->arguments[most] != NULL)
+        most++;
+    if (!is_word(options->words[0]))
+        return "no such command";
+    if (options->word_count - 1 > most)
+        return most == 0 ? "one command at a time" : "too many words";
+    if (options->word_count - 1 < command->least)
+        return "something is missing";
+    if (options->as_json && command->print_json == NULL)
+        return "--json is for list and status";
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    const char *path = USHER_RUNSTATEDIR "/usher/control";
-    int letter;
+    struct options options = { .socket = USHER_RUNSTATEDIR "/usher/control" };
+    const char *wrong;
 
-    opterr = 0;
-    while ((letter = getopt(argc, argv, "+s:vh")) != -1)
-        switch (letter) {
-        case 's': path = optarg; break;
-        case 'v': puts("usherctl " USHER_VERSION); return 0;
-        case 'h': fputs(usage, stdout); return 0;
-        default: return refuse_usage("unknown option, or one without its value");
-        }
-    if (argc - optind != 1)
-        return refuse_usage(argc == optind ? "no command" : "one command at a time");
-    return ask(path, argv[optind]);
+    wrong = take(&options, argc, argv);
+    if (wrong == NULL && (options.wants_version || options.wants_help)) {
+        fputs(options.wants_version ? "usherctl " USHER_VERSION "\n" : usage, stdout);
+        return 0;
+    }
+    if (wrong == NULL && options.word_count == 0)
+        wrong = "no command";
+    if (wrong == NULL)
+        wrong = check(&options, find(options.words[0]));
+    return wrong != NULL ? refuse_usage(wrong) : ask(&options, find(options.words[0]));
 }

@@ -1,59 +1,70 @@
 #include "ctl/print.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define COLUMNS PRINT_COLUMNS
+#include "base/grid.h"
+#include "base/log.h"
+#include "ctl/text.h"
+
+#define COLUMNS 7
 
 static const char *const heads[COLUMNS] = { "SERVICE", "ENDPOINT", "WAY", "POOL", "STATE",
                                             "ACTIVE", "ACCEPTED" };
 static const char *const keys[COLUMNS] = { "name", NULL, "way", "pool", "state", "active",
                                            "accepted" };
 
-static void add_row(struct print *print, const struct record *record, const char *endpoint)
+static void add_row(struct grid *grid, const struct record *record, const char *place)
 {
+    char texts[COLUMNS][TEXT_ROOM];
     const char *cells[COLUMNS];
 
     for (size_t i = 0; i < COLUMNS; i++)
-        cells[i] = keys[i] == NULL ? endpoint : record_get(record, keys[i]);
-    grid_add(&print->services, cells);
+        cells[i] = text_safe(texts[i], keys[i] == NULL ? place : record_get(record, keys[i]));
+    grid_add(grid, cells);
 }
 
 /* A row an endpoint; a service that has none open still has its row. */
-static void add_service(struct print *print, const struct record *record)
+static void add_service(struct grid *grid, const struct answer *answer, size_t service)
 {
-    size_t n = 0;
-    const char *endpoint = record_item(record, "endpoint", n);
+    struct answer_places places = answer_places(answer, service);
+    const char *place = answer_next_place(&places);
 
-    if (print->services.count == 0)
-        grid_add(&print->services, heads);
     do {
-        add_row(print, record, endpoint);
-        endpoint = record_item(record, "endpoint", ++n);
-    } while (endpoint != NULL);
+        add_row(grid, &answer->records[service], place);
+        place = answer_next_place(&places);
+    } while (place != NULL);
 }
 
-static const char *text_of(const struct record *record, const char *key)
+void print_list(const struct answer *answer)
 {
-    const char *text = record_get(record, key);
+    struct grid grid = GRID_EMPTY(COLUMNS);
 
-    return text == NULL ? "" : text;
+    for (size_t i = answer_find(answer, "service", 0); i < answer->count;
+         i = answer_find(answer, "service", i + 1)) {
+        if (grid.count == 0)
+            grid_add(&grid, heads);
+        add_service(&grid, answer, i);
+    }
+    grid_print(&grid, stdout);
+    grid_free(&grid);
 }
 
-void print_record(struct print *print, const struct record *record)
+bool print_line(const struct record *record)
 {
-    if (record_is(record, "service"))
-        add_service(print, record);
-    else if (record_is(record, "mistake"))
-        fprintf(stderr, "%s\n", text_of(record, "text"));
+    char name[TEXT_ROOM], text[LOG_LINE];
+
+    text_safe_in(text, sizeof(text), record_get(record, "text"));
+    if (record_is(record, "mistake"))
+        fprintf(stderr, "%s\n", text);
     else if (record_is(record, "warning"))
-        fprintf(stderr, "warning: %s\n", text_of(record, "text"));
+        fprintf(stderr, "warning: %s\n", text);
+    else if (record_is(record, "line"))
+        printf("%s\n", text);
     else if (record_is(record, "command"))
-        printf("%-8s %s\n", text_of(record, "name"),
-               text_of(record, "help"));
-}
-
-void print_end(struct print *print)
-{
-    grid_print(&print->services, stdout);
-    grid_free(&print->services);
+        printf("%-8s %s\n", text_safe(name, record_get(record, "name")),
+               text_safe_in(text, sizeof(text), record_get(record, "help")));
+    else
+        return false;
+    return true;
 }

@@ -1,23 +1,17 @@
 /*
- * What usherctl shows: the records of an answer as aligned rows, or one line each.
+ * What usherctl shows to people. Everything is escaped: what stands in a record may have come from
+ * anybody, and goes to a terminal.
  */
 #ifndef CTL_PRINT_H
 #define CTL_PRINT_H
 
-#include "base/grid.h"
+#include "ctl/answer.h"
 #include "wire/record.h"
 
-#define PRINT_COLUMNS 7
-
-struct print {
-    struct grid services; /* the rows of `list`, until print_end() */
-};
-
-#define PRINT_EMPTY { GRID_EMPTY(PRINT_COLUMNS) }
-
-/* A client_fn's body: services are kept for aligning, texts printed at once (mistakes and
- * warnings to standard error). */
-void print_record(struct print *print, const struct record *record);
-void print_end(struct print *print);
+/* Mistakes and warnings to standard error, help and other lines to standard output, at once; whether
+ * the record was one of those. */
+bool print_line(const struct record *record);
+void print_list(const struct answer *answer);
+void print_status(const struct answer *answer); /* ctl/status.c */
 
 #endif

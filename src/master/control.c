@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -75,17 +76,27 @@ static void on_caller(int fd, short what, void *context)
 
     (void)what;
     for (int budget = ACCEPTS_A_TURN; budget > 0; budget--) {
-        int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int peer;
 
-        if (peer == -1 && errno != EAGAIN && errno != ECONNABORTED)
+        if (control->session_count >= CONTROL_SESSIONS) { /* goes on with control_on_place() */
+            watch_stop(&control->master->loop, &control->watch);
+            return;
+        }
+        peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (peer == -1 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
             pause_accepting(control);
         if (peer == -1)
             return;
-        if (control->session_count >= CONTROL_SESSIONS)
-            fd_close(&peer);
-        else
-            session_open(control, peer);
+        session_open(control, peer);
     }
+}
+
+void control_on_place(struct control *control)
+{
+    bool was_full = control->session_count-- >= CONTROL_SESSIONS;
+
+    if (was_full && control->fd != -1 && !timer_is_on(&control->master->loop, &control->pause))
+        on_pause_over(-1, 0, control);
 }
 
 static void give_up(int *fd, char **path)
@@ -112,7 +123,7 @@ static void stop_watching(struct control *control)
 
 int control_open(struct control *control, struct master *master, struct err *err)
 {
-    *control = (struct control){ .master = master, .fd = -1 };
+    *control = (struct control){ .master = master, .fd = -1, .started_ms = clock_ms() };
     list_init(&control->sessions);
     timer_init(&control->pause, on_pause_over, control);
     watch_init(&control->watch, -1, LOOP_READ, on_caller, control);
@@ -130,7 +141,7 @@ void control_close(struct control *control)
         return;
     LIST_EACH(&control->sessions, link, safe)
         session_close(CONTAINER(link, struct session, link));
-    stop_watching(control);
+    stop_watching(control); /* after the sessions: the last one's end starts it again */
     give_up(&control->fd, &control->path);
 }
 

@@ -2,12 +2,14 @@
 
 static void add_row(struct counts *sum, const struct page_row *row)
 {
-    sum->accepted += atomic_load_explicit(&row->accepted, memory_order_relaxed);
-    sum->active += atomic_load_explicit(&row->active, memory_order_relaxed);
-    sum->failed += atomic_load_explicit(&row->failed, memory_order_relaxed);
-    sum->refused += atomic_load_explicit(&row->refused, memory_order_relaxed);
-    sum->replied += atomic_load_explicit(&row->replied, memory_order_relaxed);
-    sum->dropped += atomic_load_explicit(&row->dropped, memory_order_relaxed);
+    sum->accepted += page_read(&row->accepted);
+    sum->active += page_read(&row->active);
+    sum->failed += page_read(&row->failed);
+    sum->refused += page_read(&row->refused);
+    sum->replied += page_read(&row->replied);
+    sum->dropped += page_read(&row->dropped);
+    sum->bytes_in += page_read(&row->bytes_in);
+    sum->bytes_out += page_read(&row->bytes_out);
 }
 
 static void add_pool(struct counts *sum, const struct pool *pool, unsigned row)

@@ -1,4 +1,4 @@
-/* What workers counted, summed over all that live: what `usherctl list` shows. */
+/* What workers counted, summed over all that live: what `usherctl list` and `status` show. */
 #ifndef MASTER_COUNTS_H
 #define MASTER_COUNTS_H
 
@@ -7,7 +7,7 @@
 #include "master/pools.h"
 
 struct counts {
-    uint64_t accepted, active, failed, refused, replied, dropped;
+    uint64_t accepted, active, failed, refused, replied, dropped, bytes_in, bytes_out;
 };
 
 /* Of the row with this number, workers of older generations included. */

@@ -3,15 +3,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "master/counts.h"
 #include "master/master.h"
 #include "wire/channel.h"
 
-#define REQUEST_MS 5000 /* from the connection to the request */
-#define ANSWER_MS 60000 /* from there to the last record taken */
-#define STRANGERS (CONTROL_SESSIONS / 2) /* who may do nothing cannot take every place */
+#define REQUEST_MS 15000 /* from the connection to the request, on a busy machine too */
+#define STRANGER_MS 5000 /* the same, of who may do nothing */
+#define ANSWER_MS 60000  /* from there to the last record taken */
+#define STALL_MS 5000    /* without a single record taken */
 #define GROUPS 1024
 
 /* ---- who is it? ---- */
@@ -51,27 +52,49 @@ static enum session_right ask_right(int fd, const struct plan_globals *globals)
 
 static void on_writable(int fd, short what, void *context);
 
-/* Sends what the socket takes; usherctl that reads slowly gets the rest when it does. */
-static void pump(struct session *session)
+/* Whoever reads has time, but not for ever. */
+static void wait_writable(struct session *session, bool has_progress)
 {
     struct loop *loop = &session->control->master->loop;
-    struct err err = ERR_EMPTY;
-    int left = channel_send_some(session->fd, &session->out, &err);
+    int64_t left_ms = session->until_ms - clock_ms();
 
-    if (left == 1) {
-        watch_stop(loop, &session->watch);
-        watch_init(&session->watch, session->fd, LOOP_WRITE, on_writable, session);
-        left = watch_start(loop, &session->watch, &err) == -1 ? -1 : 1;
-    }
-    if (left != 1)
+    if (left_ms > STALL_MS)
+        left_ms = STALL_MS;
+    if (has_progress)
+        timer_start(loop, &session->deadline, left_ms < 0 ? 0 : left_ms);
+    watch_stop(loop, &session->watch);
+    watch_init(&session->watch, session->fd, LOOP_WRITE, on_writable, session);
+    if (watch_start(loop, &session->watch, NULL) == -1)
         session_close(session);
 }
 
+/* Sends what the socket takes; usherctl that reads slowly gets the rest when it does. The next piece
+ * is for the next turn of the loop: others wait for theirs. */
+static void pump(struct session *session)
+{
+    size_t before = session->out.length;
+    int left = channel_send_some(session->fd, &session->out, NULL);
+
+    if (left == -1 || (left == 0 && session->is_complete))
+        session_close(session);
+    else
+        wait_writable(session, session->out.length != before);
+}
+
+static void end(struct session *session, const char *status, const char *text);
+
 static void on_writable(int fd, short what, void *context)
 {
+    struct session *session = context;
+    const struct master *master = session->control->master;
+
     (void)fd;
     (void)what;
-    pump(context);
+    if (session->is_complete || session->out.length > 0
+        || status_more(&session->status, master, &session->out))
+        pump(session);
+    else
+        end(session, "ok", NULL);
 }
 
 /* The last record; the session goes when all are sent. */
@@ -81,6 +104,7 @@ static void end(struct session *session, const char *status, const char *text)
     record_add(&session->out, "status", status);
     record_add(&session->out, "text", text);
     record_end(&session->out);
+    session->is_complete = true;
     pump(session);
 }
 
@@ -102,45 +126,16 @@ static void add_mistakes(struct session *session, const struct mistakes *mistake
 
 /* ---- commands ---- */
 
-static const char *state_of(const struct plan_service *service, const struct pool *pool)
-{
-    if (!service->enabled)
-        return "off";
-    return pool == NULL ? "-" : member_state_name(pool->members[0].state);
-}
-
-static void add_service(struct record_out *out, const struct master *master,
-                        const struct plan_service *service)
-{
-    const struct pool *pool = pools_of(&master->pools, service->name);
-    struct counts counts = counts_of(&master->pools, service->number);
-    char text[ADDR_TEXT + 32];
-
-    record_begin(out, "service");
-    record_add(out, "name", service->name);
-    record_add(out, "way", plan_way_name(service->way));
-    record_add(out, "pool", pool == NULL ? "-" : pool->name);
-    record_add(out, "state", state_of(service, pool));
-    for (size_t i = 0; i < service->endpoint_count; i++)
-        if (listeners_fd(&master->listeners, service, i) != -1)
-            record_add(out, "endpoint",
-                       endpoint_print(&service->endpoints[i], text, sizeof(text)));
-    record_add_number(out, "active", (int64_t)counts.active);
-    record_add_number(out, "accepted", (int64_t)counts.accepted);
-    record_add_number(out, "failed", (int64_t)counts.failed);
-    record_add_number(out, "refused", (int64_t)counts.refused);
-    record_add_number(out, "replied", (int64_t)counts.replied);
-    record_add_number(out, "dropped", (int64_t)counts.dropped);
-    record_end(out);
-}
-
 static void run_list(struct session *session)
 {
-    const struct master *master = session->control->master;
+    session->status = STATUS_LIST;
+    wait_writable(session, true);
+}
 
-    for (size_t i = 0; i < master->plan->service_count; i++)
-        add_service(&session->out, master, &master->plan->services[i]);
-    end(session, "ok", NULL);
+static void run_status(struct session *session)
+{
+    session->status = STATUS_WHOLE;
+    wait_writable(session, true);
 }
 
 static void on_checked(struct plan *plan, const struct mistakes *mistakes, void *context)
@@ -193,6 +188,8 @@ static const struct command {
     const char *help;
 } commands[] = {
     { "list", SESSION_LOOK, run_list, "Show every service, where it listens, and its counts." },
+    { "status", SESSION_LOOK, run_status,
+      "Show the daemon, its services with all counts, its workers." },
     { "check", SESSION_LOOK, run_check, "Read the table; change nothing; show every mistake." },
     { "reload", SESSION_ACT, run_reload, "Read the table and apply it, or change nothing." },
     { "help", SESSION_NOTHING, run_help, "Show the commands." },
@@ -225,22 +222,34 @@ static void run(struct session *session, const char *word)
 
 /* ---- life ---- */
 
+/* After the request there is nothing more to hear but that usherctl is gone: then nobody waits for
+ * the answer. */
+static void on_more(int fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    session_close(context);
+}
+
 static void on_request(int fd, short what, void *context)
 {
     struct session *session = context;
+    struct loop *loop = &session->control->master->loop;
     struct record record = RECORD_EMPTY;
-    struct err err = ERR_EMPTY;
-    int got = channel_receive(fd, &record, &err);
+    int got = channel_receive(fd, &record, NULL);
 
     (void)what;
     if (got == 0)
         return;
-    if (got == -1) {
+    watch_stop(loop, &session->watch);
+    watch_init(&session->watch, fd, LOOP_READ, on_more, session);
+    if (got == -1 || watch_start(loop, &session->watch, NULL) == -1) {
+        record_free(&record);
         session_close(session);
         return;
     }
-    watch_stop(&session->control->master->loop, &session->watch); /* one request a session */
-    timer_start(&session->control->master->loop, &session->deadline, ANSWER_MS);
+    session->until_ms = clock_ms() + ANSWER_MS;
+    timer_start(loop, &session->deadline, ANSWER_MS);
     run(session, record.word);
     record_free(&record);
 }
@@ -256,23 +265,27 @@ void session_open(struct control *control, int fd)
 {
     struct session *session = mem_new(sizeof(*session));
     struct master *master = control->master;
+    bool is_stranger;
 
     session->control = control;
     session->fd = fd;
     session->right = ask_right(fd, &master->plan->globals);
+    is_stranger = session->right == SESSION_NOTHING;
     list_append(&control->sessions, &session->link);
     control->session_count++;
+    control->stranger_count += is_stranger;
     timer_init(&session->deadline, on_deadline, session);
-    timer_start(&master->loop, &session->deadline, REQUEST_MS);
+    timer_start(&master->loop, &session->deadline, is_stranger ? STRANGER_MS : REQUEST_MS);
     watch_init(&session->watch, fd, LOOP_READ, on_request, session);
-    if ((session->right == SESSION_NOTHING && control->session_count > STRANGERS)
+    if (control->stranger_count > CONTROL_STRANGERS
         || watch_start(&master->loop, &session->watch, NULL) == -1)
         session_close(session);
 }
 
 void session_close(struct session *session)
 {
-    struct loop *loop = &session->control->master->loop;
+    struct control *control = session->control;
+    struct loop *loop = &control->master->loop;
 
     reload_forget(&session->waiter);
     if (session->reader != NULL)
@@ -282,6 +295,7 @@ void session_close(struct session *session)
     fd_close(&session->fd);
     record_out_free(&session->out);
     list_remove(&session->link);
-    session->control->session_count--;
+    control->stranger_count -= session->right == SESSION_NOTHING;
     mem_free(&session);
+    control_on_place(control);
 }

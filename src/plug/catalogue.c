@@ -247,13 +247,13 @@ static int stop(struct catalogue *catalogue)
 {
     int status = 0;
 
+    fd_close(&catalogue->fd); /* ends it as well, should the signal fail */
     if (catalogue->pid > 0) {
         kill(catalogue->pid, SIGKILL);
         while (waitpid(catalogue->pid, &status, 0) == -1 && errno == EINTR)
             ;
     }
     catalogue->pid = 0;
-    fd_close(&catalogue->fd);
     return status;
 }
 

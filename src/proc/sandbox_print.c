@@ -110,14 +110,16 @@ static void add_needs(struct str *text, const struct sandbox *sandbox)
         { USHER_NEEDS_NETWORK, "network" },
     };
     const char *comma = "";
+    bool is_none = true;
 
     str_add(text, "needs=");
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (sandbox->needs & all[i].bit) {
             str_add(text, "%s%s", comma, all[i].name);
             comma = ",";
+            is_none = false;
         }
-    if (sandbox->needs == 0)
+    if (is_none)
         str_add(text, "none");
 }
 

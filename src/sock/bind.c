@@ -275,12 +275,16 @@ static int read_addr(int fd, struct usher_address *out)
 
 static int bind_inet(int fd, struct endpoint *endpoint, struct err *err)
 {
+    struct usher_address drawn;
+
     if (bind(fd, (const struct sockaddr *)&endpoint->addr.storage,
              endpoint->addr.length) == -1)
         return fail_step("bind", endpoint, err);
-    if (addr_port(&endpoint->addr) == 0 && endpoint->addr.storage.ss_family != AF_UNIX &&
-        read_addr(fd, &endpoint->addr) == -1)
-        return fail_step("bind", endpoint, err);
+    if (addr_port(&endpoint->addr) != 0 || endpoint->addr.storage.ss_family == AF_UNIX)
+        return 0;
+    if (read_addr(fd, &drawn) == -1)
+        return fail_step("learn the port of", endpoint, err);
+    endpoint->addr = drawn;
     return 0;
 }
 

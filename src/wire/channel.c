@@ -140,6 +140,7 @@ static ssize_t receive_packet(int fd, struct msghdr *message, struct err *err)
         return count;
     if (count == 0)
         return err_set(err, "receive: the other side is gone");
+    message->msg_controllen = 0; /* left as it was */
     return errno == EAGAIN ? 0 : err_sys(err, "receive");
 }
 
@@ -177,10 +178,11 @@ int channel_receive_fd(int fd, struct record *record, int *passed_out, struct er
         message.msg_controllen = CMSG_LEN(sizeof passed);
     }
     count = receive_packet(fd, &message, err);
-    if (count <= 0)
-        return (int)count;
+    if (count == 0)
+        return 0;
+    /* An empty packet may bring one too, and is the end of file otherwise. */
     passed = passed_out == NULL ? -1 : detach(&message);
-    if (parse_packet(&message, (size_t)count, record, err) == -1) {
+    if (count == -1 || parse_packet(&message, (size_t)count, record, err) == -1) {
         fd_close(&passed);
         return -1;
     }

@@ -30,23 +30,27 @@ found() { # found WORDS [PLACES ALLOWED]: calls of any of the words, outside the
 }
 
 text=$(code)
-none "no unbounded string function" \
+none "E1, E3: no unbounded string function" \
     "$(found 'strcpy|strcat|sprintf|vsprintf|gets|strtok|strtok_r|scanf|sscanf')"
 none "no number is read without a range" "$(found 'atoi|atol|atoll')"
 none "no alloca" "$(found 'alloca')"
-none "no shell" "$(found 'system|popen|wordexp')"
-none "select only in the loop" "$(found 'select|pselect' 'src/loop/[a-z]+\.c')"
-none "no signal handler" "$(found 'signal|sigaction' 'src/proc/spawn\.c|src/loop/sig\.c')"
-none "dlopen only in plug" "$(found 'dlopen|dlsym|dlclose' 'src/plug/[a-z]+\.c')"
-none "libconfig only in conf/table" "$(found 'config_[a-z_]+' 'src/conf/table\.c')"
+none "E7: no shell" "$(found 'system|popen|wordexp')"
+none "B16: select only in the loop" "$(found 'select|pselect' 'src/loop/[a-z]+\.c')"
+none "F1: no signal handler" "$(found 'signal|sigaction' 'src/proc/spawn\.c|src/loop/sig\.c')"
+none "C22, C23: dlopen only in plug" "$(found 'dlopen|dlsym|dlclose' 'src/plug/[a-z]+\.c')"
+none "E16: libconfig only in conf/table" "$(found 'config_[a-z_]+' 'src/conf/table\.c')"
 none "memory only through base/mem" \
     "$(found 'malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf' \
         'src/base/mem\.[ch]|services/[a-z]+/[a-z]+\.c')"
-none "names are resolved only by the reader" "$(found 'getaddrinfo|gethostbyname|getservbyname' \
+none "D1, D7: names are resolved only by the reader" "$(found 'getaddrinfo|gethostbyname|getservbyname' \
     'src/conf/[a-z]+\.c')"
-none "host names of peers are never asked for" "$(found 'getnameinfo|gethostbyaddr')"
-none "no descriptor outlives exec" "$(found 'accept|pipe|dup|dup2|epoll_create|inotify_init' \
+none "D2: host names of peers are never asked for" "$(found 'getnameinfo|gethostbyaddr')"
+none "C16: no descriptor outlives exec" "$(found 'accept|pipe|dup|dup2|epoll_create|inotify_init' \
     'src/proc/spawn\.c|src/master/daemon\.c')"
+none "C8: memory is shared in one place, which workers write and the master only reads" \
+    "$(grep -E 'MAP_SHARED' <<<"$text" | grep -v '^src/flow/page\.c:')"
+none "E11: a format that is no literal is a warning, and warnings end the build" \
+    "$(grep -rlE 'pragma.*-Wformat' src services include; grep -L -e '-Wformat=2' m4/usher.m4)"
 none "no thread" "$(found 'pthread_create|thrd_create')"
 none "no typedef but for functions" \
     "$(grep -E ': *typedef ' <<<"$text" | grep -v -E '_fn\)?\(|_fn;')"

@@ -111,7 +111,7 @@ def uppercase_changes_letters_and_nothing_else():
 
 
 @test
-def framed_answers_each_message_however_tcp_splits_it():
+def e4_framed_answers_each_message_however_tcp_splits_it():
     messages = [b"", b"a", b"hello", b"x" * 255]
     stream = b"".join(b"%03d" % len(m) + m for m in messages)
     with Usherd(ROWS) as u:
@@ -137,7 +137,7 @@ def e15_framed_refuses_a_bad_length_with_one_framed_line():
 
 
 @test
-def framed_says_in_the_log_what_was_cut_off():
+def e13_framed_says_in_the_log_what_was_cut_off():
     with Usherd(ROWS) as u:
         talk(u.port("framed"), b"010four")
         u.wait_log("4 of 10")

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The classic services of the shipped table, exact to the byte: nc, telnet, rdate, and every trap."""
+import calendar
 import contextlib
+import datetime
 import os
 import re
 import socket
 import struct
 import subprocess
 import time
+import zoneinfo
 
 from usher_live import *  # noqa: F403 - the test vocabulary
 
@@ -159,7 +162,7 @@ def e14_discard_takes_urgent_data_and_resets_for_ordinary():
 
 
 @test
-def time_is_four_bytes_over_tcp_and_for_any_datagram():
+def a13_time_is_four_bytes_over_tcp_and_for_any_datagram():
     def check(u):
         for got in (talk(u.port("time")), talk(u.port("time"), b"x" * 5000),
                     ask(u.port("time", "udp"), b""), ask(u.port("time", "udp"), b"x" * 100)):
@@ -169,7 +172,7 @@ def time_is_four_bytes_over_tcp_and_for_any_datagram():
 
 
 @test
-def a_row_without_amplify_answers_the_time_to_four_bytes_and_more():
+def a5_a_row_without_amplify_answers_the_time_to_four_bytes_and_more():
     def check(u):
         with udp() as client:
             client.connect(("127.0.0.1", u.port("plain_time", "udp")))
@@ -193,21 +196,58 @@ def fake_clock(at):
 
 
 @test
-def f16_time_goes_on_after_february_2036():
+def f16_time_goes_on_after_february_2036_and_january_2038():
     def told(u):
-        return struct.unpack(">I", talk(u.port("time")))[0]
+        """What a client of 32 bits makes of it: seconds since 1970, and its own clock agrees."""
+        seconds = struct.unpack(">I", talk(u.port("time")))[0]
+        zone = talk(u.port("zoned")).decode().strip()
+        told_as = time.strptime(zone, "%Y-%m-%dT%H:%M:%S+01:00")
+        gap = (seconds - SINCE_1900) % 2 ** 32 - (calendar.timegm(told_as) - 3600)
+        assert abs(gap) <= 1, (seconds, zone)
+        return seconds
 
-    with Usherd(rows("dispatch"), env=fake_clock("@2036-02-07 06:28:12")) as u:
+    zoned = rows("dispatch") + 'zoned: { plugin = "daytime"; listen = "tcp://:0"; options = {' + (
+        ' format = "iso8601"; timezone = "Europe/Rome"; }; };')
+    with Usherd(zoned, env=fake_clock("@2036-02-07 06:28:12")) as u:
         assert told(u) > 2 ** 32 - 60
         wait_for(lambda: told(u) < 60, "the counter to begin at 0 again")
         begun = told(u)
         wait_for(lambda: told(u) > begun, "it to count on")
-    with Usherd(rows("dispatch"), env=fake_clock("@2038-01-19 03:14:06")) as u:
+    with Usherd(zoned, env=fake_clock("@2038-01-19 03:14:06")) as u:
         wait_for(lambda: told(u) > 2 ** 31 + SINCE_1900 - 2 ** 32, "signed seconds to have ended")
 
 
 @test
-def chargen_streams_the_pattern_to_whoever_reads():
+def daytime_tells_the_time_of_its_rows_zone_whatever_the_others_have():
+    zones = ("Europe/Rome", "Asia/Tokyo", "America/St_Johns", "UTC")
+    made = "".join('z%d: { plugin = "daytime"; listen = [ "tcp://:0", "udp://:0" ]; amplify = true; options = {'
+                   ' format = "%%Y-%%m-%%d %%H:%%M %%Z %%z"; timezone = "%s"; }; };' % (number, zone)
+                   for number, zone in enumerate(zones))
+
+    def agrees(u, number, zone):
+        now = datetime.datetime.now(zoneinfo.ZoneInfo(zone))
+        want = now.strftime("%Y-%m-%d %H:%M %Z %z\r\n").encode()
+        return talk(u.port("z%d" % number)) == want == ask(u.port("z%d" % number, "udp"), b"?")
+
+    with Usherd(made) as u:
+        for number, zone in enumerate(zones):
+            wait_for(lambda: agrees(u, number, zone), zone)  # a minute may end in between
+
+
+@test
+def e4_half_a_character_in_a_datagram_passes_and_waits_for_no_other_half():
+    row = 'big: { plugin = "uppercase"; listen = "udp://:0"; options = { encoding = "utf-8"; }; };'
+    whole = "aßé".encode()
+    with Usherd(row) as u:
+        for cut in range(len(whole) + 1):
+            for part in (whole[:cut], whole[cut:]):
+                if part:
+                    want = part.decode("utf-8", "surrogateescape").upper().encode("utf-8", "surrogateescape")
+                    equal(ask(u.port("big", "udp"), part), want)
+
+
+@test
+def a13_chargen_streams_the_pattern_to_whoever_reads():
     def check(u):
         count = 3000000
         with connect(u.port("chargen")) as client:
@@ -231,7 +271,7 @@ def chargen_answers_a_datagram_with_0_to_512_bytes():
 
 
 @test
-def a13_chargen_without_amplify_never_answers_more_than_it_got():
+def a5_chargen_without_amplify_never_answers_more_than_it_got():
     with Usherd(rows("dispatch")) as u:
         port = u.port("plain_chargen", "udp")
         ask(port, b"y" * 512)
@@ -298,7 +338,7 @@ def a_fast_reader_of_chargen_leaves_time_for_others():
 
 
 @test
-def qotd_tells_quotes_below_512_bytes_and_not_always_the_same():
+def a13_qotd_tells_quotes_below_512_bytes_and_not_always_the_same():
     def check(u):
         quotes = {talk(u.port("qotd")) for _ in range(40)}
         quotes |= {ask(u.port("qotd", "udp"), b"") for _ in range(40)}

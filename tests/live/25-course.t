@@ -149,7 +149,7 @@ def the_log_shows_each_connection_with_address_and_port_where_asked():
         port = client.getsockname()[1]
         equal(read_all(client), b"Hello World!")
         client.close()
-        u.wait_log(r"greeting.*127\.0\.0\.1.*%d" % port)
+        u.wait_log(r"(?m) info greeting\[\d+\]: Connection established with \(127\.0\.0\.1, %d\)$" % port)
 
 
 @test

@@ -166,10 +166,20 @@ def e14_urgent_data_and_resets_are_ordinary():
 
 
 @test
-def finger_in_dispatch_is_refused_with_its_line():
-    code, said = refused('finger: { plugin = "finger"; listen = "tcp://:0"; };')
+def b6_who_looks_people_up_is_refused_without_a_child_of_its_own():
+    for row in ('plugin = "finger"; listen = "tcp://:0"', 'plugin = "systat"; listen = "tcp://:0"',
+                'plugin = "systat"; listen = "udp://:0"',
+                'plugin = "systat"; listen = [ "tcp://:0", "udp://:0" ]; mode = "dispatch"'):
+        code, said = refused("people: { %s; };" % row)
+        equal(code, 1)
+        equal(len(re.findall(r'(?m)usher\.conf:\d+: .*mode = "fork"', said)), 1)
+
+
+@test
+def finger_tells_only_what_it_knows():
+    code, said = refused('x: { plugin = "finger"; mode = "fork"; listen = "tcp://:0";'
+                         ' options = { list = 3; }; };')
     equal(code, 1)
-    assert 'mode = "fork"' in said, said
     code, said = refused('finger: { plugin = "finger"; mode = "fork"; listen = "tcp://:0";'
                          ' options = { tell = [ "mail" ]; }; };')
     equal(code, 1)
@@ -200,7 +210,7 @@ def systat_lists_whom_who_lists():
 
 
 @test
-def systat_answers_no_longer_than_it_was_asked_without_amplify():
+def a5_systat_answers_no_longer_than_it_was_asked_without_amplify():
     with Usherd(ROWS) as u:
         got = talk(u.port("systat"))
         with udp() as client:

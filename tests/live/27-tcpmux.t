@@ -57,7 +57,7 @@ def names_lead_to_services_of_every_way():
 
 
 @test
-def e6_a_name_may_come_in_any_pieces():
+def e4_e6_a_name_may_come_in_any_pieces():
     with Usherd(ROWS) as u:
         equal(parts(u, b"e", b"c", b"h", b"o", b"\r", b"\n", b"a", b"b"), b"+Go\r\nab")
         equal(parts(u, b"cat\r", b"\nafter"), b"+Go\r\nafter")

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import struct
 import threading
@@ -337,9 +338,30 @@ def ipv6_and_names():
     with tcp_target(lambda c: c.sendall(b"six"), "::1") as port:
         with Usherd(rows(port, host="[::1]")) as u:
             equal(talk(u.port("way"), half_close=False), b"six")
-    with tcp_target(lambda c: c.sendall(b"named")) as port, Usherd(rows(port, host="localhost")) as u:
-        with contextlib.suppress(ConnectionResetError):  # localhost may mean ::1 first
-            assert talk(u.port("way"), half_close=False) in (b"named", b"")
+    here = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)[0][4][0]
+    with tcp_target(lambda c: c.sendall(b"named"), here) as port:
+        with Usherd(rows(port, host="localhost")) as u:
+            equal(talk(u.port("way"), half_close=False), b"named")
+
+
+@test
+def a_name_is_resolved_when_the_table_is_read_and_never_again():
+    with tcp_target(lambda c: c.sendall(b"named"), "127.0.0.1") as port:
+        code, said = refused(rows(port, host="no-such-host.invalid"))
+        equal(code, 1)
+        assert re.search(r"usher\.conf:\d+: .*target.*no-such-host\.invalid", said), said
+        with Usherd(rows(port, host="localhost")) as u:
+            worker, = u.workers()
+            before = set(descriptors_of(worker).values())
+            with open("/proc/%d/maps" % worker) as maps:
+                libraries = {line.split()[-1] for line in maps if ".so" in line}
+            for _ in range(3):
+                with contextlib.suppress(ConnectionResetError):  # localhost may mean ::1 first
+                    talk(u.port("way"), half_close=False)
+            is_idle(u)
+            with open("/proc/%d/maps" % worker) as maps:  # a look-up would have loaded its libraries
+                equal({line.split()[-1] for line in maps if ".so" in line}, libraries)
+            equal(set(descriptors_of(worker).values()), before)
 
 
 @test
@@ -348,6 +370,14 @@ def it_works_in_a_child_of_its_own():
         with Usherd(rows(port, row='mode = "fork";')) as u:
             equal(talk(u.port("way"), CHUNK), hashlib.sha256(CHUNK).hexdigest().encode())
             is_idle(u)
+
+
+@test
+def datagrams_in_children_are_refused_with_their_line():
+    code, said = refused('way: { plugin = "redirect"; mode = "fork"; listen = "udp://:0";'
+                         ' options = { target = "127.0.0.1:9"; }; };')
+    equal(code, 1)
+    assert re.search(r'usher\.conf:\d+: .*serves datagrams in mode = "dispatch" only', said), said
 
 
 @test

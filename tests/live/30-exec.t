@@ -49,11 +49,12 @@ def cat_echoes_through_a_child():
 
 
 @test
-def r23_a_child_gets_three_descriptors_and_an_allow_listed_environment():
+def c6_c14_c16_c19_c20_r23_a_child_gets_nothing_but_what_the_row_says():
     strange = dict(os.environ, LD_BIND_NOW="1", SECRET="x", IFS="!", BASH_ENV="/x",
                    **{"STRANGE_%d" % n: "y" for n in range(200)})
     with Programs('audit: { exec = "{dir}/audit"; listen = "tcp://:0"; {who} };',
-                  {"audit": AUDIT}, env=strange) as u:
+                  {"audit": AUDIT}, env=strange,
+                  prefix=["sh", "-c", 'trap "" PIPE HUP; umask 0; exec "$@"', "sh"]) as u:
         with connect(u.port("audit")) as client:
             mine = client.getsockname()[1]
             text = read_all(client).decode()
@@ -147,7 +148,7 @@ def limits_nobody_may_raise_are_refused_before_the_first_caller():
 
 
 @test
-def only_a_row_with_privileges_may_regain_any():
+def c13_only_a_row_with_privileges_may_regain_any():
     if not IS_ROOT:
         raise Skip("only root has privileges to pass on")
     text = 'exec = [ "/bin/grep", "-E", "CapBnd|NoNewPrivs", "/proc/self/status" ];'
@@ -227,7 +228,7 @@ def a_shell_script_is_a_service_in_six_lines():
 
 
 @test
-def r23_no_descriptor_of_another_connection_leaks_into_a_child():
+def c16_r23_no_descriptor_of_another_connection_leaks_into_a_child():
     with Programs('audit: { exec = "{dir}/audit"; listen = "tcp://:0"; {who} };'
                   'cat: { exec = "/bin/cat"; listen = "tcp://:0"; {who} };'
                   'echo: { plugin = "echo"; listen = "tcp://:0"; };', {"audit": AUDIT}) as u:

@@ -108,18 +108,26 @@ def status_of(pid):
         return {}
 
 
-def children_of(pid):
-    found = []
+def families():
+    """{pid: its children}, from one look at /proc."""
+    found = {}
     for entry in os.listdir("/proc"):
-        if entry.isdigit() and status_of(int(entry)).get("PPid") == str(pid):
-            found.append(int(entry))
-    return sorted(found)
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open("/proc/%s/stat" % entry) as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+                found.setdefault(parent, []).append(int(entry))
+    return found
 
 
-def descendants_of(pid):
+def children_of(pid):
+    return sorted(families().get(pid, []))
+
+
+def descendants_of(pid, known=None):
+    known = families() if known is None else known
     found = []
-    for child in children_of(pid):
-        found += [child] + descendants_of(child)
+    for child in sorted(known.get(pid, [])):
+        found += [child] + descendants_of(child, known)
     return found
 
 

@@ -138,15 +138,15 @@ tests_unit_test_services_echo_SOURCES = tests/unit/test_services_echo.c tests/su
 tests_unit_test_services_echo_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_echo_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_daytime_SOURCES = tests/unit/test_services_daytime.c tests/support/mock_host.c \
-	tests/support/mock_host.h
+	tests/support/mock_host.h services/daytime/zone.c
 tests_unit_test_services_daytime_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_daytime_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_uppercase_SOURCES = tests/unit/test_services_uppercase.c tests/support/mock_host.c \
-	tests/support/mock_host.h
+	tests/support/mock_host.h services/uppercase/utf_8.c
 tests_unit_test_services_uppercase_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_uppercase_LDADD = $(CMOCKA_LIBS) $(LIBUNISTRING_LIBS)
 tests_unit_test_services_framed_SOURCES = tests/unit/test_services_framed.c tests/support/mock_host.c \
-	tests/support/mock_host.h
+	tests/support/mock_host.h services/framed/message.c
 tests_unit_test_services_framed_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_framed_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_finger_SOURCES = tests/unit/test_services_finger.c services/finger/query.c \
@@ -158,7 +158,8 @@ tests_unit_test_services_systat_SOURCES = tests/unit/test_services_systat.c test
 tests_unit_test_services_systat_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_systat_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_ident_SOURCES = tests/unit/test_services_ident.c tests/support/mock_host.c \
-	tests/support/mock_host.h services/ident/query.c services/ident/owner.c
+	tests/support/mock_host.h services/ident/query.c services/ident/owner.c \
+	services/ident/names.c
 tests_unit_test_services_ident_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_ident_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_discard_SOURCES = tests/unit/test_services_discard.c tests/support/mock_host.c \
@@ -166,7 +167,7 @@ tests_unit_test_services_discard_SOURCES = tests/unit/test_services_discard.c te
 tests_unit_test_services_discard_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_discard_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_qotd_SOURCES = tests/unit/test_services_qotd.c tests/support/mock_host.c \
-	tests/support/mock_host.h
+	tests/support/mock_host.h services/qotd/quotes.c
 tests_unit_test_services_qotd_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_services_qotd_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_services_chargen_SOURCES = tests/unit/test_services_chargen.c tests/support/mock_host.c \

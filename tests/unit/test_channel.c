@@ -312,7 +312,7 @@ static void records_have_a_longest(void **state)
     mem_free(&value);
 }
 
-static void packets_that_are_no_records_are_skipped(void **state)
+static void c9_packets_that_are_no_records_are_skipped(void **state)
 {
     static const struct {
         const char *bytes;
@@ -411,7 +411,22 @@ static void a_bad_record_takes_its_descriptor_along(void **state)
     fd_close(&null);
 }
 
-static void descriptors_nobody_asked_for_never_arrive(void **state)
+static void an_empty_packet_takes_its_descriptor_along(void **state)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), before = count_open(), passed = 99;
+    struct record record;
+    struct err err = {5, ""};
+
+    (void)state;
+    send_raw("", 0, &null, 1);
+    assert_int_equal(channel_receive_fd(pair[0], &record, &passed, &err), -1);
+    assert_int_equal(err.code, 0);
+    assert_int_equal(passed, -1);
+    assert_int_equal(count_open(), before);
+    fd_close(&null);
+}
+
+static void c10_descriptors_nobody_asked_for_never_arrive(void **state)
 {
     int nulls[3], before;
     struct record record;
@@ -490,12 +505,13 @@ int main(void)
         PAIRED(sending_some_to_nobody_is_an_error),
         PAIRED(a_record_without_its_newline_is_sent_whole),
         PAIRED(records_have_a_longest),
-        PAIRED(packets_that_are_no_records_are_skipped),
+        PAIRED(c9_packets_that_are_no_records_are_skipped),
         PAIRED(packets_that_are_too_long_are_skipped),
         PAIRED(an_empty_packet_looks_like_the_end),
         PAIRED(a_descriptor_goes_with_the_first_record),
         PAIRED(a_bad_record_takes_its_descriptor_along),
-        PAIRED(descriptors_nobody_asked_for_never_arrive),
+        PAIRED(an_empty_packet_takes_its_descriptor_along),
+        PAIRED(c10_descriptors_nobody_asked_for_never_arrive),
         PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
     };
     size_t count = ARRAY_LEN(tests);

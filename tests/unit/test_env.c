@@ -64,7 +64,7 @@ static struct peer peer(const char *text)
     return out;
 }
 
-static void every_style_says_what_the_manual_says(void **state)
+static void c15_every_style_says_what_the_manual_says(void **state)
 {
     static const struct {
         enum plan_env_style style;
@@ -114,7 +114,7 @@ static void every_style_says_what_the_manual_says(void **state)
     }
 }
 
-static void only_listed_variables_pass(void **state)
+static void c14_only_listed_variables_pass(void **state)
 {
     const char *pass[] = { "USHER_TEST_PASSED", "USHER_TEST_MISSING" };
     const char *own[] = { "A=1", "TZ=Mars/Olympus", "A=2" };
@@ -204,6 +204,10 @@ static void a_unix_peer_is_known_by_its_ids(void **state)
     snprintf(want, sizeof(want), "%d", (int)getpid());
     assert_string_equal(find(&env, "UNIXREMOTEPID"), want);
     assert_null(find(&env, "TCPREMOTEIP"));
+    env_patch(&env, -1, &who); /* the next one: its ids are not known, and not the last one's */
+    assert_string_equal(find(&env, "UNIXREMOTEEUID"), "");
+    assert_string_equal(find(&env, "UNIXREMOTEEGID"), "");
+    assert_string_equal(find(&env, "UNIXREMOTEPID"), "");
     env_fini(&env);
     close(pair[0]);
     close(pair[1]);
@@ -212,8 +216,8 @@ static void a_unix_peer_is_known_by_its_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_style_says_what_the_manual_says),
-        cmocka_unit_test(only_listed_variables_pass),
+        cmocka_unit_test(c15_every_style_says_what_the_manual_says),
+        cmocka_unit_test(c14_only_listed_variables_pass),
         cmocka_unit_test(the_next_peer_takes_the_place_of_the_last),
         cmocka_unit_test(a_wildcard_listener_asks_the_socket),
         cmocka_unit_test(a_unix_peer_is_known_by_its_ids),

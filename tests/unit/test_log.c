@@ -84,7 +84,7 @@ static void one_call_is_one_line(void **state)
     assert_string_equal(seen.line, "one?two??[1m?");
 }
 
-static void long_lines_are_cut(void **state)
+static void e2_long_lines_are_cut(void **state)
 {
     char text[2 * LOG_LINE];
 
@@ -207,7 +207,7 @@ static void a_panic_says_why_and_aborts(void **state)
     assert_memory_equal(words, "error page: fail reason=odd\n", 28);
 }
 
-static void a_limit_lets_one_a_second_through(void **state)
+static void b22_a_limit_lets_one_a_second_through(void **state)
 {
     static const struct {
         int64_t at_ms;
@@ -231,7 +231,27 @@ static void a_limit_lets_one_a_second_through(void **state)
     assert_true(log_limit(&limit, NULL));
 }
 
-static void escaping_makes_one_printable_line(void **state)
+static void b22_a_budget_is_spent_once_a_second(void **state)
+{
+    struct log_budget budget = {0};
+    unsigned long left_out;
+
+    (void)state;
+    clock_fake(5000);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(log_spend(&budget, 3, &left_out), i < 3);
+    assert_int_equal(left_out, 0);
+    clock_fake(5999);
+    assert_false(log_spend(&budget, 3, &left_out));
+    clock_fake(6000);
+    assert_true(log_spend(&budget, 3, &left_out));
+    assert_int_equal(left_out, 8);
+    assert_true(log_spend(&budget, 3, &left_out));
+    assert_int_equal(left_out, 0);
+    clock_fake(-1);
+}
+
+static void e12_escaping_makes_one_printable_line(void **state)
 {
     static const struct {
         const char *bytes, *want;
@@ -265,7 +285,7 @@ static void escaping_makes_one_printable_line(void **state)
     assert_null(log_escape(NULL, 0, "a", 1));
 }
 
-static void escaped_random_bytes_are_printable_and_fit(void **state)
+static void e12_escaped_random_bytes_are_printable_and_fit(void **state)
 {
     uint32_t random = 12345;
 
@@ -297,14 +317,15 @@ int main(void)
         CAPTURED(levels_decide_what_is_seen),
         CAPTURED(a_line_arrives_with_its_level_and_subject),
         CAPTURED(one_call_is_one_line),
-        CAPTURED(long_lines_are_cut),
+        CAPTURED(e2_long_lines_are_cut),
         CAPTURED(errno_survives),
         CAPTURED(level_names_are_read_and_printed),
         CAPTURED(without_a_sink_lines_go_to_stderr),
         CAPTURED(a_panic_says_why_and_aborts),
-        CAPTURED(a_limit_lets_one_a_second_through),
-        CAPTURED(escaping_makes_one_printable_line),
-        CAPTURED(escaped_random_bytes_are_printable_and_fit),
+        CAPTURED(b22_a_limit_lets_one_a_second_through),
+        CAPTURED(b22_a_budget_is_spent_once_a_second),
+        CAPTURED(e12_escaping_makes_one_printable_line),
+        CAPTURED(e12_escaped_random_bytes_are_printable_and_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

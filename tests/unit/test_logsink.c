@@ -166,7 +166,7 @@ static const struct {
     { make_nothing_in_a_missing_folder, "No such file or directory" },
 };
 
-static void what_is_no_file_is_refused_and_the_old_sink_goes_on(void **state)
+static void f9_what_is_no_file_is_refused_and_the_old_sink_goes_on(void **state)
 {
     char text[512], missing[80];
 
@@ -234,7 +234,7 @@ static void restore(struct stuck *stuck)
     fd_close(&stuck->reader);
 }
 
-static void a_sink_that_is_full_drops_counts_and_tells(void **state)
+static void f17_a_sink_that_is_full_drops_counts_and_tells(void **state)
 {
     unsigned long before = logsink_dropped(), dropped;
     struct stuck stuck;
@@ -267,8 +267,8 @@ int main(void)
         TEST(our_own_lines_come_here_with_our_pid),
         TEST(the_longest_line_is_one_line),
         TEST(a_rotated_file_is_let_go),
-        TEST(what_is_no_file_is_refused_and_the_old_sink_goes_on),
-        TEST(a_sink_that_is_full_drops_counts_and_tells),
+        TEST(f9_what_is_no_file_is_refused_and_the_old_sink_goes_on),
+        TEST(f17_a_sink_that_is_full_drops_counts_and_tells),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -424,7 +424,7 @@ static void b13_a_wait_that_fails_backs_off_and_is_reported_once(void **state)
     log_to(NULL);
 }
 
-static void a_copy_made_by_fork_does_not_need_the_old_base(void **state)
+static void f18_a_copy_made_by_fork_does_not_need_the_old_base(void **state)
 {
     struct scene s;
     struct loop parent;
@@ -466,7 +466,7 @@ int main(void)
         cmocka_unit_test(select_refuses_what_its_sets_cannot_hold),
         cmocka_unit_test(a_kernel_that_refuses_a_descriptor_is_reported),
         cmocka_unit_test(b13_a_wait_that_fails_backs_off_and_is_reported_once),
-        cmocka_unit_test(a_copy_made_by_fork_does_not_need_the_old_base),
+        cmocka_unit_test(f18_a_copy_made_by_fork_does_not_need_the_old_base),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,21 @@ static void presets_fill_every_field(void **state)
     opt_free(table, &conf);
 }
 
+/* Where a row has no bound of its own, the largest number is not a stand-in for larger ones. */
+static void a_duration_beyond_all_numbers_is_refused(void **state)
+{
+    static const struct usher_option row =
+        USHER_OPTION_DURATION(struct conf, pause, NULL, 0, INT64_MAX, "Any pause.");
+    struct conf conf = {.pause = 5};
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    assert_int_equal(opt_set(&row, &conf, "9223372036854775807ms", &err), 0);
+    assert_true(conf.pause == INT64_MAX);
+    assert_int_equal(opt_set(&row, &conf, "77777777777777777772h", &err), -1);
+    assert_non_null(strstr(err.text, "77777777777777777772h is above"));
+}
+
 /* What goes in, what comes out of it: the same again, read once more. */
 static void good_values_are_read_and_printed(void **state)
 {
@@ -158,7 +173,7 @@ static void good_values_are_read_and_printed(void **state)
     opt_free(table, &conf);
 }
 
-static void bad_values_are_refused_in_these_words(void **state)
+static void e18_bad_values_are_refused_in_these_words(void **state)
 {
     static const struct {
         const char *key, *text, *want;
@@ -579,8 +594,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_found_by_key),
         cmocka_unit_test(presets_fill_every_field),
+        cmocka_unit_test(a_duration_beyond_all_numbers_is_refused),
         cmocka_unit_test(good_values_are_read_and_printed),
-        cmocka_unit_test(bad_values_are_refused_in_these_words),
+        cmocka_unit_test(e18_bad_values_are_refused_in_these_words),
         cmocka_unit_test(other_rows_have_other_bounds),
         cmocka_unit_test(long_values_and_many_choices_are_cut_in_messages),
         cmocka_unit_test(lists_grow_item_by_item),

@@ -52,7 +52,7 @@ static void assert_content(const char *want)
     assert_string_equal(text, want);
 }
 
-static void it_holds_our_pid_and_goes_when_closed(void **state)
+static void f8_it_holds_our_pid_and_goes_when_closed(void **state)
 {
     struct pidfile file = PIDFILE_EMPTY;
     struct err err = ERR_EMPTY;
@@ -111,7 +111,7 @@ static const struct {
     { make_directory, "Is a directory" },
 };
 
-static void what_is_no_file_stays_as_it_is(void **state)
+static void f9_what_is_no_file_stays_as_it_is(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
@@ -147,9 +147,9 @@ static void a_fifo_that_somebody_reads_is_refused_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_holds_our_pid_and_goes_when_closed),
+        cmocka_unit_test(f8_it_holds_our_pid_and_goes_when_closed),
         cmocka_unit_test(the_second_one_is_refused_and_changes_nothing),
-        cmocka_unit_test(what_is_no_file_stays_as_it_is),
+        cmocka_unit_test(f9_what_is_no_file_stays_as_it_is),
         cmocka_unit_test(a_fifo_that_somebody_reads_is_refused_too),
     };
 

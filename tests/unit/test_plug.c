@@ -132,7 +132,7 @@ static const struct wrong {
     {P "max_input 16777217 is above 16777216", .service.max_input = 16777217},
     {P "shapes 0x4: neither stream nor datagram, or something unknown",
      .service.shapes = 4},
-    {P "needs 0x80: something this daemon does not know", .service.needs = 128},
+    {P "needs 0x200: something this daemon does not know", .service.needs = 512},
     {P "it serves streams, but has no opened, data, finished or run",
      .without_data = true},
     {P "it serves datagrams, but has no datagram", .without_datagram = true},
@@ -339,7 +339,7 @@ static void what_is_no_object_is_refused(void **state)
     assert_refused(place, "/x.so: not a regular file");
 }
 
-static void what_others_may_write_is_refused(void **state)
+static void c21_what_others_may_write_is_refused(void **state)
 {
     const struct place *place = *state;
     struct plug plug;
@@ -367,7 +367,7 @@ static void another_owner_is_refused_by_root(void **state)
     assert_refused(place, "/x.so: owned by user 65534, not by root");
 }
 
-static void names_and_folders_must_be_plain(void **state)
+static void c22_names_and_folders_must_be_plain(void **state)
 {
     static const struct {
         const char *dir, *name, *want;
@@ -465,11 +465,11 @@ int main(void)
         cmocka_unit_test(wrong_pairs_are_refused),
         cmocka_unit_test_setup_teardown(what_is_no_object_is_refused, make_place,
                                         remove_place),
-        cmocka_unit_test_setup_teardown(what_others_may_write_is_refused, make_place,
+        cmocka_unit_test_setup_teardown(c21_what_others_may_write_is_refused, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(another_owner_is_refused_by_root, make_place,
                                         remove_place),
-        cmocka_unit_test(names_and_folders_must_be_plain),
+        cmocka_unit_test(c22_names_and_folders_must_be_plain),
         cmocka_unit_test(built_plugins_are_loaded_or_refused),
         cmocka_unit_test(no_descriptor_is_left),
     };

@@ -26,7 +26,7 @@ static void check_stream(const char *bytes, size_t count)
             fail_msg("byte %zu is %d", i, bytes[i]);
 }
 
-static void the_first_lines_are_those_of_the_rfc(void **state)
+static void a13_the_first_lines_are_those_of_the_rfc(void **state)
 {
     static const char want[] =
         " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n"
@@ -133,7 +133,7 @@ static void a_datagram_has_0_to_512_bytes_of_the_pattern(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_lines_are_those_of_the_rfc),
+        cmocka_unit_test(a13_the_first_lines_are_those_of_the_rfc),
         cmocka_unit_test(a_slow_reader_gets_the_pattern_without_a_gap),
         cmocka_unit_test(a_caller_that_never_reads_costs_one_write),
         cmocka_unit_test(a_caller_that_reads_at_once_gets_a_share_of_each_turn),

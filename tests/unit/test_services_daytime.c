@@ -5,13 +5,15 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #define USHER_BUILTIN daytime
 #include "../../services/daytime/daytime.c"
 #include "support/mock_host.h"
 
 static bool has_zones(void)
 {
-    return access(ZONES_DIR "Europe/Rome", R_OK) == 0;
+    return access(ZONE_FILES "Europe/Rome", R_OK) == 0;
 }
 
 static void print_at(char *to, size_t room, const struct daytime_conf *conf, time_t when)
@@ -20,7 +22,7 @@ static void print_at(char *to, size_t room, const struct daytime_conf *conf, tim
     struct tm tm;
 
     assert_int_equal(mock_start(&mock, &usher_service_daytime, conf), 0);
-    tm = split_time(mock.instance.state, when);
+    tm = zone_split(&((struct daytime *)mock.instance.state)->zone, when);
     to[print_time(to, room, conf->format, &tm)] = '\0';
     mock_stop(&mock);
 }
@@ -52,7 +54,7 @@ static void formats_are_as_documented(void **state)
 
 static void agree_at(const struct daytime *daytime, const char *zone, time_t at)
 {
-    struct tm mine = split_time(daytime, at), theirs;
+    struct tm mine = zone_split(&daytime->zone, at), theirs;
 
     localtime_r(&at, &theirs);
     if (mine.tm_hour != theirs.tm_hour || mine.tm_min != theirs.tm_min
@@ -74,7 +76,7 @@ static void zones_agree_with_the_library(void **state)
         skip();
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
         struct daytime_conf conf = { .format = "iso8601", .timezone = zones[i] };
-        time_t start = time(NULL), end = start + (time_t)(YEARS - 1) * 365 * 86400;
+        time_t start = time(NULL), end = start + (time_t)39 * 365 * 86400;
         const struct daytime *daytime;
         struct mock mock;
 
@@ -84,9 +86,9 @@ static void zones_agree_with_the_library(void **state)
         tzset();
         for (time_t at = start; at < end; at += 6 * 3600 - 1)
             agree_at(daytime, zones[i], at);
-        for (size_t n = 1; n < daytime->count; n++) {
-            agree_at(daytime, zones[i], daytime->offsets[n].since - 1);
-            agree_at(daytime, zones[i], daytime->offsets[n].since);
+        for (size_t n = 1; n < daytime->zone.count; n++) {
+            agree_at(daytime, zones[i], daytime->zone.offsets[n].since - 1);
+            agree_at(daytime, zones[i], daytime->zone.offsets[n].since);
         }
         mock_stop(&mock);
     }
@@ -107,17 +109,17 @@ static void two_rows_keep_two_zones(void **state)
     assert_int_equal(mock_start(&first, &usher_service_daytime, &rome), 0);
     assert_int_equal(mock_start(&second, &usher_service_daytime, &tokyo), 0);
     assert_string_equal(getenv("TZ"), "America/New_York");
-    tm = split_time(first.instance.state, 1800000000);
+    tm = zone_split(&((struct daytime *)first.instance.state)->zone, 1800000000);
     print_time(text, sizeof(text), rome.format, &tm);
     assert_string_equal(text, "09:00 CET");
-    tm = split_time(second.instance.state, 1800000000);
+    tm = zone_split(&((struct daytime *)second.instance.state)->zone, 1800000000);
     print_time(text, sizeof(text), tokyo.format, &tm);
     assert_string_equal(text, "17:00 JST");
     mock_stop(&first);
     mock_stop(&second);
 }
 
-static void a_caller_gets_one_line_and_the_end(void **state)
+static void a13_a_caller_gets_one_line_and_the_end(void **state)
 {
     struct daytime_conf conf = { .format = "classic" };
     struct mock mock;
@@ -174,7 +176,7 @@ int main(void)
         cmocka_unit_test(formats_are_as_documented),
         cmocka_unit_test(zones_agree_with_the_library),
         cmocka_unit_test(two_rows_keep_two_zones),
-        cmocka_unit_test(a_caller_gets_one_line_and_the_end),
+        cmocka_unit_test(a13_a_caller_gets_one_line_and_the_end),
         cmocka_unit_test(check_says_what_is_wrong),
     };
 

@@ -74,7 +74,7 @@ static void run_stream(size_t i, size_t first, size_t second)
     mock_stop(&mock);
 }
 
-static void streams_are_answered_in_every_split(void **state)
+static void e4_streams_are_answered_in_every_split(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
@@ -85,11 +85,11 @@ static void streams_are_answered_in_every_split(void **state)
 
 static void error_lines_are_framed(void **state)
 {
-    static const char *const lines[] = { not_digits, above_max };
+    const char *const lines[] = { framed_fault(&echo, "x12", 3), framed_fault(&echo, "256", 3) };
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(whole_message(&echo, lines[i], strlen(lines[i])),
+        assert_int_equal(framed_whole(&echo, lines[i], strlen(lines[i])),
                          strlen(lines[i]));
         assert_int_equal(lines[i][strlen(lines[i]) - 1], '\n');
     }
@@ -130,7 +130,7 @@ static void expect_header(struct mock *mock, const unsigned char *head)
 
 /* All 16.7 million headers are a length, or are refused once. Valgrind takes its samples.
  */
-static void every_three_bytes_are_a_length_or_refused(void **state)
+static void e15_every_three_bytes_are_a_length_or_refused(void **state)
 {
     const char *preload = getenv("LD_PRELOAD");
     unsigned step = preload != NULL && strstr(preload, "vgpreload") != NULL ? 239 : 1;
@@ -174,7 +174,7 @@ static void every_length_comes_back(void **state)
     mock_stop(&mock);
 }
 
-static void a_message_cut_off_at_each_byte_is_logged(void **state)
+static void e13_a_message_cut_off_at_each_byte_is_logged(void **state)
 {
     char message[3 + 255], want[64];
     struct mock mock;
@@ -304,11 +304,11 @@ static void check_says_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_are_answered_in_every_split),
+        cmocka_unit_test(e4_streams_are_answered_in_every_split),
         cmocka_unit_test(error_lines_are_framed),
-        cmocka_unit_test(every_three_bytes_are_a_length_or_refused),
+        cmocka_unit_test(e15_every_three_bytes_are_a_length_or_refused),
         cmocka_unit_test(every_length_comes_back),
-        cmocka_unit_test(a_message_cut_off_at_each_byte_is_logged),
+        cmocka_unit_test(e13_a_message_cut_off_at_each_byte_is_logged),
         cmocka_unit_test(answers_wait_for_a_slow_reader),
         cmocka_unit_test(a_datagram_is_one_message_or_dropped),
         cmocka_unit_test(check_says_what_is_wrong),

@@ -86,7 +86,7 @@ static void targets_become_paths(void **state)
     }
 }
 
-static void a_path_has_a_length(void **state)
+static void e1_a_path_has_a_length(void **state)
 {
     char path[6];
 
@@ -367,7 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_become_paths),
-        cmocka_unit_test(a_path_has_a_length),
+        cmocka_unit_test(e1_a_path_has_a_length),
         cmocka_unit_test(ranges_lie_within_the_file),
         cmocka_unit_test(dates_go_both_ways),
         cmocka_unit_test(files_are_opened_beneath_the_folder),

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <pwd.h>
+
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -182,7 +184,7 @@ static void a_slow_reader_gets_all_answers(void **state)
 }
 
 /* E2: whatever a name has, the reply is one line of a bounded length. */
-static void names_are_printable_and_capped(void **state)
+static void e2_e12_names_are_printable_and_capped(void **state)
 {
     static char name[65537];
     const struct ident_query query = {true, 65535, 65535};
@@ -475,15 +477,15 @@ static void replies_tell_what_the_row_says(void **state)
 
 static void an_owner_without_a_name_is_a_number(void **state)
 {
-    struct name names[] = {{1, (char *)(uintptr_t) "one"},
+    struct name all[] = {{1, (char *)(uintptr_t) "one"},
                            {7, (char *)(uintptr_t) "seven"},
                            {7, (char *)(uintptr_t) "septem"}};
-    const struct ident ident = {.names = names, .count = 3};
+    const struct names names = {.all = all, .count = 3};
 
     (void)state;
-    assert_string_equal(name_of(&ident, 1), "one");
-    assert_string_equal(name_of(&ident, 7), "seven");
-    assert_null(name_of(&ident, 8));
+    assert_string_equal(names_find(&names, 1), "one");
+    assert_string_equal(names_find(&names, 7), "seven");
+    assert_null(names_find(&names, 8));
 }
 
 int main(void)
@@ -494,7 +496,7 @@ int main(void)
         cmocka_unit_test(e5_the_tail_of_a_long_line_never_acts),
         cmocka_unit_test(b7_10000_queries_are_answered_a_few_at_a_time),
         cmocka_unit_test(a_slow_reader_gets_all_answers),
-        cmocka_unit_test(names_are_printable_and_capped),
+        cmocka_unit_test(e2_e12_names_are_printable_and_capped),
         cmocka_unit_test_setup_teardown(owners_are_found_in_every_family, open_desk,
                                         close_desk),
         cmocka_unit_test_setup_teardown(a_listener_is_no_connection, open_desk,

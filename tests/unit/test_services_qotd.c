@@ -5,6 +5,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define USHER_BUILTIN qotd
 #include "../../services/qotd/qotd.c"
 #include "support/mock_host.h"
@@ -34,7 +37,7 @@ static int start_with(struct mock *mock, const char *text, size_t count)
     return result;
 }
 
-static void quotes_are_made_ready_as_the_rfc_wants_them(void **state)
+static void a13_quotes_are_made_ready_as_the_rfc_wants_them(void **state)
 {
     static const struct {
         const char *file;
@@ -52,7 +55,7 @@ static void quotes_are_made_ready_as_the_rfc_wants_them(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct qotd *qotd;
+        const struct quotes *qotd;
         struct mock mock;
         size_t n;
 
@@ -60,9 +63,9 @@ static void quotes_are_made_ready_as_the_rfc_wants_them(void **state)
         qotd = mock.instance.state;
         for (n = 0; n < 4 && cases[i].want[n] != NULL; n++) {
             assert_true(n < qotd->count);
-            assert_int_equal(qotd->quotes[n].count, strlen(cases[i].want[n]));
-            assert_memory_equal(qotd->text + qotd->quotes[n].at, cases[i].want[n],
-                                qotd->quotes[n].count);
+            assert_int_equal(qotd->all[n].count, strlen(cases[i].want[n]));
+            assert_memory_equal(qotd->text + qotd->all[n].at, cases[i].want[n],
+                                qotd->all[n].count);
         }
         assert_int_equal(qotd->count, n);
         mock_stop(&mock);
@@ -90,7 +93,7 @@ static void e1_a_quote_has_at_most_511_bytes(void **state)
         memset(text, 'x', length);
         memcpy(text + length, "\n%\nshort\n", 9);
         assert_int_equal(start_with(&mock, text, length + 9), 0);
-        assert_int_equal(((struct qotd *)mock.instance.state)->count,
+        assert_int_equal(((struct quotes *)mock.instance.state)->count,
                          length + 2 <= 511 ? 2 : 1);
         assert_int_equal(mock.logs, length + 2 <= 511 ? 0 : 1);
         if (length + 2 > 511)
@@ -129,24 +132,24 @@ static void e10_a_file_that_is_none_is_refused(void **state)
 
 static void e10_a_file_has_at_most_a_mebibyte_and_at_least_a_quote(void **state)
 {
-    char *text = malloc(FILE_MAX + 1);
+    char *text = malloc(QUOTES_FILE_MAX + 1);
     struct mock mock;
 
     (void)state;
-    for (size_t i = 0; i <= FILE_MAX; i++)
+    for (size_t i = 0; i <= QUOTES_FILE_MAX; i++)
         text[i] = "wit\n%\n"[i % 6];
-    assert_int_equal(start_with(&mock, text, FILE_MAX), 0);
-    assert_int_equal(((struct qotd *)mock.instance.state)->count, (FILE_MAX + 5) / 6);
+    assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX), 0);
+    assert_int_equal(((struct quotes *)mock.instance.state)->count, (QUOTES_FILE_MAX + 5) / 6);
     mock_stop(&mock);
-    assert_int_equal(start_with(&mock, text, FILE_MAX + 1), -1);
+    assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX + 1), -1);
     assert_non_null(strstr(mock.log, "above 1 MiB"));
     assert_int_equal(start_with(&mock, "", 0), -1);
     assert_non_null(strstr(mock.log, "has no quote"));
     assert_int_equal(start_with(&mock, "%\n%\n", 4), -1);
-    memset(text, '%', FILE_MAX);
-    assert_int_equal(start_with(&mock, text, FILE_MAX), -1);
-    memset(text, '\n', FILE_MAX);
-    assert_int_equal(start_with(&mock, text, FILE_MAX), -1);
+    memset(text, '%', QUOTES_FILE_MAX);
+    assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX), -1);
+    memset(text, '\n', QUOTES_FILE_MAX);
+    assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX), -1);
     free(text);
 }
 
@@ -154,7 +157,7 @@ static void own_quotes_are_good_ones_and_all_of_them_are_told(void **state)
 {
     struct qotd_conf conf = { NULL };
     unsigned told[32] = { 0 };
-    const struct qotd *qotd;
+    const struct quotes *qotd;
     struct mock mock;
 
     (void)state;
@@ -168,8 +171,8 @@ static void own_quotes_are_good_ones_and_all_of_them_are_told(void **state)
         mock_connect(&mock);
         assert_int_equal(mock.reason, USHER_GONE_ENDED);
         while (n < qotd->count
-               && (qotd->quotes[n].count != mock.out.count
-                   || memcmp(qotd->text + qotd->quotes[n].at, mock.out.at, mock.out.count)
+               && (qotd->all[n].count != mock.out.count
+                   || memcmp(qotd->text + qotd->all[n].at, mock.out.at, mock.out.count)
                           != 0))
             n++;
         assert_true(n < qotd->count);
@@ -204,7 +207,7 @@ static void check_wants_an_absolute_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotes_are_made_ready_as_the_rfc_wants_them),
+        cmocka_unit_test(a13_quotes_are_made_ready_as_the_rfc_wants_them),
         cmocka_unit_test(a_nul_byte_is_left_out_too),
         cmocka_unit_test(e1_a_quote_has_at_most_511_bytes),
         cmocka_unit_test(e10_a_file_that_is_none_is_refused),

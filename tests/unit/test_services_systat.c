@@ -85,7 +85,7 @@ static void users_are_named_once_and_sessions_where_asked(void **state)
                   "alice            pts/1        Nov 21 11:08\r\n");
 }
 
-static void only_printable_bytes_are_sent(void **state)
+static void e12_only_printable_bytes_are_sent(void **state)
 {
     char bytes[256];
 
@@ -156,7 +156,7 @@ int main(void)
         cmocka_unit_test_setup(nobody_is_an_empty_list, nobody_is_there),
         cmocka_unit_test_setup(users_are_named_once_and_sessions_where_asked,
                                nobody_is_there),
-        cmocka_unit_test_setup(only_printable_bytes_are_sent, nobody_is_there),
+        cmocka_unit_test_setup(e12_only_printable_bytes_are_sent, nobody_is_there),
         cmocka_unit_test_setup(a_datagram_has_whole_lines, nobody_is_there),
     };
 

@@ -76,7 +76,7 @@ static void check(struct mock *mock, const struct message *message)
 }
 
 /* E6. Whole, in two parts at every place, and byte by byte. */
-static void e6_every_message_is_answered_the_same_in_any_pieces(void **state)
+static void e4_e6_every_message_is_answered_the_same_in_any_pieces(void **state)
 {
     struct mock mock;
 
@@ -101,7 +101,7 @@ static void e6_every_message_is_answered_the_same_in_any_pieces(void **state)
 }
 
 /* E5, E6. The tail of a line that is too long never acts. */
-static void e5_names_of_every_length(void **state)
+static void e1_e5_names_of_every_length(void **state)
 {
     struct mock mock;
     char line[400];
@@ -124,7 +124,7 @@ static void e5_names_of_every_length(void **state)
     }
 }
 
-static void a_line_that_comes_whole_and_too_long_is_refused_too(void **state)
+static void e5_a_line_that_comes_whole_and_too_long_is_refused_too(void **state)
 {
     struct mock mock;
     char *line = malloc(1 << 20);
@@ -159,7 +159,7 @@ static void b18_a_slow_caller_is_gone_at_the_deadline(void **state)
     mock_stop(&mock);
 }
 
-static void a_caller_who_ends_before_his_line_does_gets_nothing(void **state)
+static void e13_a_caller_who_ends_before_his_line_does_gets_nothing(void **state)
 {
     struct mock mock;
 
@@ -194,11 +194,11 @@ static void without_services_help_is_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(e6_every_message_is_answered_the_same_in_any_pieces),
-        cmocka_unit_test(e5_names_of_every_length),
-        cmocka_unit_test(a_line_that_comes_whole_and_too_long_is_refused_too),
+        cmocka_unit_test(e4_e6_every_message_is_answered_the_same_in_any_pieces),
+        cmocka_unit_test(e1_e5_names_of_every_length),
+        cmocka_unit_test(e5_a_line_that_comes_whole_and_too_long_is_refused_too),
         cmocka_unit_test(b18_a_slow_caller_is_gone_at_the_deadline),
-        cmocka_unit_test(a_caller_who_ends_before_his_line_does_gets_nothing),
+        cmocka_unit_test(e13_a_caller_who_ends_before_his_line_does_gets_nothing),
         cmocka_unit_test(without_services_help_is_empty),
     };
 

@@ -51,7 +51,7 @@ static bool is_now(const void *bytes)
     return now - told <= 2;
 }
 
-static void a_caller_gets_four_bytes_and_the_end(void **state)
+static void a13_a_caller_gets_four_bytes_and_the_end(void **state)
 {
     struct mock mock;
 
@@ -85,7 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f16_the_seconds_are_right_through_2036_and_2038),
-        cmocka_unit_test(a_caller_gets_four_bytes_and_the_end),
+        cmocka_unit_test(a13_a_caller_gets_four_bytes_and_the_end),
         cmocka_unit_test(any_datagram_asks),
     };
 

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <unicase.h>
+#include <unistr.h>
+
 #define USHER_BUILTIN uppercase
 #include "../../services/uppercase/uppercase.c"
 #include "support/mock_host.h"
@@ -152,18 +155,18 @@ static void a_character_that_nobody_finishes_passes_unchanged(void **state)
 
 static void no_character_grows_beyond_its_room(void **state)
 {
-    char from[CHARACTER], to[GROWTH * CHARACTER];
+    char from[UTF_8_CHARACTER], to[UTF_8_GROWTH * UTF_8_CHARACTER];
 
     (void)state;
     for (ucs4_t character = 0x80; character < 0x110000; character++) {
-        uint8_t buffer[CAPITALS_SIZE];
-        int count = u8_uctomb((uint8_t *)from, character, CHARACTER);
+        uint8_t buffer[32];
+        int count = u8_uctomb((uint8_t *)from, character, UTF_8_CHARACTER);
         size_t length = sizeof(buffer), made;
 
         if (count <= 0)
             continue;
         u8_toupper((uint8_t *)from, (size_t)count, NULL, NULL, buffer, &length);
-        assert_true(length <= (size_t)count * GROWTH);
+        assert_true(length <= (size_t)count * UTF_8_GROWTH);
         assert_int_equal(utf_8_capitals(to, &made, from, (size_t)count), count);
         assert_int_equal(made, length);
         assert_memory_equal(to, buffer, length);

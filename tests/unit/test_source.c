@@ -69,7 +69,7 @@ static void refuses_main(bool is_lax, const char *name, const char *want)
     source_free(&source);
 }
 
-static void everything_but_a_file_is_refused(void **state)
+static void e16_everything_but_a_file_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(mkdir(at("dir"), 0755), 0);
@@ -172,7 +172,7 @@ static void a_missing_folder_is_noted_only(void **state)
 
 /* ---- as root --------------------------------------------------------------------- */
 
-static void root_reads_what_is_its_own_alone(void **state)
+static void c21_root_reads_what_is_its_own_alone(void **state)
 {
     struct source source = { 0 };
     struct mistakes mistakes = { 0 };
@@ -264,7 +264,7 @@ static const struct {
       "t:1: bytes outside ASCII stand in texts and comments only" },
 };
 
-static void the_scan_finds_what_libconfig_gets_wrong(void **state)
+static void e16_the_scan_finds_what_libconfig_gets_wrong(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(scans); i++) {
@@ -320,10 +320,12 @@ static void mistakes_are_bounded_printable_and_said_once(void **state)
     (void)state;
     mistake_add(&mistakes, "t", 5, "a\nb\x1b");
     mistake_add(&mistakes, "t", 5, "a\nb\x1b");
-    mistake_add(&mistakes, "t", 0, "c");
-    assert_int_equal(mistakes.count, 2);
+    mistake_add(&mistakes, "t", 0, "c \xc3\xa4");
+    mistake_add(&mistakes, NULL, 0, "d \x91");
+    assert_int_equal(mistakes.count, 3);
     assert_string_equal(mistakes.at[0], "t:5: a\\x0ab\\x1b");
-    assert_string_equal(mistakes.at[1], "t: c");
+    assert_string_equal(mistakes.at[1], "t: c \xc3\xa4");
+    assert_string_equal(mistakes.at[2], "d \\x91");
     for (unsigned i = 0; i < 2 * MISTAKES_MAX; i++) {
         mistake_add(&mistakes, "t", i, "x");
         mistake_warn(&mistakes, "t", i, "x");
@@ -353,15 +355,15 @@ int main(void)
 {
     int before = open_descriptors();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_but_a_file_is_refused),
+        cmocka_unit_test(e16_everything_but_a_file_is_refused),
         cmocka_unit_test(an_unreadable_file_is_refused),
         cmocka_unit_test(a_file_beyond_the_cap_is_refused),
         cmocka_unit_test(rows_files_are_read_in_byte_order),
         cmocka_unit_test(names_are_shown_beside_the_main_file),
         cmocka_unit_test(a_missing_folder_is_noted_only),
-        cmocka_unit_test(root_reads_what_is_its_own_alone),
+        cmocka_unit_test(c21_root_reads_what_is_its_own_alone),
         cmocka_unit_test(root_refuses_rows_in_a_folder_of_others),
-        cmocka_unit_test(the_scan_finds_what_libconfig_gets_wrong),
+        cmocka_unit_test(e16_the_scan_finds_what_libconfig_gets_wrong),
         cmocka_unit_test(a_text_may_not_hold_a_nul),
         cmocka_unit_test(a_comment_may_not_hide_a_nul),
         cmocka_unit_test(mistakes_are_bounded_printable_and_said_once),

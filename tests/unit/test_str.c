@@ -23,7 +23,7 @@ static uint64_t random_number(void)
     return random_state;
 }
 
-static void building_stops_at_the_room(void **state)
+static void e3_building_stops_at_the_room(void **state)
 {
     char buffer[8];
     struct str text;
@@ -95,7 +95,41 @@ static void beginnings_and_printable_texts_are_seen(void **state)
     assert_false(str_is_printable("\xc3\xa4"));
 }
 
-static void whole_numbers_are_read_within_their_range(void **state)
+static void what_a_terminal_may_be_shown_is_whole_utf_8(void **state)
+{
+    static const char *const good[] = {
+        "",
+        "a b~",
+        "\xc3\xb6\xc3\x9f",
+        "\xc2\xa0",
+        "\xe0\xa0\x80 \xed\x9f\xbf \xef\xbf\xbf",
+        "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",
+    };
+    static const char *const bad[] = {
+        "a\n",
+        "\x1b[31m",
+        "\x7f",
+        "\xc2\x9b", /* the same as ESC [ to some terminals, and so is the next one */
+        "\x9b",
+        "\xc3",
+        "\xc0\xaf",
+        "\xe0\x80\xaf",
+        "\xe2\x82",
+        "\xed\xa0\x80", /* half of a pair of UTF-16 */
+        "\xf4\x90\x80\x80",
+        "\xf8\x88\x80\x80\x80",
+        "\xff",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_true(str_is_readable(good[i]));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (str_is_readable(bad[i]))
+            fail_msg("bad text %zu", i);
+}
+
+static void e18_whole_numbers_are_read_within_their_range(void **state)
 {
     static const struct {
         const char *text;
@@ -120,7 +154,7 @@ static void whole_numbers_are_read_within_their_range(void **state)
     }
 }
 
-static void what_is_no_number_is_refused(void **state)
+static void e18_what_is_no_number_is_refused(void **state)
 {
     static const struct {
         const char *text;
@@ -337,7 +371,7 @@ static void every_printed_number_is_read_again(void **state)
     }
 }
 
-static void random_texts_never_pass_for_something_else(void **state)
+static void e3_random_texts_never_pass_for_something_else(void **state)
 {
     static const char letters[] = "0123456789kMGmsh-none ";
 
@@ -394,19 +428,20 @@ static void the_nearest_word_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(building_stops_at_the_room),
+        cmocka_unit_test(e3_building_stops_at_the_room),
         cmocka_unit_test(bytes_that_do_not_fit_are_cut),
         cmocka_unit_test(copying_cuts_and_says_so),
         cmocka_unit_test(beginnings_and_printable_texts_are_seen),
-        cmocka_unit_test(whole_numbers_are_read_within_their_range),
-        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(what_a_terminal_may_be_shown_is_whole_utf_8),
+        cmocka_unit_test(e18_whole_numbers_are_read_within_their_range),
+        cmocka_unit_test(e18_what_is_no_number_is_refused),
         cmocka_unit_test(sizes_are_read_and_printed_shortest),
         cmocka_unit_test(what_is_no_size_is_refused),
         cmocka_unit_test(durations_are_read_and_printed_shortest),
         cmocka_unit_test(what_is_no_duration_is_refused),
         cmocka_unit_test(modes_are_octal_with_a_leading_zero),
         cmocka_unit_test(every_printed_number_is_read_again),
-        cmocka_unit_test(random_texts_never_pass_for_something_else),
+        cmocka_unit_test(e3_random_texts_never_pass_for_something_else),
         cmocka_unit_test(the_nearest_word_is_found),
     };
 

@@ -141,12 +141,32 @@ static void a_late_reply_leaves_from_the_address_that_was_asked(void **state)
     close(client_fd);
 }
 
+static void a_late_reply_over_ipv6_does_so_too(void **state)
+{
+    struct usher_address server, client, local = address("[::1]:0");
+    int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct pollfd ready = { .events = POLLIN };
+    int server_fd;
+
+    (void)state;
+    if (probe == -1 || bind(probe, (struct sockaddr *)&local.storage, local.length) == -1)
+        skip();
+    close(probe);
+    server_fd = bound_socket("[::]:0", &server);
+    ready.fd = bound_socket("[::1]:0", &client);
+    assert_int_equal(udp_send(server_fd, &client, &local, "x", 1), 0);
+    assert_int_equal(poll(&ready, 1, 5000), 1);
+    close(server_fd);
+    close(ready.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_stands),
         cmocka_unit_test(unix_peers_need_a_name_and_nothing_else),
         cmocka_unit_test(a_late_reply_leaves_from_the_address_that_was_asked),
+        cmocka_unit_test(a_late_reply_over_ipv6_does_so_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

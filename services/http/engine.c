@@ -1,0 +1,237 @@
+#include "engine.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <microhttpd.h>
+
+#include "head.h"
+#include "reply.h"
+
+#define MEMORY 16384 /* bytes for a request's head and an answer's, per connection */
+
+struct visit {
+    struct usher_conn *conn;
+    struct visit *next; /* of those that are over */
+    int fd;
+};
+
+_Static_assert(sizeof(struct visit) <= ENGINE_CONN, "a visit fits");
+
+static const struct usher_host *host_of(const struct http *http)
+{
+    return http->service->host;
+}
+
+/* ---- the library's loop inside ours -------------------------------------------------------- */
+
+static void loop_timer(const struct usher_instance *service);
+
+/* It closes a socket after it told us: only then the host may have the connection back. */
+static void give_back(struct http *http)
+{
+    struct visit *visit = http->over;
+
+    http->over = NULL;
+    while (visit != NULL) {
+        struct visit *next = visit->next;
+
+        host_of(http)->done(visit->conn);
+        visit = next;
+    }
+}
+
+static void drive(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    int64_t after_ms = -1;
+
+    MHD_run(http->daemon);
+    give_back(http);
+    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
+        after_ms = ms < INT_MAX ? (int64_t)ms : INT_MAX;
+    host_of(http)->service_timer(http->service, after_ms, loop_timer);
+}
+
+static void loop_timer(const struct usher_instance *service)
+{
+    drive(service->state);
+}
+
+static void loop_ready(const struct usher_instance *service, int fd, unsigned what)
+{
+    (void)fd, (void)what;
+    drive(service->state);
+}
+
+/* ---- what the library tells ---------------------------------------------------------------- */
+
+static struct visit *visit_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info->socket_context;
+}
+
+/* The library sees the end and closes. Its own timeout counts from the last byte; ours is for the
+ * whole request, so that one byte now and then holds no place for long. */
+static void too_slow(struct usher_conn *conn)
+{
+    const struct visit *visit = conn->mine;
+
+    shutdown(visit->fd, SHUT_RDWR);
+}
+
+static void await_request(struct http *http, const struct visit *visit)
+{
+    const struct http_conf *conf = http->service->conf;
+
+    host_of(http)->timer(visit->conn, conf->timeout, too_slow);
+}
+
+static void connection_changed(void *context, struct MHD_Connection *connection,
+                               void **socket_context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct http *http = context;
+    struct visit *visit;
+
+    (void)connection;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = http->adding;
+        http->adding = NULL;
+        return;
+    }
+    visit = *socket_context;
+    visit->next = http->over;
+    http->over = visit;
+}
+
+/* Comes once when the head is there, and again when the body is. Who is answered the first time
+ * loses the connection: so are those with a body, which nobody here wants to read, and those that
+ * could be read in two ways. */
+static enum MHD_Result request_came(void *context, struct MHD_Connection *connection,
+                                    const char *target, const char *method, const char *version,
+                                    const char *body, size_t *body_count, void **request)
+{
+    static char head_seen;
+    struct http *http = context;
+    enum head head = *request == NULL ? head_look(connection) : HEAD_PLAIN;
+
+    (void)version, (void)body, (void)body_count;
+    if (*request == NULL && head == HEAD_PLAIN) {
+        *request = &head_seen;
+        return MHD_YES;
+    }
+    host_of(http)->timer(visit_of(connection)->conn, -1, too_slow);
+    if (head == HEAD_UNSURE)
+        return reply_status(connection, MHD_HTTP_BAD_REQUEST, NULL, NULL);
+    return answer(&http->site, connection, method, target);
+}
+
+static void request_completed(void *context, struct MHD_Connection *connection, void **request,
+                              enum MHD_RequestTerminationCode how)
+{
+    (void)request, (void)how;
+    await_request(context, visit_of(connection));
+}
+
+/* Targets come as they were sent: path.c decodes them, once. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strlen(text);
+}
+
+__attribute__((format(printf, 2, 0))) static void library_log(void *context, const char *format,
+                                                              va_list args)
+{
+    const struct http *http = context;
+
+    host_of(http)->log(http->service, USHER_DEBUG, format, args);
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
+
+static int start_library(struct http *http, int64_t timeout)
+{
+    http->daemon = MHD_start_daemon(
+        MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        request_came, http,
+        MHD_OPTION_EXTERNAL_LOGGER, library_log, http,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, http,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, http,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, /* the row has one */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((timeout + 999) / 1000),
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
+    if (http->daemon != NULL)
+        return 0;
+    usher_log(http->service, USHER_ERROR, "fail libmicrohttpd");
+    return -1;
+}
+
+static int watch_library(struct http *http)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+    if (info != NULL &&
+        host_of(http)->service_watch(http->service, info->epoll_fd, 1, loop_ready) == 0)
+        return 0;
+    usher_log(http->service, USHER_ERROR, "fail watch");
+    return -1;
+}
+
+int engine_start(struct http *http)
+{
+    const struct http_conf *conf = http->service->conf;
+
+    return start_library(http, conf->timeout) == -1 ? -1 : watch_library(http);
+}
+
+void engine_stop(struct http *http)
+{
+    if (http->daemon != NULL)
+        MHD_stop_daemon(http->daemon);
+}
+
+/* The library takes the descriptor over in any case: it closes it where it fails, and then it may
+ * have told us of a connection already, or not. */
+static void hand_to_library(struct http *http, struct visit *visit, struct usher_address *peer)
+{
+    http->adding = visit;
+    if (MHD_add_connection(http->daemon, visit->fd, (struct sockaddr *)&peer->storage,
+                           peer->length) == MHD_YES)
+        return;
+    usher_log(http->service, USHER_ERROR, "fail connection error=\"%m\"");
+    if (http->adding == NULL)
+        return;
+    http->adding = NULL;
+    host_of(http)->done(visit->conn);
+}
+
+void engine_opened(struct usher_conn *conn)
+{
+    struct http *http = conn->service->state;
+    struct visit *visit = conn->mine;
+    struct usher_address peer;
+
+    visit->conn = conn;
+    host_of(http)->peer(conn, &peer);
+    if (peer.length == 0) {
+        peer.storage.ss_family = AF_UNIX;
+        peer.length = sizeof(sa_family_t);
+    }
+    visit->fd = host_of(http)->take(conn);
+    if (visit->fd == -1)
+        return;
+    await_request(http, visit);
+    hand_to_library(http, visit, &peer);
+    drive(http);
+}

@@ -1,0 +1,383 @@
+#!/usr/bin/env python3
+"""usherctl looking: what status tells is true, and asking holds nobody up, however often or badly."""
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+ROWS = """
+    echo: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; };
+    crash: { plugin = "crash_on_data"; listen = "tcp://:0"; pool = "wild"; };
+    hang: { plugin = "hang_on_data"; listen = "tcp://:0"; pool = "stuck"; };
+    later: { plugin = "echo"; listen = "tcp://:0"; enabled = false; };
+"""
+ECHO = 'echo: { plugin = "echo"; listen = "tcp://:0"; %s };'
+SLOW = 'slow: { plugin = "hang_in_constructor"; listen = "tcp://:0"; };'
+PLACES = 64  # CONTROL_SESSIONS in master/control.h
+STALL = 5  # seconds, STALL_MS in master/session.c
+
+
+def status(u):
+    return json.loads(u.ctl("status", "--json").stdout)
+
+
+def by_name(found, name):
+    return [one for one in found if one["name"] == name][0]
+
+
+def service(u, name):
+    return by_name(status(u)["services"], name)
+
+
+def section(text, head):
+    """The lines of status from the one that begins so, to the next empty one."""
+    lines = text.splitlines()
+    start = [i for i, line in enumerate(lines) if line.startswith(head)][0]
+    return lines[start:(lines + [""]).index("", start)]
+
+
+def dial(u):
+    """The control socket itself, as a client that does as it likes."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.connect(u.control)  # waits where the kernel's queue is full
+    client.settimeout(DEADLINE * 2)
+    return client
+
+
+def answer_of(client):
+    """All records until the end, or what there is when usherd closes."""
+    records = []
+    while True:
+        try:
+            record = client.recv(1 << 17)
+        except ConnectionResetError:
+            return records
+        if record:
+            records.append(record.decode())
+        if not record or record.split(b" ")[0] == b"end":
+            return records
+
+
+# ---- what it tells --------------------------------------------------------------------------
+
+@test
+def status_tells_the_daemon_the_services_and_the_workers_as_they_are():
+    with Usherd(ROWS, loop="poll") as u:
+        told, rows = status(u), u.list()
+        daemon = told["usherd"]
+        equal((daemon["pid"], daemon["state"], daemon["reload"]), (u.pid, "ready", "idle"))
+        equal((daemon["loop"], daemon["generation"], daemon["log_lines_dropped"]), ("poll", 1, 0))
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", daemon["since"]), daemon
+        assert 0 <= daemon["up_ms"] < 60000, daemon
+        equal(sorted(worker["pid"] for worker in told["workers"]), u.workers())
+        equal([one["name"] for one in told["services"]], ["echo", "crash", "hang", "later"])
+        for one in told["services"]:
+            mine = [row for row in rows if row["SERVICE"] == one["name"]]
+            equal(one["endpoints"], [row["ENDPOINT"] for row in mine if row["ENDPOINT"] != "-"])
+            equal((one["state"], one["way"]), (mine[0]["STATE"], mine[0]["WAY"]))
+            equal(one["pool"] or "-", mine[0]["POOL"])
+        equal(by_name(told["services"], "later")["state"], "off")
+        equal({worker["pool"] for worker in told["workers"]}, {pool["name"] for pool in told["pools"]})
+        assert all(worker["state"] == "ready" for worker in told["workers"]), told["workers"]
+        if IS_ROOT:
+            assert abs(daemon["descriptors"] - len(descriptors_of(u.pid))) <= 1, daemon
+
+
+@test
+def the_names_in_json_stay():
+    names = {
+        "usherd": "version pid state since up_ms generation loop reload log_lines_dropped descriptors"
+                  " descriptors_limit",
+        "services": "name row way state held_ms pool generation workers draining_workers blames moved"
+                    " active accepted failed refused replied dropped bytes_in bytes_out refused_by"
+                    " endpoints",
+        "pools": "name generation state services workers sandbox",
+        "workers": "pid pool generation state held_ms up_ms now",
+    }
+    with Usherd(ROWS) as u:
+        told = status(u)
+        equal(list(told), list(names))
+        for part, want in names.items():
+            for one in told[part] if isinstance(told[part], list) else [told[part]]:
+                equal(list(one), want.split())
+        equal(json.loads(u.ctl("--json", "list").stdout)["services"][0]["name"], "echo")
+        with open(os.path.join(SOURCE, "man", "usherctl.8")) as page:
+            manual = page.read()
+        for name in {word for words in names.values() for word in words.split()} | set(names):
+            assert re.search(r"\b%s\b" % name, manual), "%s is not in usherctl(8)" % name
+
+
+@test
+def counts_are_those_of_the_callers():
+    with Usherd(ROWS) as u, connect(u.port("echo")) as held:
+        held.sendall(b"12345")
+        equal(read_exactly(held, 5), b"12345")
+        equal(ask(u.port("echo", "udp"), b"678"), b"678")
+        wait_for(lambda: service(u, "echo")["replied"] == 1, "the reply to be counted")
+        echo = service(u, "echo")
+        equal((echo["active"], echo["accepted"]), (1, 2))
+        equal((echo["bytes_in"], echo["bytes_out"]), (8, 8))
+        equal((echo["refused"], sum(echo["refused_by"].values())), (0, 0))
+        held.close()
+        wait_for(lambda: service(u, "echo")["active"] == 0, "the connection to be gone")
+
+
+@test
+def the_text_has_80_columns_and_ends_with_the_trouble():
+    with Usherd(ROWS) as u:
+        text = u.ctl("status").stdout
+        for line in text.splitlines():
+            assert len(line) <= 80 and line == line.rstrip(), line
+        equal(text.splitlines()[-1].split(":")[0], "no trouble")
+        assert text.startswith("usherd %s, ready, pid %d, " % (
+            status(u)["usherd"]["version"], u.pid)), text
+        assert section(text, "SERVICE")[1].split()[0] == "echo", text
+        equal(section(text, "SERVICE")[-1].split(), ["off:", "later"])
+        equal(section(text, "LISTENS")[1].split(),
+              ["echo", "tcp"] + [e[6:] for e in u.endpoints("echo") if e.startswith("tcp")]
+              + ["udp"] + [e[6:] for e in u.endpoints("echo") if e.startswith("udp")])
+        equal(len(section(text, "POOL")), 1 + len(u.workers()))
+
+
+@test
+def a_hold_stands_under_trouble_and_passes():
+    with Usherd(ROWS) as u:
+        def is_held():
+            with contextlib.suppress(OSError), connect(u.port("crash")) as client:
+                client.sendall(b"X")
+                read_all(client)
+            return service(u, "crash")["state"] == "held"
+
+        wait_for(is_held, "a hold")
+        wait_for(lambda: re.search("(?m)^crash .*held", u.ctl("status").stdout) or is_held() and False,
+                 "a hold under trouble")
+        equal(service(u, "echo")["state"], "ready")
+        wait_for(lambda: service(u, "crash")["state"] == "ready", "the hold's end")
+        open(u.log_path, "w").close()  # the sanitizers' reports were asked for
+
+
+@test
+def a_worker_tells_whom_it_serves_and_since_when():
+    with Usherd(ROWS, 'hang_timeout = "none";') as u, connect(u.port("hang")) as client:
+        client.sendall(b"H")
+        busy = wait_for(lambda: [worker for worker in status(u)["workers"] if worker["now"]],
+                        "a busy worker")
+        equal(len(busy), 1)
+        now = busy[0]["now"]
+        equal((now["service"], now["peer"]), ("hang", "127.0.0.1:%d" % client.getsockname()[1]))
+        wait_for(lambda: [worker["now"]["for_ms"] for worker in status(u)["workers"]
+                          if worker["now"]][0] >= 150, "time to pass")
+        line = [line for line in section(u.ctl("status").stdout, "POOL") if "stuck" in line][0]
+        assert re.search(r"hang, 127\.0\.0\.1:%d, \d+\.\ds$" % client.getsockname()[1], line), line
+        os.kill(busy[0]["pid"], signal.SIGKILL)
+        wait_for(lambda: service(u, "hang")["state"] == "ready", "a new worker")
+
+
+@test
+def e12_nothing_that_is_shown_reaches_the_terminal_as_it_is():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        odd = folder + "/\u00e9 \u009b2J'"
+        with Usherd('echo: { plugin = "echo"; listen = "unix://%s"; };' % odd) as u:
+            for words in (("list",), ("status",), ("status", "--json")):
+                text = u.ctl(*words).stdout
+                assert all(c == "\n" or " " <= c <= "~" for c in text), (words, text)
+            equal(service(u, "echo")["endpoints"], ["unix://%s/\\xc3\\xa9 \\xc2\\x9b2J'" % folder])
+
+
+@test
+def a_draining_generation_is_told_beside_the_new_one():
+    with Usherd(ECHO % "") as u, connect(u.port("echo")) as held:
+        held.sendall(b"1")
+        equal(read_exactly(held, 1), b"1")
+        u.table(ECHO % 'idle_timeout = "1h";', 'drain_timeout = "1m";')
+        u.reload()
+        told = status(u)
+        equal(sorted(pool["state"] for pool in told["pools"]), ["draining", "running"])
+        equal(sorted(worker["state"] for worker in told["workers"]), ["draining", "ready"])
+        equal(by_name(told["services"], "echo")["draining_workers"], 1)
+        equal(by_name(told["services"], "echo")["active"], 1)
+        held.close()
+        wait_for(lambda: len(status(u)["pools"]) == 1, "the old generation to end")
+
+
+# ---- who asks ---------------------------------------------------------------------------------
+
+def ctl_as(u, uid, gid, *words):
+    """usherctl as somebody else."""
+    return subprocess.run([USHERCTL, "-s", u.control, *words], capture_output=True, text=True,
+                          user=uid, group=gid, extra_groups=[], timeout=DEADLINE * 3).returncode
+
+
+@test
+def groups_may_look_or_act_and_others_nothing():
+    if not IS_ROOT:
+        raise Skip("only root can ask as somebody else")
+    with Usherd(ECHO % "", 'control_read = "games"; control_operate = "staff";') as u:
+        import grp
+        games, staff = grp.getgrnam("games").gr_gid, grp.getgrnam("staff").gr_gid
+        for gid, word, want in ((games, "status", 0), (games, "list", 0), (games, "reload", 3),
+                                (staff, "status", 0), (staff, "reload", 0), (65534, "status", 3),
+                                (65534, "list", 3), (65534, "help", 0)):
+            equal((gid, word, ctl_as(u, 65534, gid, word)), (gid, word, want))
+
+
+@test
+def wrong_usage_is_2():
+    with Usherd(ECHO % "") as u:
+        for words in ((), ("status", "more"), ("--nosuch", "status"), ("check", "--json"),
+                      ("no such",), ("nosuch",), ("-s",), ("",)):
+            done = subprocess.run([USHERCTL, "-s", u.control, *words], capture_output=True,
+                                  text=True, timeout=DEADLINE)
+            equal((words, done.returncode, done.stdout), (words, 2, ""))
+            assert done.stderr.startswith("usherctl: "), done.stderr
+
+
+# ---- nobody is held up ------------------------------------------------------------------------
+
+@test
+def it_answers_while_a_reload_runs():
+    with Usherd(ECHO % "") as u:
+        u.table(ECHO % "" + SLOW)
+        asking = subprocess.Popen([USHERCTL, "-s", u.control, "reload"], stderr=subprocess.DEVNULL)
+        wait_for(lambda: status(u)["usherd"]["reload"] == "reading", "the reader")
+        started = time.monotonic()
+        for _ in range(10):
+            equal(service(u, "echo")["state"], "ready")
+        assert asking.poll() is None and time.monotonic() - started < 2
+        asking.wait(DEADLINE * 3)
+        equal(asking.returncode, 1)
+
+
+def ask_often(u, count, parallel, words):
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        return collections.Counter(pool.map(
+            lambda n: (lambda done: (done.returncode, done.stderr))(
+                u.ctl(*words[n % len(words)], check=False)), range(count)))
+
+
+@test
+def three_hundred_calls_while_it_reloads_are_all_answered():
+    stop, reloads = threading.Event(), []
+
+    def reload_on():
+        while not stop.is_set():
+            u.table(ECHO % ("idle_timeout = \"%dm\";" % (len(reloads) % 7 + 1)))
+            reloads.append(u.ctl("reload", check=False).returncode)
+
+    with Usherd(ECHO % "") as u:
+        thread = threading.Thread(target=reload_on)
+        thread.start()
+        try:
+            said = ask_often(u, 300, 4, [("list",), ("status",), ("status", "--json")])
+        finally:
+            stop.set()
+            thread.join()
+        equal((said, set(reloads)), ({(0, ""): 300}, {0}))
+
+
+@test
+def more_callers_than_places_wait_for_their_turn():
+    with Usherd(ECHO % "") as u:
+        equal(ask_often(u, 150, 50, [("list",)]), {(0, ""): 150})
+        held = [dial(u) for _ in range(PLACES)]
+        waiting = subprocess.Popen([USHERCTL, "-s", u.control, "list"], stdout=subprocess.PIPE)
+        try:
+            waiting.wait(0.3)
+            raise AssertionError("there was a place more than there is")
+        except subprocess.TimeoutExpired:
+            held.pop().close()
+        assert b"echo" in waiting.communicate(timeout=DEADLINE)[0]
+        equal(waiting.returncode, 0)
+        for one in held:
+            one.close()
+        equal(ask_often(u, 10, 2, [("status",)]), {(0, ""): 10})
+
+
+@test
+def strangers_cannot_take_every_place():
+    if not IS_ROOT:
+        raise Skip("only root can ask as somebody else")
+    with Usherd(ECHO % "", 'control_read = "games";') as u:
+        ready, ready_end = os.pipe()
+        stranger = os.fork()
+        if stranger == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            held = [dial(u) for _ in range(2 * PLACES)]
+            os.write(ready_end, b"%d" % len(held))
+            signal.pause()
+        try:
+            equal(os.read(ready, 16), b"%d" % (2 * PLACES))
+            equal(ask_often(u, 20, 4, [("status",)]), {(0, ""): 20})
+        finally:
+            os.kill(stranger, signal.SIGKILL)
+            os.waitpid(stranger, 0)
+            os.close(ready)
+            os.close(ready_end)
+
+
+def large_table():
+    """About a megabyte of an answer: more than a socket holds."""
+    return "".join('r%d: { plugin = "echo"; listen = [ %s ]; };\n' % (row, ", ".join(
+        '"unix://@usher-%d-%d-%d-%s"' % (os.getpid(), row, number, "x" * 70) for number in range(20)))
+        for row in range(400))
+
+
+@test
+def who_does_not_read_holds_nobody_up_and_is_dropped():
+    with Usherd(large_table()) as u:
+        lazy = dial(u)
+        lazy.send(b"status")
+        started = time.monotonic()
+        rows = json.loads(u.ctl("status", "--json").stdout)["services"]
+        equal((len(rows), {len(row["endpoints"]) for row in rows}), (400, {20}))
+        assert time.monotonic() - started < STALL, "somebody waited for the lazy one"
+        before = len(descriptors_of(u.pid))
+        wait_for(lambda: len(descriptors_of(u.pid)) < before, "the lazy one to be dropped", STALL + 10)
+        records = answer_of(lazy)
+        assert not records[-1].startswith("end ") and len(records) < 2400, (len(records), records[-1])
+
+
+@test
+def an_answer_in_pieces_begins_again_when_the_table_changes():
+    rows = large_table()
+    with Usherd(rows) as u:
+        slow = dial(u)
+        slow.send(b"list")
+        first = slow.recv(1 << 17).decode()
+        assert first.startswith("service name=r0 "), first
+        u.table('only: { plugin = "echo"; listen = "tcp://:0"; };' + rows)
+        u.reload()
+        records = answer_of(slow)
+        assert "again" in records, records[-3:]
+        told = records[records.index("again") + 1:]
+        equal([r.split()[1] for r in told if r.startswith("service ")],
+              ["name=only"] + ["name=r%d" % row for row in range(400)])
+        equal(records[-1], "end status=ok")
+
+
+@test
+def who_leaves_before_the_answer_gives_its_place_back():
+    with Usherd(ECHO % "") as u:
+        u.table(ECHO % "" + SLOW)
+        for _ in range(2 * PLACES):
+            with dial(u) as client:
+                client.send(b"reload")
+        equal(ask_often(u, 4, 2, [("status",)]), {(0, ""): 4})
+        wait_for(lambda: status(u)["usherd"]["reload"] == "idle", "the reload's end", 30)
+
+
+run()

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""R25: chosen system calls fail, one at a time, in a whole life of usherd. All of them: tests/long/faults.py"""
+import concurrent.futures
+
+from usher_faults import *  # noqa: F403 - the test vocabulary
+
+MASTER = """
+    accept4 EMFILE 1, bind EADDRINUSE 2, clone EAGAIN 1, clone EAGAIN 3, clone ENOMEM 5, epoll_create1 EMFILE 1,
+    epoll_ctl ENOMEM 3, epoll_wait EINVAL 2, memfd_create ENFILE 1, openat EMFILE 9, pipe2 EMFILE 3,
+    read EINTR 12, sendmsg EAGAIN 2, setsockopt ENOMEM 2, signalfd4 EMFILE 1, socket ENOBUFS 2, socketpair EMFILE 5,
+    sendmsg SIGKILL 9, epoll_ctl SIGTERM 20
+"""
+ALL = """
+    prctl EPERM 6, setresuid EPERM 1, setresuid EAGAIN 2, setresgid EPERM 1, setgroups EPERM 1, capset EPERM 1,
+    close_range EINVAL 3, recvmsg EIO 2, setsid EPERM 1
+"""
+WORKERS = """
+    accept4 EMFILE 1, accept4 ECONNABORTED 2, epoll_wait EBADF 3, epoll_ctl ENOSPC 1, clone EAGAIN 1, clone ENOMEM 2,
+    recvfrom EIO 1, sendto ENOBUFS 1, recvmmsg ENOMEM 1, sendmmsg EAGAIN 1, execve EACCES 1, accept4 SIGKILL 2
+"""
+RELOAD = """
+    mmap ENOMEM 3, openat EMFILE 2, fcntl EMFILE 1, recvmsg ENOMEM 3, clone EAGAIN 2, prctl EINVAL 3, read EIO 4,
+    bind EADDRINUSE 1, epoll_ctl ENOMEM 2, socketpair ENFILE 2, sendmsg SIGKILL 3
+"""
+
+
+def _faults(who, text):
+    words = (line.split() for line in text.split(","))
+    return [Fault(who, call, error, int(nth)) for call, error, nth in words]
+
+
+def _name(fault):
+    return " ".join(map(str, fault))
+
+
+def _stand(who, text):
+    need_strace()
+    rights = count_calls(who)[2]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda fault: (fault, try_fault(fault, rights)), _faults(who, text)))
+    bad = ["%s: %s\n%s" % (_name(fault), problem, log) for fault, (_, _, problem, log) in outcomes if problem]
+    missed = [_name(fault) for fault, outcome in outcomes if not outcome[0]]
+    print("# %d faults, not reached: %s" % (len(outcomes), ", ".join(missed) or "none"))
+    assert not bad, "\n".join(bad)
+
+
+@test
+def r25_a_call_of_the_master_fails():
+    _stand("master", MASTER)
+
+
+@test
+def r25_c5_a_call_fails_in_everybody_who_is_born():
+    _stand("all", ALL)
+
+
+@test
+def r25_a_call_of_the_workers_fails():
+    _stand("workers", WORKERS)
+
+
+@test
+def r25_a_call_fails_in_a_reload():
+    _stand("reload", RELOAD)
+
+
+run()
