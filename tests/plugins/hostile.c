@@ -1,6 +1,6 @@
 /*
  * Does what it is told: a line is a deed, the answer is how it went: "done", or errno's text. What
- * the sandbox must stop. Built twice: with -DNEEDS it has asked for files and people.
+ * the sandbox must stop. Built twice: with -DNEEDS it has asked for files.
  */
 #include <errno.h>
 #include <execinfo.h>

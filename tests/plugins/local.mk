@@ -110,8 +110,7 @@ tests_plugins_hostile_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_hostile_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_hostile_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 tests_plugins_hostile_reader_la_SOURCES = tests/plugins/hostile.c
-tests_plugins_hostile_reader_la_CPPFLAGS = $(SERVICE_CPPFLAGS) \
-	-DNEEDS='(USHER_NEEDS_FILES|USHER_NEEDS_PASSWD)'
+tests_plugins_hostile_reader_la_CPPFLAGS = $(SERVICE_CPPFLAGS) -DNEEDS=USHER_NEEDS_FILES
 tests_plugins_hostile_reader_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_hostile_reader_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
