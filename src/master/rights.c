@@ -43,7 +43,7 @@ void rights_tell(const struct probe *probe)
     log_info("usherd", "sandbox %s%s", probe_print(probe, text, sizeof(text)),
              SANDBOX_IS_RELAXED ? " RELAXED" : "");
     if (probe_print_lacks(probe, text, sizeof(text))[0] != '\0')
-        log_warning("usherd", "sandbox lacks=\"%s\" reason=\"this kernel does not have it\"", text);
+        log_warning("usherd", "sandbox lacks=\"%s\" reason=\"not to be had here: plugins run without\"", text);
     if (SANDBOX_IS_RELAXED)
         log_warning("usherd", "sandbox RELAXED reason=\"built with --enable-relaxed-sandbox, for "
                               "tests only\"");
