@@ -62,8 +62,15 @@ libplug_a_SOURCES = \
 	src/plug/plug.c src/plug/plug.h
 
 libproc_a_SOURCES = \
+	src/proc/calls.c src/proc/calls.h \
 	src/proc/cred.c src/proc/cred.h \
+	src/proc/filter.c src/proc/filter.h \
+	src/proc/jail.c src/proc/jail.h \
+	src/proc/landlock.c src/proc/landlock.h \
+	src/proc/probe.c src/proc/probe.h \
 	src/proc/reap.c src/proc/reap.h \
+	src/proc/sandbox.c src/proc/sandbox.h \
+	src/proc/sandbox_print.c \
 	src/proc/spawn.c src/proc/spawn.h
 
 libflow_a_SOURCES = \
@@ -136,6 +143,7 @@ libmaster_a_SOURCES = \
 	src/master/reader.c src/master/reader.h \
 	src/master/reload.c src/master/reload.h \
 	src/master/rowstate.c \
+	src/master/rights.c src/master/rights.h \
 	src/master/session.c src/master/session.h \
 	src/master/status.c src/master/status.h \
 	src/master/verdict.c src/master/verdict.h
@@ -152,7 +160,7 @@ libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 # From the top layer down, so that one pass of the linker is enough.
 DAEMON_LIBS = libmaster.a libflow.a libconf.a libplug.a libproc.a libsock.a libloop.a libwire.a \
 	libbase.a $(BUILTIN_LIBS)
-DAEMON_SYSTEM_LIBS = $(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(LIBCAP_NG_LIBS)
+DAEMON_SYSTEM_LIBS = $(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(LIBCAP_NG_LIBS) $(LIBSECCOMP_LIBS)
 
 sbin_PROGRAMS += usherd
 usherd_SOURCES = src/master/main.c

@@ -39,6 +39,7 @@ UNIT_TESTS = \
 	tests/unit/test_catalogue \
 	tests/unit/test_plug \
 	tests/unit/test_cred \
+	tests/unit/test_sandbox \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_access \
@@ -112,6 +113,7 @@ LIVE_TESTS = \
 	tests/live/56-fairness.t \
 	tests/live/60-crash.t \
 	tests/live/61-containment.t \
+	tests/live/65-privilege.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
 	tests/live/80-limits.t \
@@ -150,10 +152,10 @@ WIRE_LIBS = libwire.a $(BASE_LIBS)
 LOOP_LIBS = libloop.a $(LIBEVENT_LIBS) $(BASE_LIBS)
 SOCK_LIBS = libsock.a $(BASE_LIBS)
 CONF_LIBS = libconf.a libsock.a libwire.a $(LIBCONFIG_LIBS) $(BASE_LIBS)
-PROC_LIBS = libproc.a libwire.a $(LIBCAP_NG_LIBS) $(LOOP_LIBS)
+PROC_LIBS = libproc.a libwire.a $(LIBCAP_NG_LIBS) $(LIBSECCOMP_LIBS) $(LOOP_LIBS)
 PLUG_LIBS = libplug.a $(BUILTIN_LIBS) libwire.a $(LOOP_LIBS)
 FLOW_LIBS = libflow.a libconf.a libplug.a $(BUILTIN_LIBS) libproc.a libsock.a libwire.a \
-	$(LIBCONFIG_LIBS) $(LIBCAP_NG_LIBS) $(LOOP_LIBS)
+	$(LIBCONFIG_LIBS) $(LIBCAP_NG_LIBS) $(LIBSECCOMP_LIBS) $(LOOP_LIBS)
 MASTER_LIBS = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
@@ -237,6 +239,9 @@ tests_unit_test_catalogue_LDADD = $(PLUG_LIBS)
 tests_unit_test_plug_SOURCES = tests/unit/test_plug.c
 tests_unit_test_plug_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plug_LDADD = $(PLUG_LIBS)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
+tests_unit_test_sandbox_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sandbox_LDADD = $(PROC_LIBS)
 tests_unit_test_cred_SOURCES = tests/unit/test_cred.c
 tests_unit_test_cred_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cred_LDADD = $(PROC_LIBS)

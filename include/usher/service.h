@@ -266,6 +266,7 @@ struct usher_host {
  * may take its time, so their rows are refused without mode "fork". */
 #define USHER_NEEDS_STREAM_LOOP 64u
 #define USHER_NEEDS_DATAGRAM_LOOP 128u
+#define USHER_NEEDS_NETWORK 256u /* asks the kernel about the machine's sockets (netlink) */
 
 /*
  * The descriptor. Callbacks that are NULL do what is written behind them. "loop": in a worker's

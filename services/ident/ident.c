@@ -185,6 +185,7 @@ USHER_SERVICE(ident) = {
     .name = "ident",
     .shapes = USHER_STREAM,
     .sentence = "Tells a peer who owns the connections it has with us (RFC 1413).",
+    .needs = USHER_NEEDS_NETWORK,
     .options = ident_options,
     .conf_size = sizeof(struct ident_conf),
     .max_input = IDENT_LINE_MAX + 24,

@@ -6,6 +6,7 @@
 #define CONF_CHECKING_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "conf/check.h"
 #include "conf/table.h"
@@ -66,6 +67,8 @@ void rules_check_all(struct checking *all);
 void callers_check(struct row_check *row);
 /* conf/identity: users and groups into ids; then, from all that, the pool's key. */
 void identity_check(struct row_check *row);
+/* stat() of what the row names, below its root directory where it has one. */
+int checking_stat(const struct row_check *row, const char *path, struct stat *out);
 char *identity_pool_key(const struct plan_service *service);
 
 #endif

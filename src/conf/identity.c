@@ -131,6 +131,8 @@ static void check_as_caller(struct row_check *row)
                     service->group);
     if (service->groups.count > 0)
         row_mistake(row, "groups", "only root can give services more groups");
+    if (service->root != NULL)
+        row_mistake(row, "root", "only root can give programs another root directory");
     if (service->nice < 0)
         row_mistake(row, "nice", "%d: only root can raise the priority", service->nice);
     service->uid = input->uid;
@@ -176,6 +178,15 @@ void identity_check(struct row_check *row)
 
 /* ---- pools ----------------------------------------------------------------------- */
 
+/* Its pool keeps the real root directory: nobody else's shall for that. */
+static bool answers_paths(const struct plan_service *service)
+{
+    for (size_t i = 0; i < service->endpoint_count; i++)
+        if (service->endpoints[i].kind == ENDPOINT_UNIX_DGRAM)
+            return service->plugin != NULL;
+    return false;
+}
+
 char *identity_pool_key(const struct plan_service *service)
 {
     char text[KEY_MAX];
@@ -189,6 +200,10 @@ char *identity_pool_key(const struct plan_service *service)
             (unsigned long)service->gid);
     for (size_t i = 0; i < service->gid_count; i++)
         str_add(&key, "%s%lu", i > 0 ? "," : "", (unsigned long)service->gids[i]);
+    if (answers_paths(service))
+        str_add(&key, " paths=1");
+    if (service->root != NULL)
+        str_add(&key, " root=%s", service->root);
     str_add(&key, " umask=%04o nice=%d privileges=%d needs=%u pool=%s directory=%s",
             service->umask, service->nice, service->privileges, service->needs,
             service->pool != NULL ? service->pool : "", service->directory);

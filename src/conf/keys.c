@@ -80,6 +80,7 @@ const struct usher_option keys_service[] = {
     USHER_OPTION_INT(S, nice, "0", -20, 19, NULL,
                      "Scheduling priority: 19 is the lowest."),
     TEXT_KEY(S, "directory", directory, "/", "The working directory."),
+    TEXT_KEY(S, "root", root, NULL, "Programs: the root directory."),
     KEY(S, "pool", pool, const char *, TEXT, NULL, 1, 64, "bytes", NULL,
         "A name: rows with it share workers, away from the others."),
     BOOL_KEY(S, privileges, "false",
@@ -149,18 +150,6 @@ const struct usher_option keys_service[] = {
     BOOL_KEY(S, log_connections, "false", "A line in the log per connection."),
     USHER_OPTION_END
 };
-
-bool keys_is_later(const char *key)
-{
-    static const char *const later[] = {
-        "root",
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(later); i++)
-        if (strcmp(later[i], key) == 0)
-            return true;
-    return false;
-}
 
 const char *keys_never(const char *key)
 {

@@ -14,9 +14,6 @@
 extern const struct usher_option keys_global[];  /* into struct plan_globals */
 extern const struct usher_option keys_service[]; /* into struct plan_service */
 
-/* Keys that are part of the design and that this version refuses, by name ("not in this
- * version yet"), so that nobody believes in a protection that is not there. */
-bool keys_is_later(const char *key);
 /* "TLS", "PROXY protocol", ...: what is refused for good, by the key somebody would try;
  * NULL. */
 const char *keys_never(const char *key);

@@ -77,7 +77,7 @@ struct plan_service {
     struct usher_list groups;
     unsigned umask;
     int nice; /* -20..19 */
-    const char *directory, *pool;
+    const char *directory, *root, *pool; /* directory: inside root, where that is set */
     bool privileges;
     struct usher_list env, pass_env;
     int env_style, stderr_; /* key "stderr" */

@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -9,6 +11,7 @@
 #include "base/opt.h"
 #include "conf/checking.h"
 #include "conf/keys.h"
+#include "conf/safe.h"
 #include "conf/value.h"
 
 /* ---- which keys go with which rows ----------------------------------------------- */
@@ -46,6 +49,8 @@ static const struct rule {
     { "env_style", IS_PROGRAM, "is for programs (exec) only" },
     { "stderr", IS_PROGRAM, "is for programs (exec) only" },
     { "privileges", IS_PROGRAM, "is for programs (exec) only" },
+    { "root", IS_PROGRAM,
+      "is for programs (exec) only: a plugin has an empty root directory" },
     { "mode", IS_PLUGIN, "is for plugins only" },
     { "first_byte_timeout", IS_VISIBLE,
       "is for plugins with callbacks only: nobody could see it here" },
@@ -259,6 +264,41 @@ static void check_shapes(struct row_check *row)
         check_mode(row, shapes);
 }
 
+/* Who may write there, or anywhere on the way, may give the program other libraries, and root
+ * another password file. What we may not look at the worker will find out. */
+static const char *find_fault(const char *root, char *at, size_t room)
+{
+    const char *fault = NULL;
+    struct stat st;
+
+    errno = 0;
+    for (size_t i = 1; fault == NULL && i <= strlen(root); i++) {
+        if (root[i] != '/' && root[i] != '\0')
+            continue;
+        snprintf(at, room, "%.*s", (int)i, root);
+        if (stat(at, &st) == -1)
+            return errno == EACCES ? NULL : strerror(errno);
+        fault = S_ISDIR(st.st_mode) ? safe_fault(&st) : "is not a directory";
+    }
+    return fault;
+}
+
+static void check_root(struct row_check *row)
+{
+    const char *root = row->service->root, *fault;
+    char at[PATH_MAX];
+
+    if (root == NULL || row->service->exec.count == 0)
+        return;
+    if (root[0] != '/' || strlen(root) >= sizeof(at)) {
+        row_mistake(row, "root", "\"%s\" is not an absolute path", root);
+        return;
+    }
+    fault = find_fault(root, at, sizeof(at));
+    if (fault != NULL && (row->service->enabled || errno != ENOENT))
+        row_mistake(row, "root", "%s: %s", at, fault);
+}
+
 static void check_directory(struct row_check *row)
 {
     const char *directory = row->service->directory;
@@ -266,7 +306,7 @@ static void check_directory(struct row_check *row)
 
     if (directory[0] != '/')
         row_mistake(row, "directory", "\"%s\" is not an absolute path", directory);
-    else if (stat(directory, &st) == -1) {
+    else if (checking_stat(row, directory, &st) == -1) {
         if (errno != EACCES && row->service->enabled)
             row_mistake(row, "directory", "%s: %s", directory, strerror(errno));
     } else if (!S_ISDIR(st.st_mode)) {
@@ -348,6 +388,7 @@ void rules_check(struct row_check *row)
         check_keys(row);
         check_shapes(row);
     }
+    check_root(row);
     check_directory(row);
     check_pool(row);
     fill_limits(row->service);

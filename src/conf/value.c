@@ -132,10 +132,7 @@ void value_unknown(const struct table_entry *entry, const struct usher_option *k
 {
     const char *never = keys_never(entry->key), *nearest = opt_nearest(keys, entry->key);
 
-    if (keys_is_later(entry->key))
-        mistake_add(mistakes, entry->file, entry->line, "%s: not in this version yet",
-                    entry->key);
-    else if (never != NULL)
+    if (never != NULL)
         mistake_add(mistakes, entry->file, entry->line, "%s: %s is not in this version",
                     entry->key, never);
     else if (nearest != NULL)

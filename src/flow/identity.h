@@ -4,9 +4,10 @@
 
 #include "base/err.h"
 #include "conf/plan.h"
+#include "proc/sandbox.h"
 
-/* umask, niceness, directory, groups, ids, capabilities, no_new_privs: any row of the pool says
- * which. */
-int identity_become(const struct plan_service *service, struct err *err);
+/* umask, niceness, directories, the first act of the sandbox, groups, ids, capabilities,
+ * no_new_privs: any row of the pool says which. */
+int identity_become(const struct plan_service *service, struct sandbox *sandbox, struct err *err);
 
 #endif

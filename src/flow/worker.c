@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -19,6 +20,7 @@
 #include "flow/row.h"
 #include "loop/sig.h"
 #include "proc/reap.h"
+#include "proc/sandbox.h"
 #include "wire/channel.h"
 
 #define SUBJECT "worker"
@@ -30,6 +32,7 @@ struct worker {
     struct flow flow;
     struct sig sig;
     struct orders orders;
+    struct sandbox sandbox;
     bool is_loop_open;
 };
 
@@ -37,7 +40,7 @@ struct worker {
 
 static int close_foreign(const struct worker_start *start, struct err *err)
 {
-    int *keep = mem_array(start->listener_count + start->offer_count + 3, sizeof(*keep));
+    int *keep = mem_array(start->listener_count + start->offer_count + 4, sizeof(*keep));
     size_t count = 0;
     int result;
 
@@ -48,6 +51,7 @@ static int close_foreign(const struct worker_start *start, struct err *err)
     keep[count++] = start->door;
     keep[count++] = start->channel;
     keep[count++] = start->log;
+    keep[count++] = start->probe->empty_root;
     result = fd_close_all_but(keep, count, err);
     mem_free(&keep);
     return result;
@@ -68,6 +72,36 @@ static void raise_files(struct flow *flow)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Its peers are answered by their paths, which an empty root does not have. */
+static bool is_datagram_path(int fd)
+{
+    int domain = 0, type = 0;
+    socklen_t size = sizeof(domain);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == -1 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == -1)
+        return true;
+    return domain == AF_UNIX && type == SOCK_DGRAM;
+}
+
+/* Any row of the pool says which, but for the sockets. */
+static void plan_sandbox(struct worker *worker)
+{
+    const struct worker_start *start = worker->start;
+    const struct plan_service *service = start->listeners[0].service;
+    bool is_program = service->way == PLAN_WAY_EXEC || service->way == PLAN_WAY_WAIT;
+
+    worker->sandbox = (struct sandbox)SANDBOX_EMPTY;
+    worker->sandbox.kind = is_program ? SANDBOX_PROGRAM : SANDBOX_PLUGIN;
+    worker->sandbox.needs = service->needs;
+    worker->sandbox.has_children = service->way == PLAN_WAY_FORK;
+    worker->sandbox.is_free = is_program && service->privileges;
+    worker->sandbox.probe = start->probe;
+    for (size_t i = 0; i < start->listener_count; i++)
+        if (is_datagram_path(start->listeners[i].fd))
+            worker->sandbox.has_datagram_path = true;
+}
+
 static int begin(struct worker *worker, struct err *err)
 {
     struct worker_start *start = worker->start;
@@ -85,7 +119,8 @@ static int begin(struct worker *worker, struct err *err)
     reap_forget_all();
     if (start->listener_count == 0)
         return err_set(err, "a pool without listeners");
-    if (identity_become(start->listeners[0].service, err) == -1 ||
+    plan_sandbox(worker);
+    if (identity_become(start->listeners[0].service, &worker->sandbox, err) == -1 ||
         loop_open(&flow->loop, (enum loop_kind)globals->loop, err) == -1)
         return -1;
     worker->is_loop_open = true;
@@ -212,6 +247,28 @@ static void say(struct flow *flow, const char *word, const char *text)
     record_out_free(&out);
 }
 
+/* Everything is open, everything is loaded: the last doors. */
+static int close_doors(struct worker *worker, struct err *err)
+{
+    int empty_root = worker->start->probe->empty_root;
+
+    if (sandbox_close(&worker->sandbox, err) == -1)
+        return -1;
+    fd_close(&empty_root);
+    return 0;
+}
+
+static void say_ready(struct worker *worker)
+{
+    const struct worker_start *start = worker->start;
+    char text[SANDBOX_TEXT];
+
+    sandbox_print(&worker->sandbox, text, sizeof(text));
+    say(&worker->flow, "ready", text);
+    log_debug(SUBJECT, "start pool=%s generation=%u loop=%s sandbox=\"%s\"", start->pool_name,
+              start->generation, loop_method(&worker->flow.loop), text);
+}
+
 static void all_drained(struct flow *flow)
 {
     loop_stop(&flow->loop);
@@ -256,6 +313,7 @@ static void end(struct worker *worker)
     mem_free(&worker->start->offers);
     mem_free(&flow->listeners);
     mem_free(&flow->rows);
+    sandbox_fini(&worker->sandbox);
     fd_close(&flow->channel);
     logline_close();
     fd_close(&flow->log);
@@ -276,12 +334,12 @@ int worker_main(void *context)
                            .channel = start->channel, .log = start->log,
                            .offers = start->offers, .offer_count = start->offer_count,
                            .drained = all_drained };
-    if (begin(worker, &err) == -1 || get_ready(worker, &err) == -1)
+    worker->sandbox = (struct sandbox)SANDBOX_EMPTY;
+    if (begin(worker, &err) == -1 || get_ready(worker, &err) == -1 ||
+        close_doors(worker, &err) == -1)
         say(flow, "failed", err.text);
     else {
-        say(flow, "ready", NULL);
-        log_debug(SUBJECT, "start pool=%s generation=%u loop=%s", start->pool_name,
-                  start->generation, loop_method(&flow->loop));
+        say_ready(worker);
         result = loop_run(&flow->loop, &err) == 0 ? 0 : 1;
         if (result == 0)
             say(flow, "drained", NULL);

@@ -6,7 +6,7 @@
  *                                kept rows stay until they end by themselves, others N ms
  *                              stop                              end all connections and the process
  *                              watch service=NAME                a wait row may watch its listeners
- * Worker to master:            ready | failed text=...           once, first
+ * Worker to master:            ready text=... | failed text=...  once, first; ready: its sandbox
  *                              busy                              served something after a second's rest
  *                              child service=NAME pid=N          a wait child was started (pid 0: ended)
  *                              drained                           drain is complete; exits with 0 next
@@ -21,6 +21,7 @@
 
 #include "conf/plan.h"
 #include "flow/page.h"
+#include "proc/probe.h"
 
 struct worker_listener {
     const struct plan_service *service;
@@ -49,6 +50,7 @@ struct worker_start {
     int door;         /* the receiving end of the pool's own door; -1: none of its rows is offered */
     struct worker_offer *offers; /* NULL unless its plugins hand connections over */
     size_t offer_count;
+    const struct probe *probe; /* what the sandbox can have */
 };
 
 /* In the forked child, signals blocked: the whole life of a worker; the result is its exit status

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "master/logsink.h"
 #include "master/master.h"
+#include "master/rights.h"
 #include "proc/reap.h"
 
 #define STATUS_TABLE 1
@@ -126,6 +127,29 @@ static int raise_limits(struct master *master, struct err *err)
     return 0;
 }
 
+static int reduce_rights(struct master *master, struct err *err)
+{
+    (void)master;
+    return rights_reduce(err);
+}
+
+static int open_probe(struct master *master, struct err *err)
+{
+    return probe_open(&master->probe, err);
+}
+
+static void close_probe(struct master *master)
+{
+    probe_close(&master->probe);
+}
+
+static int tell_probe(struct master *master, struct err *err)
+{
+    (void)err;
+    rights_tell(&master->probe);
+    return 0;
+}
+
 static int open_loop(struct master *master, struct err *err)
 {
     return loop_open(&master->loop, LOOP_AUTO, err);
@@ -165,6 +189,7 @@ static int open_pools(struct master *master, struct err *err)
     master->pools.files = master->files;
     master->pools.move = reload_move;
     master->pools.move_context = master;
+    master->pools.probe = &master->probe;
     master->pools.is_background = master->options->to_background;
     return 0;
 }
@@ -272,11 +297,14 @@ static const struct step {
 } steps[] = {
     { "descriptors", take_descriptors, give_descriptors_back },
     { "limits", raise_limits, NULL },
+    { "privileges", reduce_rights, NULL },
+    { "sandbox", open_probe, close_probe },
     { "loop", open_loop, close_loop },
     { "signals", open_signals, close_signals },
     { "notify", open_notify, close_notify },
     { "pools", open_pools, close_pools },
     { "table", load_first_plan, forget_plan },
+    { "sandbox", tell_probe, NULL },
     { "control", open_control, close_control },
     { "pid file", write_pid_file, remove_pid_file },
     { "ready", say_ready, NULL },
@@ -328,6 +356,7 @@ int boot_serve(const struct options *options, struct background *background)
         .sig = SIG_EMPTY,
         .notify = NOTIFY_EMPTY,
         .pidfile = PIDFILE_EMPTY,
+        .probe = PROBE_EMPTY,
     };
     struct err err = ERR_EMPTY;
     bool is_complete;

@@ -20,6 +20,7 @@
 #include "master/pidfile.h"
 #include "master/pools.h"
 #include "master/reload.h"
+#include "proc/probe.h"
 
 struct master {
     const struct options *options;
@@ -34,6 +35,7 @@ struct master {
     struct plan *plan; /* what runs; NULL until the first one does */
     struct control control;
     struct pidfile pidfile;
+    struct probe probe;
     struct rlimit files; /* the limit of descriptors usherd was started with */
     int status;        /* what usherd will end with */
     bool is_draining;

@@ -54,10 +54,11 @@ static void stop_watching(struct member *member)
 
 /* ---- what it says ---- */
 
-static void on_ready(struct member *member)
+static void on_ready(struct member *member, const char *sandbox)
 {
     if (member->state != MEMBER_STARTING)
         return;
+    log_escape(member->sandbox, sizeof(member->sandbox), sandbox, strlen(sandbox));
     member->state = MEMBER_READY;
     timer_stop(loop_of(member), &member->timer);
     pools_on_member(member, MEMBER_IS_READY, NULL);
@@ -105,7 +106,7 @@ static void on_odd(struct member *member, const char *why)
 static void on_record(struct member *member, const struct record *record)
 {
     if (record_is(record, "ready"))
-        on_ready(member);
+        on_ready(member, record_get(record, "text") != NULL ? record_get(record, "text") : "");
     else if (record_is(record, "failed") && record_get(record, "text") != NULL)
         log_escape(member->reason, sizeof(member->reason), record_get(record, "text"),
                    strlen(record_get(record, "text")));
@@ -284,6 +285,7 @@ static int enter_worker(void *context)
         .channel = entry->channel,
         .log = entry->log,
         .hold_wait = pool->is_held,
+        .probe = pool->pools->probe,
         .door = doors_of(&pool->pools->doors, pool->key).receive,
     };
 

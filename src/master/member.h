@@ -57,6 +57,7 @@ struct member {
     struct log_limit odd_lines; /* records that are none */
     pid_t *wait_children;    /* owned; as it reported them, ended ones too */
     size_t wait_child_count;
+    char sandbox[256];       /* what "ready" said of it, printable; "": nothing yet */
     char reason[256];        /* what "failed" said */
 };
 

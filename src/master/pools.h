@@ -43,6 +43,7 @@ struct pools {
     struct numbers pool_numbers, row_numbers;
     unsigned generation;
     int64_t hang_timeout, drain_timeout; /* ms; -1: none; of the plan that runs */
+    const struct probe *probe; /* borrowed: what the sandboxes of workers can have */
     bool is_background;   /* workers have no standard streams */
     struct rlimit files;  /* what usherd was started with: workers, and their programs, begin so */
     pools_fn *done;       /* while a change is being prepared */

@@ -17,6 +17,7 @@
 #include "loop/sig.h"
 #include "plug/catalogue.h"
 #include "proc/cred.h"
+#include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "wire/record.h"
 
@@ -33,9 +34,43 @@ struct job {
     pid_t parent;
 };
 
+/* The last doors of reader and catalogue: what they still may is look at files and, the reader
+ * alone, ask for names and start the catalogue. */
+static int close_doors(enum sandbox_kind kind, struct err *err)
+{
+    struct sandbox sandbox = SANDBOX_EMPTY;
+    struct probe kernel;
+    int result;
+
+    probe_kernel(&kernel);
+    sandbox.kind = kind;
+    sandbox.probe = &kernel;
+    result = sandbox_close(&sandbox, err);
+    sandbox_fini(&sandbox);
+    return result;
+}
+
+struct catalogue_entry {
+    int (*child)(void *context);
+    void *context;
+};
+
+/* Before it looks at the first plugin. */
+static int enter_catalogue(void *context)
+{
+    const struct catalogue_entry *entry = context;
+    struct err err = ERR_EMPTY;
+
+    if (close_doors(SANDBOX_CATALOGUE, &err) == -1)
+        return 1;
+    return entry->child(entry->context);
+}
+
 static pid_t start_catalogue(int (*child)(void *), void *context, struct err *err)
 {
-    struct spawn_fork how = {.fn = child, .context = context, .die_with_parent = true};
+    struct catalogue_entry entry = {child, context};
+    struct spawn_fork how = {
+        .fn = enter_catalogue, .context = &entry, .die_with_parent = true};
 
     return spawn_fork(&how, err);
 }
@@ -79,7 +114,7 @@ static int ask_check(void *context, const struct plan_service *service, struct e
  * matter. */
 static int drop_privileges(pid_t parent, struct err *err)
 {
-    struct cred cred = {.uid = geteuid(), .gid = getegid()};
+    struct cred cred = {.uid = geteuid(), .gid = getegid(), .is_final = true};
 
     if (cred.uid == 0) {
         struct passwd *usher = getpwnam("usher");
@@ -93,6 +128,8 @@ static int drop_privileges(pid_t parent, struct err *err)
     /* A change of identity has wiped it. */
     if (spawn_die_with_parent(parent) == -1)
         return err_set(err, "the reader: its starter is gone");
+    if (close_doors(SANDBOX_READER, err) == -1)
+        return err_prefix(err, "the reader");
     return 0;
 }
 

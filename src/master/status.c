@@ -123,6 +123,8 @@ static void add_pool(struct record_out *out, const struct pool *pool)
     record_add(out, "state", pool->is_leaving ? "draining" : pool->is_fresh ? "starting" : "running");
     record_add_number(out, "services", (int64_t)pool->row_count);
     record_add_number(out, "workers", (int64_t)pool->member_count);
+    if (pool->member_count > 0 && pool->members[0].sandbox[0] != '\0')
+        record_add(out, "sandbox", pool->members[0].sandbox);
     record_end(out);
     for (size_t i = 0; i < pool->member_count; i++)
         add_worker(out, &pool->members[i]);

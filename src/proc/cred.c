@@ -3,6 +3,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/securebits.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -19,9 +20,14 @@ static int read_sets(void)
     return capng_get_caps_process();
 }
 
+bool cred_has(unsigned capability)
+{
+    return read_sets() == 0 && capng_have_capability(CAPNG_EFFECTIVE, capability) == 1;
+}
+
 bool cred_can_change(void)
 {
-    return read_sets() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) == 1;
+    return cred_has(CAP_SETUID);
 }
 
 int cred_no_new_privs(struct err *err)
@@ -44,6 +50,21 @@ static int drop_bounds(struct err *err)
     result = capng_apply(CAPNG_SELECT_BOUNDS);
     if (result != 0)
         return err_set(err, "identity: cannot empty the bounding set (%d)", result);
+    return 0;
+}
+
+/* Each with its lock. Root gets nothing for being root, and no change of id moves anything. */
+#define FINAL_BITS                                                                       \
+    (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |                     \
+     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |                           \
+     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+
+static int lock_bits(struct err *err)
+{
+    if (prctl(PR_SET_SECUREBITS, FINAL_BITS, 0, 0, 0) == -1)
+        return err_sys(err, "identity: securebits");
+    if (prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != FINAL_BITS)
+        return err_set(err, "identity: securebits are not what was asked for");
     return 0;
 }
 
@@ -182,13 +203,79 @@ static int become_other(const struct cred *cred, struct err *err)
     bool can_bound = !cred->keep_bounds &&
                      capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1;
 
-    if ((can_bound && drop_bounds(err) == -1) || (can_change && set_ids(cred, err) == -1))
+    if (can_bound && drop_bounds(err) == -1)
+        return -1;
+    if (can_bound && cred->is_final && lock_bits(err) == -1)
+        return -1;
+    if (can_change && set_ids(cred, err) == -1)
         return -1;
     if (drop_sets(err) == -1 || check_sets(can_bound, err) == -1)
         return -1;
     if (check_ids(cred, err) == -1 || (can_change && check_groups(cred, err) == -1))
         return -1;
     return try_to_return(cred, err);
+}
+
+/* ---- keeping some --------------------------------------------------------------------------- */
+
+static int keep_sets(const unsigned *capabilities, size_t count, struct err *err)
+{
+    bool held[CAP_NUMBERS] = { false };
+    int result;
+
+    if (read_sets() != 0)
+        return err_set(err, "identity: cannot read the capabilities");
+    for (size_t i = 0; i < count; i++)
+        held[capabilities[i]] =
+            capng_have_capability(CAPNG_PERMITTED, capabilities[i]) == 1;
+    capng_clear(CAPNG_SELECT_CAPS);
+    for (unsigned cap = 0; cap < CAP_NUMBERS; cap++)
+        if (held[cap])
+            capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED), cap);
+    result = capng_apply(CAPNG_SELECT_CAPS);
+    if (result != 0)
+        return err_set(err, "identity: cannot reduce the capability sets (%d)", result);
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 && errno != EINVAL)
+        return err_sys(err, "identity: cannot empty the ambient set");
+    return 0;
+}
+
+static bool is_kept(unsigned cap, const unsigned *capabilities, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (capabilities[i] == cap)
+            return true;
+    return false;
+}
+
+int cred_keep(const unsigned *capabilities, size_t count, struct err *err)
+{
+    if (keep_sets(capabilities, count, err) == -1)
+        return -1;
+    if (read_sets() != 0)
+        return err_set(err, "identity: cannot read the capabilities");
+    for (unsigned cap = 0; cap < CAP_NUMBERS; cap++)
+        if (holds_capability(cap) && !is_kept(cap, capabilities, count))
+            return err_set(err, "identity: capability %u is left", cap);
+    return 0;
+}
+
+int cred_become_with(const struct cred *cred, unsigned capability, struct err *err)
+{
+    if (drop_bounds(err) == -1)
+        return -1;
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+        return err_sys(err, "identity: keep capabilities");
+    if (set_ids(cred, err) == -1 || cred_keep(&capability, 1, err) == -1 ||
+        check_ids(cred, err) == -1 || check_groups(cred, err) == -1 ||
+        try_to_return(cred, err) == -1)
+        return -1;
+    if (!cred_has(capability))
+        return err_set(err, "identity: capability %u is missing", capability);
+    if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == -1 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+        return err_sys(err, "identity: dumpable");
+    return cred_no_new_privs(err);
 }
 
 int cred_become(const struct cred *cred, struct err *err)

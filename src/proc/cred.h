@@ -17,13 +17,20 @@ struct cred {
     const gid_t *groups; /* supplementary */
     size_t group_count;
     bool keep_bounds; /* the bounding set stays: what it starts may be set-user-ID programs */
+    bool is_final;    /* securebits are set and locked: no program or id brings a capability back */
 };
 
 /* As root: becomes cred in every id and empties all five capability sets, unless cred is root
  * itself (then ids are set and capabilities stay). As an ordinary user: cred must be ourselves;
  * capability sets are emptied. Not dumpable afterwards. On failure the caller must _exit. */
 int cred_become(const struct cred *cred, struct err *err);
+/* The same, as root only, but one capability stays permitted and effective; no_new_privs too. */
+int cred_become_with(const struct cred *cred, unsigned capability, struct err *err);
 int cred_no_new_privs(struct err *err);
+/* For the master: permitted and effective shrink to what is listed and was held, inheritable and
+ * ambient to nothing. The bounding set stays, so that programs of root can be root. */
+int cred_keep(const unsigned *capabilities, size_t count, struct err *err);
+bool cred_has(unsigned capability); /* effective */
 /* Whether this process could change its identity at all (has CAP_SETUID). */
 bool cred_can_change(void);
 

@@ -22,7 +22,9 @@ WRONG_PLUGINS = \
 	tests/plugins/reads_nothing.la \
 	tests/plugins/uses_too_much.la \
 	tests/plugins/wild.la \
-	tests/plugins/crash_in_worker.la
+	tests/plugins/crash_in_worker.la \
+	tests/plugins/hostile.la \
+	tests/plugins/hostile_reader.la
 check_LTLIBRARIES += $(WRONG_PLUGINS)
 
 tests_plugins_old_abi_la_SOURCES = tests/plugins/old_abi.c
@@ -113,6 +115,14 @@ tests_plugins_crash_in_worker_la_SOURCES = tests/plugins/crash_in_worker.c
 tests_plugins_crash_in_worker_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_crash_in_worker_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_crash_in_worker_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_hostile_la_SOURCES = tests/plugins/hostile.c
+tests_plugins_hostile_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_hostile_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_hostile_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_hostile_reader_la_SOURCES = tests/plugins/hostile.c
+tests_plugins_hostile_reader_la_CPPFLAGS = $(SERVICE_CPPFLAGS) -DNEEDS=USHER_NEEDS_FILES
+tests_plugins_hostile_reader_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_hostile_reader_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 
 # The services on a host in memory.
 SERVICE_TESTS = \

@@ -145,6 +145,29 @@ static void c3_c4_root_becomes_somebody_in_every_id_and_set(void **state)
     assert_in_child(become_somebody);
 }
 
+static int become_finally(void)
+{
+    struct cred cred = somebody;
+    struct err err = ERR_EMPTY;
+    int bits;
+
+    cred.is_final = true;
+    if (cred_become(&cred, &err) == -1) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    /* Each of them with its lock; "keep capabilities" is off, and locked. */
+    return bits == 0xef && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1 ? 0 : 2;
+}
+
+static void c5_the_securebits_of_who_is_final_are_locked(void **state)
+{
+    (void)state;
+    need_root();
+    assert_in_child(become_finally);
+}
+
 static int without_groups(void)
 {
     static const char *const lines[] = {"Groups:\t \n", NULL};
@@ -263,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(c3_c4_root_becomes_somebody_in_every_id_and_set),
+        cmocka_unit_test(c5_the_securebits_of_who_is_final_are_locked),
         cmocka_unit_test(c4_no_group_is_kept),
         cmocka_unit_test(root_may_stay_root),
         cmocka_unit_test(an_ordinary_user_becomes_himself),

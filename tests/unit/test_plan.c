@@ -229,7 +229,6 @@ static void presets_follow_their_own_rules(void **state)
     assert_int_equal(opt_preset(keys_global, globals, &err), 0);
     assert_int_equal(opt_preset(keys_service, service, &err), 0);
     for (const struct usher_option *row = keys_service; row->key != NULL; row++) {
-        assert_false(keys_is_later(row->key));
         assert_null(keys_never(row->key));
         assert_true(opt_is_preset(row, service));
         assert_non_null(row->help);

@@ -132,7 +132,7 @@ static const struct wrong {
     {P "max_input 16777217 is above 16777216", .service.max_input = 16777217},
     {P "shapes 0x4: neither stream nor datagram, or something unknown",
      .service.shapes = 4},
-    {P "needs 0x100: something this daemon does not know", .service.needs = 256},
+    {P "needs 0x200: something this daemon does not know", .service.needs = 512},
     {P "it serves streams, but has no opened, data, finished or run",
      .without_data = true},
     {P "it serves datagrams, but has no datagram", .without_datagram = true},

@@ -1,0 +1,233 @@
+/*
+ * Does what it is told: a line is a deed, the answer is how it went: "done", or errno's text. What
+ * the sandbox must stop. Built twice: with -DNEEDS it has asked for files.
+ */
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <usher/service.h>
+
+#ifndef NEEDS
+#define NEEDS 0
+#define NAME hostile
+#define NAME_TEXT "hostile"
+#else
+#define NAME hostile_reader
+#define NAME_TEXT "hostile_reader"
+#endif
+
+/* What the constructor saw: the first code of ours that ran. */
+static struct {
+    unsigned uid, gid;
+    int no_new_privs, can_regain;
+} born;
+
+static __attribute__((constructor)) void be_born(void)
+{
+    born.uid = geteuid();
+    born.gid = getegid();
+    born.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+    if (born.uid != 0)
+        born.can_regain = setresuid(0, 0, 0) == 0;
+}
+
+/* ---- deeds: 0 or more is done, -1 errno ------------------------------------------------------ */
+
+static int do_open(void)
+{
+    return open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+
+static int do_write(void)
+{
+    return open("/tmp/usher-hostile", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static int do_list(void)
+{
+    return open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int do_make(void)
+{
+    return mkdir("/here", 0700);
+}
+
+static int do_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int do_exec(void)
+{
+    char *const argv[] = { (char[]){ "true" }, NULL };
+
+    return execve("/bin/true", argv, argv + 1);
+}
+
+/* The plain fork of the kernel: who has it waits for the child. */
+static int do_clone(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0)
+        _exit(0);
+    return pid == -1 ? -1 : waitpid(pid, NULL, 0);
+}
+
+/* C libraries try it first, and go on without when it is not there. */
+static int do_clone3(void)
+{
+    struct clone_args how = { .exit_signal = SIGCHLD };
+    pid_t pid = (pid_t)syscall(SYS_clone3, &how, sizeof(how));
+
+    if (pid == 0)
+        _exit(0);
+    return pid;
+}
+
+static int do_kill(void)
+{
+    return kill(1, 0);
+}
+
+static int do_kill_all(void)
+{
+    return kill(getppid(), SIGKILL);
+}
+
+static int do_ptrace(void)
+{
+    return (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static int do_root(void)
+{
+    return setresuid(0, 0, 0);
+}
+
+static int do_group(void)
+{
+    return setresgid(0, 0, 0);
+}
+
+static int do_chroot(void)
+{
+    return chroot("/tmp");
+}
+
+static int do_mount(void)
+{
+    return mount("none", "/", "tmpfs", 0, NULL);
+}
+
+static int do_unshare(void)
+{
+    return unshare(CLONE_NEWUSER);
+}
+
+static int do_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? -1
+               : 0;
+}
+
+/* No number of a call that any kernel has. */
+static int do_unknown(void)
+{
+    return (int)syscall(100000);
+}
+
+/* Not the plugin's to close: the worker finds out, and nobody else does. */
+static int do_dump(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static int do_abort(void)
+{
+    abort();
+}
+
+static const struct deed {
+    const char *name;
+    int (*run)(void);
+} deeds[] = {
+    { "open", do_open },       { "write", do_write },   { "list", do_list },
+    { "make", do_make },       { "socket", do_socket }, { "exec", do_exec },
+    { "clone", do_clone },     { "clone3", do_clone3 }, { "kill", do_kill },
+    { "killall", do_kill_all }, { "ptrace", do_ptrace }, { "root", do_root },
+    { "group", do_group },     { "chroot", do_chroot }, { "mount", do_mount },
+    { "unshare", do_unshare }, { "code", do_code },     { "unknown", do_unknown },
+    { "dump", do_dump },       { "abort", do_abort },
+};
+
+/* ---- questions --------------------------------------------------------------------------------- */
+
+static void tell_time(char *out, size_t room)
+{
+    time_t now = time(NULL);
+
+    strftime(out, room, "%Y-%m-%d %H:%M %Z", localtime(&now)); /* NOLINT: the one that looks again */
+}
+
+static void answer(const char *line, char *out, size_t room)
+{
+    void *frames[8];
+
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+        if (strcmp(line, deeds[i].name) == 0) {
+            snprintf(out, room, "%s\n", deeds[i].run() == -1 ? strerror(errno) : "done");
+            return;
+        }
+    if (strcmp(line, "born") == 0)
+        snprintf(out, room, "uid=%u gid=%u nnp=%d regain=%d\n", born.uid, born.gid,
+                 born.no_new_privs, born.can_regain);
+    else if (strcmp(line, "frames") == 0)
+        snprintf(out, room, "%d\n", backtrace(frames, 8));
+    else if (strcmp(line, "time") == 0)
+        tell_time(out, room);
+    else
+        snprintf(out, room, "what?\n");
+}
+
+static size_t hear(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    const char *end = memchr(bytes, '\n', count);
+    size_t length = end == NULL ? 0 : (size_t)(end - (const char *)bytes);
+    char line[32] = "", out[128] = "";
+
+    if (end == NULL)
+        return 0;
+    memcpy(line, bytes, length < sizeof(line) ? length : sizeof(line) - 1);
+    answer(line, out, sizeof(out));
+    usher_write(conn, out, strlen(out));
+    return length + 1;
+}
+
+USHER_SERVICE(NAME) = {
+    USHER_SERVICE_HEADER,
+    .name = NAME_TEXT,
+    .shapes = USHER_STREAM,
+    .sentence = "Tries what no service may.",
+    .needs = NEEDS,
+    .data = hear,
+};
