@@ -2,6 +2,8 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/addr.h"
@@ -9,6 +11,7 @@
 #include "base/log.h"
 #include "master/pools.h"
 
+#define OOM_KILL "oom_kill " /* of /proc/vmstat */
 #define JUST_MS 2000 /* what a callback broke shows within this: a dead loop is given up in 1 s */
 
 /* The row of this pool that the page names, or NULL: the worker may have written anything. */
@@ -95,7 +98,8 @@ long fault_memory_kills(void)
     char line[128];
 
     while (file != NULL && count == -1 && fgets(line, sizeof(line), file) != NULL)
-        (void)sscanf(line, "oom_kill %ld", &count);
+        if (strncmp(line, OOM_KILL, strlen(OOM_KILL)) == 0)
+            count = strtol(line + strlen(OOM_KILL), NULL, 10);
     if (file != NULL)
         fclose(file);
     return count;
