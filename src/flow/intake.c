@@ -61,6 +61,14 @@ struct chance {
     int64_t until_ms; /* dear ones may be started at once */
 };
 
+static void wait_for_room(struct listener *listener, enum admit_verdict before)
+{
+    if (before == ADMIT_FULL)
+        listener_fill(listener);
+    else
+        listener_pause(listener, LISTENER_PAUSE_MS, NULL);
+}
+
 /* At a limit: another's silent connection goes, or this one waits, or this one goes. */
 static void settle(struct listener *listener, int fd, struct peer *peer,
                    enum admit_verdict verdict)
@@ -76,10 +84,12 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
         start(listener, fd, peer);
         return;
     }
+    if (is_patient(row) && admit_held(row, peer) == 0 && !park_has_source(row, peer))
+        park_make_place(row);
     if (!is_patient(row) || !park_add(listener, fd, peer, verdict))
         refusal_stream(row, fd, peer, verdict);
     else if (is_row_full && admit_held(row, peer) == 0)
-        listener_fill(listener); /* even who holds nothing has to wait */
+        wait_for_room(listener, before); /* even who holds nothing has to wait */
 }
 
 /* Children take time to start: when this wake-up has had its part of it, or others of its source wait

@@ -34,12 +34,33 @@ static size_t parked_by(const struct row *row, const struct peer *peer)
 
 static bool has_files(const struct row *row)
 {
-    return admit_free_files(row->flow) > PARK_SPARE_FILES;
+    uint64_t files = admit_free_files(row->flow);
+
+    return files > PARK_SPARE_FILES &&
+           (files > UINT64_MAX / ADMIT_SHARE || row->park.count < ADMIT_SHARE * files);
+}
+
+/* The last caller at a limit of the source that has most of them here, if that is more than one. */
+static struct parked *find_heaviest(const struct row *row)
+{
+    struct parked *best = NULL;
+    size_t most = 1;
+
+    for (size_t i = row->park.count; i > 0; i--) {
+        struct parked *parked = &row->park.places[i - 1];
+        size_t count = parked_by(row, &parked->peer);
+
+        if (!parked->is_for_turn && count > most) {
+            best = parked;
+            most = count;
+        }
+    }
+    return best;
 }
 
 bool park_has_place(const struct row *row)
 {
-    return row->park.at_limit < PARK_PLACES && has_files(row);
+    return has_files(row) && (row->park.at_limit < PARK_PLACES || find_heaviest(row) != NULL);
 }
 
 bool park_has_source(const struct row *row, const struct peer *peer)
@@ -137,6 +158,19 @@ static void turn_away(struct row *row, size_t index, enum admit_verdict verdict)
 
     take_out(row, index);
     refusal_stream(row, leaver.fd, &leaver.peer, verdict);
+}
+
+bool park_make_place(struct row *row)
+{
+    struct parked *parked;
+
+    if (row->park.at_limit < PARK_PLACES)
+        return true;
+    parked = find_heaviest(row);
+    if (parked == NULL)
+        return false;
+    turn_away(row, (size_t)(parked - row->park.places), ADMIT_SHARE_HELD);
+    return true;
 }
 
 struct look {
@@ -254,7 +288,8 @@ static void look_for_who_may_start(int fd, short what, void *context)
     while (start_some(&look))
         continue;
     conn_look_again(row->flow);
-    if (admit_room(row, &room) == ADMIT_YES)
+    admit_room(row, &room);
+    if (room > 0)
         listener_wake_row(row);
     if (row->park.count == 0)
         return;

@@ -50,7 +50,9 @@ void park_fini(struct row *row); /* closes who is there */
  * caller's. */
 bool park_add(struct listener *listener, int fd, const struct peer *peer,
               enum admit_verdict why);
-bool park_has_place(const struct row *row); /* at a limit, for anybody */
+bool park_has_place(const struct row *row); /* at a limit, for a source that has none here */
+/* Makes one for it where all are taken: the last of whoever has most here goes. */
+bool park_make_place(struct row *row);
 bool park_has_source(const struct row *row, const struct peer *peer); /* somebody waits of it */
 /* Something was released: looks, a turn of the loop later, who may start. */
 void park_wake(struct row *row);

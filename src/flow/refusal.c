@@ -107,13 +107,19 @@ static bool tell(int fd, const char *text)
     return send(fd, text, count, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)count;
 }
 
+/* Leaving properly takes a descriptor for a while; not those that callers need. */
+static bool is_there_time(const struct flow *flow)
+{
+    return flow->farewell.count < admit_free_files(flow);
+}
+
 void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit_verdict verdict)
 {
     const struct plan_service *service = row->service;
     const char *banner = admit_is_denial(verdict) ? service->banner_denied : service->banner_busy;
 
     refusal_note(row, peer, verdict);
-    if (banner != NULL && tell(fd, banner))
+    if (banner != NULL && tell(fd, banner) && is_there_time(row->flow))
         farewell_add(&row->flow->farewell, fd, clock_ms());
     else
         fd_close(&fd);

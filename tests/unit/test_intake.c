@@ -557,6 +557,24 @@ static void a_source_with_one_loses_it_only_when_that_is_old(void **state)
     end();
 }
 
+static void the_last_parked_of_the_heaviest_goes_for_another_source(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    serve();
+    for (unsigned source = 2; source < 12; source++)
+        for (int i = 0; i < 9; i++)
+            call(source);
+    settle();
+    assert_int_equal(w.row.live, 10);
+    assert_int_equal(w.row.park.count, PARK_PLACES);
+    assert_true(park_has_place(&w.row));
+    assert_true(park_make_place(&w.row));
+    assert_int_equal(w.row.park.count, PARK_PLACES - 1);
+    end();
+}
+
 static void ones_own_connections_are_not_closed_for_ones_next(void **state)
 {
     (void)state;
@@ -595,6 +613,7 @@ int main(void)
         cmocka_unit_test(b5_a_silent_connection_of_the_heaviest_source_makes_room),
         cmocka_unit_test(who_has_said_something_is_never_closed_for_another),
         cmocka_unit_test(a_source_with_one_loses_it_only_when_that_is_old),
+        cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
     };
 
