@@ -100,7 +100,7 @@ static void draw_rule(struct rule *rule, const uint8_t *bytes)
     rule->denies = (bytes[0] & 1) != 0;
     rule->whom = (bytes[0] >> 1) % WHOM;
     rule->id = bytes[1] & 3;
-    rule->prefix = bytes[1] % (rule->whom == V6 ? 129 : 33);
+    rule->prefix = bytes[1] % (rule->whom == V6 ? 129u : 33u);
     draw_ip(rule->ip, bytes + 2);
     switch (rule->whom) {
     case ALL:
