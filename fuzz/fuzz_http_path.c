@@ -4,18 +4,12 @@
  * here, and a range lies within its file.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../services/http/path.h"
 #include "../services/http/range.h"
 #include "fuzz.h"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "oracle.h"
 
 /* Relative, no segment empty but the last, none that begins with a dot, no control byte. */
 static void judge_path(const char *path)

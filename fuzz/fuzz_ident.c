@@ -3,17 +3,11 @@
  * the reply is one printable line that fits.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../services/ident/query.h"
 #include "fuzz.h"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#include "oracle.h"
 
 static void check_reply(const char *reply, size_t length)
 {

@@ -3,20 +3,14 @@
  * the first line as this file reads it, in exactly these bytes, and what follows stays.
  */
 #include <stdint.h>
-#include <stdlib.h>
 
 #define USHER_BUILTIN tcpmux
 #include "../services/tcpmux/tcpmux.c"
 #include "../tests/support/mock_host.h"
 #include "fuzz.h"
+#include "oracle.h"
 
 #define LIST_TEXT "echo\r\nFinger\r\n"
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 struct answer {
     const char *service, *out;

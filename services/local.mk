@@ -27,7 +27,8 @@ HTTP_SOURCES = services/http/http.c services/http/engine.h services/http/engine.
 	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \
 	services/http/range.h services/http/range.c services/http/types.h services/http/types.c
 REDIRECT_SOURCES = services/redirect/redirect.c services/redirect/redirect.h \
-	services/redirect/stream.c services/redirect/datagram.c
+	services/redirect/stream.c services/redirect/datagram.c services/redirect/peers.h \
+	services/redirect/peers.c
 
 BUILTIN_NAMES =
 BUILTIN_LIBS =

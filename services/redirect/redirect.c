@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "peers.h"
+
 static const struct usher_option redirect_options[] = {
     USHER_OPTION_ADDRESS(struct redirect_conf, target, NULL,
                          "Where everything goes, HOST:PORT; a name is resolved when the table "
@@ -78,5 +80,5 @@ USHER_SERVICE(redirect) = {
     .finished = stream_finished,
     .drained = stream_drained,
     .gone = stream_gone,
-    .datagram = peers_datagram,
+    .datagram = datagram_came,
 };

@@ -1,5 +1,6 @@
 /*
- * What the halves of redirect share: stream.c relays connections, datagram.c relays datagrams.
+ * What the halves of redirect share: stream.c relays connections, datagram.c and peers.c relay
+ * datagrams.
  */
 #ifndef REDIRECT_H
 #define REDIRECT_H
@@ -34,11 +35,9 @@ void stream_finished(struct usher_conn *conn, const void *rest, size_t count);
 void stream_drained(struct usher_conn *conn);
 void stream_gone(struct usher_conn *conn, enum usher_reason reason);
 
-struct peers;
-
-struct peers *peers_new(const struct usher_instance *service);
-void peers_free(struct peers *peers);
-void peers_datagram(struct usher_dgram *dgram);
+void datagram_came(struct usher_dgram *dgram);
+/* For service_watch(): a target has spoken. */
+void datagram_answered(const struct usher_instance *service, int fd, unsigned what);
 
 /* A non-blocking socket that is connected to the target, or begins to be; -1: errno. */
 int redirect_connect(const struct redirect_conf *conf, int type);

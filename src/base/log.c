@@ -149,6 +149,23 @@ bool log_limit(struct log_limit *limit, unsigned long *left_out)
     return true;
 }
 
+bool log_spend(struct log_budget *budget, unsigned a_second, unsigned long *left_out)
+{
+    long long now = clock_ms();
+
+    *left_out = 0;
+    if (now >= budget->until_ms) {
+        *left_out = budget->left_out;
+        *budget = (struct log_budget){.until_ms = now + 1000};
+    }
+    if (budget->said < a_second) {
+        budget->said++;
+        return true;
+    }
+    budget->left_out++;
+    return false;
+}
+
 /* One byte as log_escape() shows it; returns how long that is. */
 static size_t escape_byte(char text[5], unsigned char byte)
 {

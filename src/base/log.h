@@ -55,6 +55,17 @@ struct log_limit {
 bool log_limit(struct log_limit *limit, unsigned long *left_out);
 
 /*
+ * The same for what may be said some times a second. left_out is not 0 where a new second
+ * begins after one in which calls were refused: then it is the time to say how many.
+ */
+struct log_budget {
+    long long until_ms;
+    unsigned said;
+    unsigned long left_out;
+};
+bool log_spend(struct log_budget *budget, unsigned a_second, unsigned long *left_out);
+
+/*
  * Makes any bytes one printable line: backslash as \\, other bytes outside 0x20..0x7e as
  * \xHH. Cuts at room (a "..." marks it), always ends with NUL. Returns out.
  */

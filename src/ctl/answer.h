@@ -15,6 +15,7 @@ struct answer {
 
 /* Before the reason, in the keys of a service that count refusals by reason. */
 #define ANSWER_REFUSED "refused."
+#define ANSWER_DROPPED "dropped." /* the same for datagrams that were not answered */
 
 #define ANSWER_EMPTY { NULL, 0, 0 }
 

@@ -53,23 +53,22 @@ static const struct number_column numbers[] = {
 };
 
 #define NUMBERS ARRAY_LEN(numbers)
-#define SERVICE_COLUMNS (4 + NUMBERS)
+#define SERVICE_COLUMNS (3 + NUMBERS)
 
 static void add_service(struct grid *grid, const struct record *record)
 {
-    char name[TEXT_ROOM], pool[TEXT_ROOM], way[TEXT_ROOM], state[TEXT_ROOM];
+    char name[TEXT_ROOM], pool[TEXT_ROOM], state[TEXT_ROOM];
     char counts[NUMBERS][CELL], text[CELL];
     const char *cells[SERVICE_COLUMNS] = {
         text_safe(name, get(record, "name")),
         text_safe(pool, get(record, "pool")),
-        text_safe(way, get(record, "way")),
         text_safe(state, get(record, "state")),
     };
 
     for (size_t i = 0; i < NUMBERS; i++) {
         numbers[i].print(text, sizeof(text), answer_number(record, numbers[i].key));
         snprintf(counts[i], CELL, "%*s", (int)strlen(numbers[i].head), text);
-        cells[4 + i] = counts[i];
+        cells[3 + i] = counts[i];
     }
     grid_add(grid, cells);
 }
@@ -100,11 +99,11 @@ static void print_off(const struct answer *answer)
 
 static void print_services(const struct answer *answer)
 {
-    const char *heads[SERVICE_COLUMNS] = { "SERVICE", "POOL", "WAY", "STATE" };
+    const char *heads[SERVICE_COLUMNS] = { "SERVICE", "POOL", "STATE" };
     struct grid grid = GRID_EMPTY(SERVICE_COLUMNS);
 
     for (size_t i = 0; i < NUMBERS; i++)
-        heads[4 + i] = numbers[i].head;
+        heads[3 + i] = numbers[i].head;
     grid_add(&grid, heads);
     for (size_t i = answer_find(answer, "service", 0); i < answer->count;
          i = answer_find(answer, "service", i + 1))
@@ -158,7 +157,7 @@ static void print_workers(const struct answer *answer)
 
 /* ---- lists of words ---- */
 
-/* "tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that follow. */
+/* "dispatch tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that follow. */
 static void add_place(struct text_line *line, const char *place, const char *before)
 {
     size_t length = strcspn(place, ":");
@@ -183,6 +182,7 @@ static void print_places_of(const struct answer *answer, size_t service)
     if (place == NULL)
         return;
     text_begin(&line, text_safe(text, get(&answer->records[service], "name")), INDENT);
+    text_word(&line, text_safe(text, get(&answer->records[service], "way")));
     for (; place != NULL; place = answer_next_place(&places)) {
         add_place(&line, place, before);
         before = place;
@@ -262,36 +262,25 @@ static void add_trouble(struct trouble *trouble, const char *text)
     add_words(&trouble->line, text);
 }
 
-static void add_count(struct trouble *trouble, const char *key)
+/* "refused 12 (denied 10, rate 2)"; prefix: of the keys that count by reason. */
+static void add_count(struct trouble *trouble, const char *key, const char *prefix)
 {
-    int64_t count = answer_number(trouble->record, key);
-    char text[CELL];
+    const struct record *record = trouble->record;
+    int64_t count = answer_number(record, key);
+    char text[TEXT_ROOM], value[TEXT_ROOM];
+    const char *before = " (";
+    struct str s;
 
     if (count == 0)
         return;
-    snprintf(text, sizeof(text), "%s %" PRId64, key, count);
-    add_trouble(trouble, text);
-}
-
-/* "refused 12 (denied 10, rate 2)" */
-static void add_refused(struct trouble *trouble)
-{
-    const struct record *record = trouble->record;
-    char text[TEXT_ROOM], reason[TEXT_ROOM];
-    struct str s;
-    const char *before = " (";
-
-    if (answer_number(record, "refused") == 0)
-        return;
     str_init(&s, text, sizeof(text));
-    str_add(&s, "refused %" PRId64, answer_number(record, "refused"));
-    for (size_t i = 0; i < record->count; i++) {
+    str_add(&s, "%s %" PRId64, key, count);
+    for (size_t i = 0; prefix != NULL && i < record->count; i++) {
         const struct record_field *field = &record->fields[i];
 
-        if (!str_starts(field->key, ANSWER_REFUSED) || strcmp(field->value, "0") == 0)
+        if (!str_starts(field->key, prefix) || strcmp(field->value, "0") == 0)
             continue;
-        str_add(&s, "%s%s %s", before, field->key + strlen(ANSWER_REFUSED),
-                text_safe(reason, field->value));
+        str_add(&s, "%s%s %s", before, field->key + strlen(prefix), text_safe(value, field->value));
         before = ", ";
     }
     if (before[0] == ',')
@@ -329,9 +318,9 @@ static void print_trouble(const struct answer *answer)
         trouble.record = &answer->records[i];
         trouble.is_open = false;
         add_state(&trouble);
-        add_refused(&trouble);
-        add_count(&trouble, "failed");
-        add_count(&trouble, "dropped");
+        add_count(&trouble, "refused", ANSWER_REFUSED);
+        add_count(&trouble, "failed", NULL);
+        add_count(&trouble, "dropped", ANSWER_DROPPED);
         if (trouble.is_open)
             text_end(&trouble.line);
     }

@@ -310,7 +310,8 @@ def ident_in_a_child_names_the_owner_too():
 @test
 def b6_hundreds_of_silent_ident_clients_stall_nobody():
     with Usherd(ROWS) as u:
-        silent = [connect(u.port("ident")) for _ in range(800)]
+        port = u.port("ident")
+        silent = [connect(port) for _ in range(800)]
         equal(ident(u.port("ident"), 1, 2), reply(1, 2, b"ERROR : HIDDEN-USER"))
         for client in silent:
             client.close()

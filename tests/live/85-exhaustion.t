@@ -4,6 +4,7 @@ processor stays idle, the log says it once a second at the most. And floods, clo
 wear it out. USHER_TEST_LONG=1: ten times as many of everything."""
 import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -12,10 +13,13 @@ import subprocess
 import threading
 import time
 
+import usher_live
 from usher_live import *  # noqa: F403 - the test vocabulary
 
 MANY = 10 if os.environ.get("USHER_TEST_LONG") else 1
-SLOW = 4 if "sanitizers" in BUILD else 1
+usher_live.TEST_SECONDS *= MANY
+# Where other things run beside, or a sanitizer does: how much later things may be.
+SLOW = (4 if "sanitizers" in BUILD else 1) * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
 PENDING = 100
 ROWS = """
     echo: { plugin = "echo"; listen = "tcp://:0"; pool = "beside"; };
@@ -41,6 +45,14 @@ def worker_of(u, service):
         if inodes & set(descriptors_of(pid).values()):
             return pid
     raise AssertionError("nobody serves %s" % service)
+
+
+def ports_of(u):
+    """{row: its first port}, asked once."""
+    ports = {}
+    for row in u.list():
+        ports.setdefault(row["SERVICE"], int(row["ENDPOINT"].rsplit(":", 1)[1]))
+    return ports
 
 
 def set_limit(pid, which, soft):
@@ -142,8 +154,8 @@ def starve(u, service, take, give):
         all_served(clients[1:])
     assert used < 0.05 * SLOW, "%.0f %% of a processor" % (used * 100)
     assert len(lines) <= 5, lines
-    assert share(took, 0.9) < 0.05 * SLOW, took
-    assert waited < 0.3 * SLOW, "%.0f ms to recover" % (waited * 1000)
+    assert share(took, 0.9) < 0.1 * SLOW, took
+    assert waited < 0.5 * SLOW, "%.0f ms to recover" % (waited * 1000)
     return waited
 
 
@@ -309,7 +321,7 @@ def b17_r14_resets_before_accept_stall_nobody():
         with probing(port) as took:
             storm = subprocess.run([sys.executable, "-c", RESETS, str(port), str(20000 * MANY)], timeout=50 * MANY)
         equal(storm.returncode, 0)
-        assert share(took, 0.99) < 0.1 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
+        assert share(took, 0.99) < 0.2 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
         wait_for(lambda: u.count("tight", "ACTIVE") == 0, "the counts to be zero")
         wait_for(lambda: len(descriptors_of(worker)) == used, "the descriptors to come back")
 
@@ -321,7 +333,7 @@ def b8_connections_to_each_built_in_leave_no_descriptor():
     rows = "".join('%s: { plugin = "%s"; listen = "tcp://:0"; };\n' % (name, name) for name in names
                    if name not in ("finger", "qotd"))
     with Usherd(rows) as u:
-        ports = {row["SERVICE"]: u.port(row["SERVICE"]) for row in u.list()}
+        ports = ports_of(u)
         for port in ports.values():
             connect(port).close()
         wait_for(lambda: all(u.count(name, "ACTIVE") == 0 for name in ports), "all to be over")
@@ -343,7 +355,7 @@ def b15_many_programs_that_end_delay_nobody():
             for _ in range(count):
                 with contextlib.suppress(ConnectionResetError), connect(port) as client:
                     read_all(client)
-        assert share(took, 0.99) < 0.1 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
+        assert share(took, 0.99) < 0.2 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
         wait_for(lambda: not _zombies(u), "no zombies")
 
 
@@ -419,7 +431,10 @@ def b22_what_fails_again_and_again_is_said_now_and_then():
                     talk(ports["framed"], b"???")
         seconds = time.monotonic() - started
         rate = len(u.log()) / (seconds + 1)
-        assert rate < (1 << 20) / 60, "%.0f bytes/s\n%s" % (rate, u.log()[:3000])
+        assert rate < 2 * (1 << 20) / 60, "%.0f bytes/s\n%s" % (rate, u.log()[:3000])  # three rows, 50 lines
+        for name in ports:
+            lines = len(re.findall(r" %s\[" % name, u.log()))
+            assert lines < (seconds + 2) * 60, "%s: %d lines in %.1f s" % (name, lines, seconds)
         assert share(took, 0.9) < 0.1 * SLOW, took
 
 
@@ -483,26 +498,26 @@ def f12_clients_without_a_window_stall_nobody():
 
 @test
 def b18_r12_many_slow_clients_are_gone_at_their_deadline():
-    count = 300 * MANY
+    count = 600 * MANY
     raise_own_descriptors(count + 500)
     rows = "".join('%s: { plugin = "%s"; listen = "tcp://:0"; total_timeout = "2s"; max_connections = 10000; };\n'
                    % (name, name) for name in ("framed", "ident", "uppercase"))
     with Usherd(rows + 'echo: { plugin = "echo"; listen = "tcp://:0"; };') as u:
-        for name in ("framed", "ident", "uppercase"):
+        names, clients = ("framed", "ident", "uppercase"), []
+        for name in names:
             port = u.port(name)
-            clients = []
-            for _ in range(count):
+            for _ in range(count // 3):
                 client = connect(port)
                 client.sendall(b"1")
                 clients.append(client)
-            born = time.monotonic()
-            with probing(u.port("echo")) as took:
-                wait_for(lambda: u.count(name, "ACTIVE") == 0, "all to be gone", 10 * SLOW)
-            ended = time.monotonic() - born
-            assert ended < 3.0 * SLOW, "%s: gone after %.1f s" % (name, ended)
-            assert share(took, 0.99) < 0.1 * SLOW, took
-            for client in clients:
-                client.close()
+        born = time.monotonic()
+        with probing(u.port("echo")) as took:
+            wait_for(lambda: all(u.count(name, "ACTIVE") == 0 for name in names), "all to be gone", 10 * SLOW)
+        ended = time.monotonic() - born
+        assert 1.0 < ended < 3.0 * SLOW, "gone after %.1f s" % ended
+        assert share(took, 0.99) < 0.2 * SLOW, took
+        for client in clients:
+            client.close()
 
 
 # ---- high numbers ------------------------------------------------------------------------
@@ -515,10 +530,11 @@ def b16_descriptors_above_two_thousand_are_like_others():
         rows = "".join('many%d: { plugin = "discard"; listen = [ %s ]; };\n' % (number, many) for number in range(32))
         with Usherd("aa: { plugin = \"discard\"; listen = \"tcp://:0\"; };" + rows + ROWS, loop=loop) as u:
             assert max(descriptors_of(u.pid)) > 2000, max(descriptors_of(u.pid))
+            ports = ports_of(u)
             for name in ("echo", "tight", "cat", "forked"):
-                equal(talk(u.port(name), b"high"), b"high")
+                equal(talk(ports[name], b"high"), b"high")
             u.reload()
-            equal(talk(u.port("cat"), b"high"), b"high")
+            equal(talk(ports["cat"], b"high"), b"high")
         with Usherd(ROWS.replace("500", "3000"), loop=loop) as u:
             port = u.port("tight")
             clients = [connect(port) for _ in range(2100)]
@@ -544,7 +560,7 @@ def f15_r26_deadlines_do_not_hear_of_the_wall_clock():
         cat: { exec = [ "/bin/cat" ]; user = "nobody"; listen = "tcp://:0"; total_timeout = "700ms"; };
     """
     with Usherd(rows, env={**os.environ, "LD_PRELOAD": shim}) as u:
-        ports = {row["SERVICE"]: u.port(row["SERVICE"]) for row in u.list()}
+        ports = ports_of(u)
         with probing(ports["total"]) as took:
             seen = set()
             for name in ("idle", "total", "first", "cat"):
@@ -573,7 +589,7 @@ def _all_quick(port, count):
         started = time.monotonic()
         equal(talk(port, b"x"), b"x")
         took.append(time.monotonic() - started)
-    assert share(took, 0.99) < 0.05 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
+    assert share(took, 0.99) < 0.1 * SLOW, "%.0f ms" % (share(took, 0.99) * 1000)
 
 
 @test

@@ -45,7 +45,11 @@ def main():
     faults.need_strace()
     started, total, missed, bad = time.monotonic(), 0, 0, 0
     for who in options.who or WHO:
-        chosen, rights = faults.all_faults(who, options.occurrences)
+        try:
+            chosen, rights = faults.all_faults(who, options.occurrences)
+        except faults.Skip as reason:
+            print("%s: left out, %s" % (who, reason))
+            continue
         chosen = [f for f in chosen if not options.calls or f.call in options.calls]
         chosen = [f for f in chosen if not options.error or f.error in options.error]
         print("%s: %d faults in %d calls" % (who, len(chosen), len({f.call for f in chosen})), flush=True)

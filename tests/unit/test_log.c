@@ -231,6 +231,26 @@ static void b22_a_limit_lets_one_a_second_through(void **state)
     assert_true(log_limit(&limit, NULL));
 }
 
+static void b22_a_budget_is_spent_once_a_second(void **state)
+{
+    struct log_budget budget = {0};
+    unsigned long left_out;
+
+    (void)state;
+    clock_fake(5000);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(log_spend(&budget, 3, &left_out), i < 3);
+    assert_int_equal(left_out, 0);
+    clock_fake(5999);
+    assert_false(log_spend(&budget, 3, &left_out));
+    clock_fake(6000);
+    assert_true(log_spend(&budget, 3, &left_out));
+    assert_int_equal(left_out, 8);
+    assert_true(log_spend(&budget, 3, &left_out));
+    assert_int_equal(left_out, 0);
+    clock_fake(-1);
+}
+
 static void e12_escaping_makes_one_printable_line(void **state)
 {
     static const struct {
@@ -303,6 +323,7 @@ int main(void)
         CAPTURED(without_a_sink_lines_go_to_stderr),
         CAPTURED(a_panic_says_why_and_aborts),
         CAPTURED(b22_a_limit_lets_one_a_second_through),
+        CAPTURED(b22_a_budget_is_spent_once_a_second),
         CAPTURED(e12_escaping_makes_one_printable_line),
         CAPTURED(e12_escaped_random_bytes_are_printable_and_fit),
     };
