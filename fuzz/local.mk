@@ -13,9 +13,9 @@ FUZZ_TABLES = fuzz/names.c fuzz/tables.c fuzz/tables.h $(SOME_PLUGINS)
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 FUZZ_CONF_LIBS = libconf.a libsock.a libwire.a libbase.a $(LIBCONFIG_LIBS)
 
-fuzz_replay_access_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_access.c
+fuzz_replay_access_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_access.c
 fuzz_replay_access_LDADD = libflow.a $(FUZZ_CONF_LIBS)
-fuzz_replay_admission_SOURCES = $(FUZZ_MAIN) fuzz/oracle.h fuzz/fuzz_admission.c
+fuzz_replay_admission_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_admission.c
 fuzz_replay_admission_LDADD = libconf.a libbase.a -lm
 fuzz_replay_answer_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_answer.c
 fuzz_replay_answer_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -51,6 +51,8 @@ none "C8: memory is shared in one place, which workers write and the master only
     "$(grep -E 'MAP_SHARED' <<<"$text" | grep -v '^src/flow/page\.c:')"
 none "E11: a format that is no literal is a warning, and warnings end the build" \
     "$(grep -rlE 'pragma.*-Wformat' src services include; grep -L -e '-Wformat=2' m4/usher.m4)"
+none "C11: who a peer is is asked of sockets that strangers connect to, never of our own pairs" \
+    "$(grep -E 'SO_PEERCRED' <<<"$text" | grep -v -E '^src/(master/session|flow/(env|admit))\.c:')"
 none "no thread" "$(found 'pthread_create|thrd_create')"
 none "no typedef but for functions" \
     "$(grep -E ': *typedef ' <<<"$text" | grep -v -E '_fn\)?\(|_fn;')"

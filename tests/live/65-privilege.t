@@ -80,7 +80,8 @@ def r22_every_worker_of_the_shipped_table_holds_nothing():
             for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
                 equal((name, status[name]), (name, NOTHING))
             equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
-            equal(int(status["SigIgn"], 16), 0)
+            # 32 and 33 are the C library's own, its posix_spawn() (make) leaves them ignored
+            equal(int(status["SigIgn"], 16) & ~(3 << 31), 0)
         for pid in workers:
             assert os.stat("/proc/%d/ns/net" % pid).st_ino != os.stat("/proc/self/ns/net").st_ino
         if not is_relaxed(u):  # http alone needs files

@@ -132,13 +132,27 @@ def a5_a6_replies_are_never_longer_than_requests_unless_the_row_says_so():
         equal(len(client.recv(100)), 26)
 
 
+def _asks(port, request):
+    with udp(seconds=0.5) as client, contextlib.suppress(socket.timeout):
+        client.sendto(request, ("127.0.0.1", port))
+        return client.recv(100)
+
+
+def answers(port):
+    with udp(seconds=0.2) as client:
+        client.sendto(b"next", ("127.0.0.1", port))
+        with contextlib.suppress(TimeoutError):
+            return client.recv(100) == b"next"
+    return False
+
+
 @test
 def a6_empty_datagrams_are_consumed_and_stop_nothing():
     with Usherd(ROWS) as u, udp() as client:
         port = u.port("echo", "udp")
         for _ in range(10000):
             client.sendto(b"", ("127.0.0.1", port))
-        equal(ask(port, b"next"), b"next")
+        wait_for(lambda: _asks(port, b"next") == b"next", "an answer")  # the queue may be full
         silent(client)
 
 
@@ -174,15 +188,20 @@ def a4_ipv6_multicast_is_not_answered():
 def a5_every_service_answers_less_than_it_was_asked_unless_the_row_says_amplify():
     offset, host = random.randrange(20000, 50000), "127.0.0.%d" % random.randrange(70, 250)
     rows = loud_rows(host).replace("amplify = true;", "")
-    with Usherd(rows, "port_offset = %d;" % offset) as u, udp(host) as client:
+    with Usherd(rows, "port_offset = %d;" % offset):
         for name, size in itertools.product(LOUD, (0, 1, 2, 4, 26, 27, 100, 512, 1500)):
-            port = LOUD[name][0] + offset
-            client.sendto(b"x" * size, (host, port))
-            client.sendto(b"003syn", (host, LOUD["framed"][0] + offset))
-            answer = client.recv(65536)
-            if answer != b"003syn":
-                assert len(answer) <= size, (name, size, len(answer))
-                equal(client.recv(65536), b"003syn")
+            with udp(host) as client:
+                client.sendto(b"x" * size, (host, LOUD[name][0] + offset))
+                client.sendto(b"003syn", (host, LOUD["framed"][0] + offset))
+                # either may be the first: they come from two sockets
+                answers_to = [client.recv(65536)]
+                while answers_to[-1] != b"003syn":
+                    answers_to.append(client.recv(65536))
+                client.settimeout(0.02)
+                with contextlib.suppress(TimeoutError):
+                    answers_to.append(client.recv(65536))
+                answers_to.remove(b"003syn")
+                assert all(len(a) <= size for a in answers_to), (name, size, answers_to)
 
 
 @test

@@ -36,8 +36,10 @@ static struct usher_list list_of(const char *const *texts, size_t count)
 
 static void begin_service(void)
 {
+    static char name[] = "echo";
+
     memset(&w, 0, sizeof(w));
-    w.service = (struct plan_service){ .name = (char[]){ "echo" }, .number = 3,
+    w.service = (struct plan_service){ .name = name, .number = 3,
                                        .max_connections = 100, .first_byte_timeout = -1,
                                        .idle_timeout = -1, .total_timeout = -1 };
 }

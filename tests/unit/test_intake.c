@@ -85,12 +85,13 @@ static int open_listener(void)
 
 static void begin(unsigned max_connections)
 {
+    static char name[] = "echo";
     struct err err = ERR_EMPTY;
 
     memset(&w, 0, sizeof(w));
     for (int i = 0; i < CLIENTS; i++)
         w.clients[i] = -1;
-    w.service = (struct plan_service){ .name = (char[]){ "echo" }, .enabled = true,
+    w.service = (struct plan_service){ .name = name, .enabled = true,
                                        .max_connections = max_connections,
                                        .first_byte_timeout = -1, .idle_timeout = -1,
                                        .total_timeout = -1 };
