@@ -185,7 +185,7 @@ def a5_every_service_answers_less_than_it_was_asked_unless_the_row_says_amplify(
             with udp(host) as client:
                 client.sendto(b"x" * size, (host, LOUD[name][0] + offset))
                 if name == "systat":  # its children answer later
-                    wait_for(lambda: u.counts(name)["accepted"] > 0 == u.counts(name)["active"], name)
+                    wait_for(lambda: u.counts(name)["accepted"] > 0 and u.counts(name)["active"] == 0, name)
                 client.sendto(b"003syn", (host, LOUD["framed"][0] + offset))
                 answer = client.recv(65536)
                 while answer != b"003syn":
