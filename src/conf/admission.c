@@ -237,7 +237,7 @@ static bool clear_rest(struct admission_rule *rule)
         unsigned char mask = kept >= 8 ? 0xff : (unsigned char)(0xff00u >> kept);
 
         was_set = was_set || (rule->ip[i] & ~mask & 0xff) != 0;
-        rule->ip[i] &= mask;
+        rule->ip[i] = (unsigned char)(rule->ip[i] & mask);
     }
     return was_set;
 }
