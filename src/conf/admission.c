@@ -234,7 +234,7 @@ static bool clear_rest(struct admission_rule *rule)
 
     for (unsigned i = 0; i < count; i++) {
         unsigned kept = rule->prefix > i * 8 ? rule->prefix - i * 8 : 0;
-        unsigned char mask = kept >= 8 ? 0xff : (unsigned char)(0xff00u >> kept);
+        unsigned char mask = (unsigned char)(kept >= 8 ? 0xffu : 0xff00u >> kept);
 
         was_set = was_set || (rule->ip[i] & ~mask & 0xff) != 0;
         rule->ip[i] = (unsigned char)(rule->ip[i] & mask);
