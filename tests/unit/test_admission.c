@@ -272,6 +272,7 @@ static void ones(unsigned prefix, unsigned bytes, unsigned char *out)
 static void check_prefix(bool is_ipv4, unsigned prefix)
 {
     unsigned char ip[16] = {0};
+    size_t at;
     char text[64];
     struct admission_rule rule;
 
@@ -291,7 +292,8 @@ static void check_prefix(bool is_ipv4, unsigned prefix)
     if (prefix == 0)
         return;
     /* One bit fewer, and the last one is behind the prefix. */
-    snprintf(strrchr(text, '/'), 8, "/%u", prefix - 1);
+    at = strlen(text) - strlen(strrchr(text, '/'));
+    snprintf(text + at, sizeof(text) - at, "/%u", prefix - 1);
     assert_int_equal(admission_rule(text, &rule, NULL), -1);
 }
 
