@@ -330,6 +330,7 @@ tests_unit_test_service_tools_SOURCES = tests/unit/test_service_tools.c
 tests_unit_test_service_tools_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_service_tools_LDADD = $(FLOW_LIBS)
 # The services of more than one file, built in, with a host in memory.
+EXTRA_DIST += tests/support/slow.h
 MOCK_HOST = tests/support/mock_host.c tests/support/mock_host.h
 tests_unit_test_services_http_SOURCES = tests/unit/test_services_http.c $(MOCK_HOST) $(HTTP_SOURCES)
 tests_unit_test_services_http_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBMICROHTTPD_CFLAGS) -DUSHER_BUILTIN=http

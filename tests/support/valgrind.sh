@@ -15,4 +15,5 @@ case $1 in
     exit 0
     ;;
 esac
+export USHER_TEST_SLOW=yes
 exec "$(dirname "$0")/cmocka.sh" valgrind --quiet --leak-check=full --error-exitcode=99 --child-silent-after-fork=yes "$@"

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "support/slow.h"
+
 #include "base/addr.h"
 #include "base/mem.h"
 #include "conf/admission.h"
@@ -513,7 +515,7 @@ static void d3_ten_thousand_random_tables_say_what_the_reference_says(void **sta
 
     (void)state;
     seed = 3;
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < slow_count(10000); i++) {
         uint64_t began = seed;
         struct naive rules[RULES];
         size_t count = 1 + draw(RULES);
@@ -536,29 +538,29 @@ static void d3_ten_thousand_random_tables_say_what_the_reference_says(void **sta
         access_free(&access);
     }
     /* Both answers come often, or the draw is no test. */
-    assert_true(answers[false] > 10000 && answers[true] > 10000);
+    assert_true(answers[false] > slow_count(10000) && answers[true] > slow_count(10000));
 }
 
 /* Trees that are large enough for an index: IPv4 and IPv6, prefixes before and behind it.
  */
 static void d3_a_large_table_says_what_the_reference_says(void **state)
 {
-    enum { MANY = 4000 };
-    struct naive *rules = mem_array(MANY, sizeof(*rules));
+    const unsigned many = slow_count(4000);
+    struct naive *rules = mem_array(many, sizeof(*rules));
     unsigned answers[2] = {0, 0};
     struct access *access;
 
     (void)state;
     seed = 33;
-    for (size_t i = 0; i < MANY; i++)
+    for (size_t i = 0; i < many; i++)
         draw_rule(&rules[i]);
-    access = make_from(rules, MANY);
+    access = make_from(rules, many);
     for (unsigned i = 0; i < 10000; i++) {
         _Alignas(16) unsigned char ip[16];
         bool is_ipv4, want;
 
-        draw_target(ip, rules, MANY, &is_ipv4);
-        want = naive_allows(rules, MANY, ip, is_ipv4);
+        draw_target(ip, rules, many, &is_ipv4);
+        want = naive_allows(rules, many, ip, is_ipv4);
         answers[want]++;
         if (tree_allows(access, ip, is_ipv4) != want)
             fail_msg("address %u", i);
@@ -677,7 +679,7 @@ static void a_hundred_thousand_rules_cost_hardly_more_than_ten(void **state)
     (void)state;
     seed = 1;
     few = make_large(10);
-    many = make_large(100000);
+    many = make_large(slow_count(100000));
     of_few = most_steps(few);
     of_many = most_steps(many);
     print_message("steps at most: %u with 10 rules, %u with 100000\n", of_few, of_many);

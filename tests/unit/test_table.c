@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "support/slow.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -232,6 +234,8 @@ static void keys_and_items_are_bounded(void **state)
     (void)state;
     check_count("g: {", "k", 512, "t.conf:1: syntax error: \"{\" is not closed");
     check_count("g: {", "k", 513, "t.conf:1: more than 512 keys in a group");
+    if (is_slow()) /* libconfig lengthens its list item by item */
+        return;
     check_count("g = (", "1", 1 << 17, "t.conf:1: syntax error: \"(\" is not closed");
     check_count("g = (", "1", (1 << 17) + 1, "t.conf:1: more than 131072 items in a list");
 }
