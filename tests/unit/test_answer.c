@@ -15,6 +15,7 @@ static int take(const struct record *record, void *context, struct err *err)
 
     (void)err;
     answer_take(context, &copy);
+    record_free(&copy); /* what was not taken */
     *(struct record *)(uintptr_t)record = (struct record)RECORD_EMPTY;
     return 0;
 }

@@ -470,5 +470,8 @@ int main(int argc, char **argv)
         return helper(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--targets") == 0)
         return tell_targets();
+    /* usherd has done so long before it starts anything; nohup and shells leave some ignored. */
+    for (int number = 1; number < SIGRTMIN; number++)
+        signal(number, SIG_DFL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
