@@ -94,7 +94,8 @@ int catalogue_bound_self(unsigned cpu_sec, uint64_t memory, struct err *err)
 /* ---- the child -------------------------------------------------------------------- */
 
 struct server {
-    int fd;
+    int fd; /* first: all that tests' children know of it */
+    catalogue_enter_fn *enter;
     struct plug **plugs; /* loaded so far */
     size_t count;
 };
@@ -195,26 +196,47 @@ static int answer_one(struct server *server, const struct record *request)
     return result;
 }
 
+static int begin(const struct server *server, struct err *err)
+{
+    int keep[] = {server->fd};
+
+    if (fd_close_all_but(keep, 1, err) == -1 ||
+        catalogue_bound_self(CPU_SEC, MEMORY, err) == -1)
+        return -1;
+    return server->enter != NULL ? server->enter(err) : 0;
+}
+
+/* Whoever asks now would take it for the plugin's fault. */
+static int say_failed(const struct server *server, const struct err *err)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    record_begin(&out, "failed");
+    record_add(&out, "text", err->text);
+    record_end(&out);
+    (void)channel_send(server->fd, &out, NULL);
+    record_out_free(&out);
+    return 1;
+}
+
 /* Ends with the channel: then nobody asks any more. */
 static int serve(void *context)
 {
-    struct server server = {.fd = *(int *)context};
-    struct pollfd ready = {.fd = server.fd, .events = POLLIN};
+    struct server *server = context;
+    struct pollfd ready = {.fd = server->fd, .events = POLLIN};
     struct err err = ERR_EMPTY;
-    int keep[] = {server.fd};
     int got = 0;
 
-    if (fd_close_all_but(keep, 1, &err) == -1 ||
-        catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
-        return 1;
+    if (begin(server, &err) == -1)
+        return say_failed(server, &err);
     while (got != -1) {
         struct record request;
 
         if (poll(&ready, 1, -1) == -1 && errno != EINTR)
             return 1;
-        got = channel_receive(server.fd, &request, &err);
+        got = channel_receive(server->fd, &request, &err);
         if (got == 1) {
-            got = answer_one(&server, &request);
+            got = answer_one(server, &request);
             record_free(&request);
         }
     }
@@ -225,13 +247,15 @@ static int serve(void *context)
 
 static int start(struct catalogue *catalogue, struct err *err)
 {
+    struct server server = {.enter = catalogue->enter};
     int pair[2];
 
     if (catalogue->fd != -1)
         return 0;
     if (fd_pair(pair, err) == -1)
         return -1;
-    catalogue->pid = catalogue->start(serve, &pair[1], err);
+    server.fd = pair[1];
+    catalogue->pid = catalogue->start(serve, &server, err);
     fd_close(&pair[1]);
     if (catalogue->pid == -1) {
         fd_close(&pair[0]);
@@ -265,9 +289,18 @@ static int say_how_it_ended(int status, const char *when, struct err *err)
     return err_set(err, "it ended the process %s: exit=%d", when, WEXITSTATUS(status));
 }
 
-/* Waits for one packet. 1: it came; 0: the time is over; -1: the other side is gone.
- * Nonsense is an answer too: an empty record. */
-static int receive(struct catalogue *catalogue, struct record *out, struct err *err)
+enum outcome { ANSWERED, TOO_LATE, GONE, FAILED /* err says which call of ours */ };
+
+static enum outcome outcome_of(const struct err *err)
+{
+    if (err->code == EBADMSG)
+        return ANSWERED;
+    return err->code == 0 || err->code == ECONNRESET ? GONE : FAILED;
+}
+
+/* Waits for one packet. Nonsense is an answer too: an empty record. */
+static enum outcome receive(struct catalogue *catalogue, struct record *out,
+                            struct err *err)
 {
     int64_t deadline = clock_ms() + catalogue->timeout_ms;
     struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
@@ -278,14 +311,14 @@ static int receive(struct catalogue *catalogue, struct record *out, struct err *
         int got;
 
         if (left <= 0)
-            return 0;
-        if (poll(&ready, 1, (int)left) == -1 && errno != EINTR)
-            return err_sys(err, "poll");
+            return TOO_LATE;
+        if (poll(&ready, 1, (int)left) == -1 && errno != EINTR) {
+            err_sys(err, "poll");
+            return FAILED;
+        }
         got = channel_receive(catalogue->fd, out, err);
-        if (got == -1 && err->code == EBADMSG)
-            return 1;
         if (got != 0)
-            return got;
+            return got == 1 ? ANSWERED : outcome_of(err);
     }
 }
 
@@ -297,28 +330,48 @@ static bool has_spoken(const struct catalogue *catalogue)
     return catalogue->fd != -1 && poll(&ready, 1, 0) == 1;
 }
 
+/* Ours, or the kernel's: nothing to do with the plugin. */
+static int give_up(struct catalogue *catalogue, struct err *err)
+{
+    catalogue->has_failed = true;
+    stop(catalogue);
+    return err_prefix(err, "the catalogue");
+}
+
+static int take_failed(struct catalogue *catalogue, const struct record *answer_,
+                       struct err *err)
+{
+    const char *text = record_get(answer_, "text");
+    char printable[ERR_TEXT];
+
+    text = text != NULL ? text : "?";
+    err_set(err, "%s", log_escape(printable, sizeof(printable), text, strlen(text)));
+    return give_up(catalogue, err);
+}
+
 /* One request, one answer; whatever else happens ends this child, and err says how. */
 static int ask(struct catalogue *catalogue, struct record_out *request,
                struct record *out, const char *when, struct err *err)
 {
-    int got;
-
     *out = (struct record)RECORD_EMPTY;
     if (has_spoken(catalogue))
         stop(catalogue);
-    if (start(catalogue, err) == -1 || channel_send(catalogue->fd, request, err) == -1) {
-        err_prefix(err, "the catalogue");
-        stop(catalogue);
-        return -1;
-    }
-    got = receive(catalogue, out, err);
-    if (got == -1)
+    if (start(catalogue, err) == -1 || channel_send(catalogue->fd, request, err) == -1)
+        return give_up(catalogue, err);
+    switch (receive(catalogue, out, err)) {
+    case FAILED:
+        return give_up(catalogue, err);
+    case GONE:
         return say_how_it_ended(stop(catalogue), when, err);
-    if (got == 0) {
+    case TOO_LATE:
         stop(catalogue);
         return err_set(err, "it hung %s: no answer for %d ms", when,
                        catalogue->timeout_ms);
+    case ANSWERED:
+        break;
     }
+    if (out->line != NULL && record_is(out, "failed"))
+        return take_failed(catalogue, out, err);
     if (out->line != NULL)
         return 0;
     stop(catalogue);

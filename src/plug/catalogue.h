@@ -7,6 +7,8 @@
  *   check dir=... plugin=echo safe=0 key=... value=... key=... value=...
  *                                                  -> good | error text=...
  *
+ * Or failed text=..., once, where the child itself could not begin.
+ *
  * What it answers is gossip: parsed strictly, and unprintable bytes in texts are escaped.
  */
 #ifndef PLUG_CATALOGUE_H
@@ -24,6 +26,9 @@
  * with us. Given by the layer above: processes are started in proc/spawn only. */
 typedef pid_t catalogue_start_fn(int (*child)(void *), void *context, struct err *err);
 
+/* In the child, before it looks at the first plugin. */
+typedef int catalogue_enter_fn(struct err *err);
+
 /* What is known of one plugin: its descriptor, or why there is none. */
 struct catalogue_known {
     char *dir, *plugin;
@@ -36,7 +41,9 @@ struct catalogue {
     pid_t pid;      /* started at the first request and again after a crash */
     int timeout_ms; /* for one request */
     bool only_root; /* plugins must be root's (plug_load_safe) */
+    bool has_failed; /* a system call of ours did: what was then said is no plugin's fault */
     catalogue_start_fn *start;
+    catalogue_enter_fn *enter; /* NULL: nothing */
     struct catalogue_known **known; /* owned */
     size_t known_count;
 };

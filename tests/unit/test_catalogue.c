@@ -205,6 +205,7 @@ static void bad_children_become_a_text(void **state)
         assert_null(catalogue_describe(&catalogue, "/d", "x", &err));
         assert_string_equal(err.text, cases[i].want);
         assert_int_equal(starts, 1);
+        assert_false(catalogue.has_failed);
         catalogue_close(&catalogue);
     }
 }
@@ -217,6 +218,53 @@ static void a_child_that_cannot_be_started_is_an_error(void **state)
     (void)state;
     assert_null(catalogue_describe(&catalogue, "/d", "x", &err));
     assert_string_equal(err.text, "/d/x.so: the catalogue: fork: no more processes");
+    assert_true(catalogue.has_failed);
+    catalogue_close(&catalogue);
+}
+
+/* poll() takes no more descriptors than a process may have. */
+static pid_t start_and_break_poll(int (*child)(void *), void *context, struct err *err)
+{
+    pid_t pid = start_behaviour(child, context, err);
+    struct rlimit files;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    return pid;
+}
+
+static void a_call_of_ours_that_fails_is_no_plugins_fault(void **state)
+{
+    struct catalogue catalogue = catalogue_with(start_and_break_poll);
+    struct err err = ERR_EMPTY;
+    struct rlimit files;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    behaviour = describes;
+    assert_null(catalogue_describe(&catalogue, "/d", "x", &err));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_string_equal(err.text, "/d/x.so: the catalogue: poll: Invalid argument");
+    assert_true(catalogue.has_failed);
+    catalogue_close(&catalogue);
+}
+
+static int cannot_enter(struct err *err)
+{
+    return err_set(err, "sandbox: no room");
+}
+
+static void a_child_that_cannot_begin_is_no_plugins_fault(void **state)
+{
+    struct catalogue catalogue = catalogue_with(start_real);
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    catalogue.enter = cannot_enter;
+    assert_null(catalogue_describe(&catalogue, "/d", "x", &err));
+    assert_string_equal(err.text, "/d/x.so: the catalogue: sandbox: no room");
+    assert_true(catalogue.has_failed);
     catalogue_close(&catalogue);
 }
 
@@ -394,6 +442,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_children_become_a_text),
         cmocka_unit_test(a_child_that_cannot_be_started_is_an_error),
+        cmocka_unit_test(a_call_of_ours_that_fails_is_no_plugins_fault),
+        cmocka_unit_test(a_child_that_cannot_begin_is_no_plugins_fault),
         cmocka_unit_test(a_child_that_died_is_replaced),
         cmocka_unit_test(a_descriptor_is_asked_for_once_and_stays),
         cmocka_unit_test(an_answer_before_the_question_is_not_believed),
