@@ -38,11 +38,13 @@ struct job {
  * alone, ask for names and start the catalogue. */
 static int close_doors(enum sandbox_kind kind, struct err *err)
 {
+    /* Asked once: behind the reader's doors the kernel does not tell. */
+    static struct probe kernel = PROBE_EMPTY;
     struct sandbox sandbox = SANDBOX_EMPTY;
-    struct probe kernel;
     int result;
 
-    probe_kernel(&kernel);
+    if (kind == SANDBOX_READER && probe_kernel(&kernel, err) == -1)
+        return -1;
     sandbox.kind = kind;
     sandbox.probe = &kernel;
     result = sandbox_close(&sandbox, err);

@@ -1,6 +1,7 @@
 #include "master/rights.h"
 
 #include <linux/capability.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "base/log.h"
@@ -42,8 +43,10 @@ void rights_tell(const struct probe *probe)
 
     log_info("usherd", "sandbox %s%s", probe_print(probe, text, sizeof(text)),
              SANDBOX_IS_RELAXED ? " RELAXED" : "");
-    if (probe_print_lacks(probe, text, sizeof(text))[0] != '\0')
-        log_warning("usherd", "sandbox lacks=\"%s\" reason=\"not to be had here: plugins run without\"", text);
+    for (enum probe_part part = 0; part < PROBE_PARTS; part++)
+        if (probe_lack(probe, part) != NULL)
+            log_warning("usherd", "sandbox lacks=\"%s\" reason=\"%s: plugins run without\"",
+                        probe_lack(probe, part), strerror(probe->why[part]));
     if (SANDBOX_IS_RELAXED)
         log_warning("usherd", "sandbox RELAXED reason=\"built with --enable-relaxed-sandbox, for "
                               "tests only\"");

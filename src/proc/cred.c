@@ -20,9 +20,19 @@ static int read_sets(void)
     return capng_get_caps_process();
 }
 
+int cred_ask(unsigned capability, bool *has_out, struct err *err)
+{
+    if (read_sets() != 0)
+        return err_sys(err, "identity: cannot read the capabilities");
+    *has_out = capng_have_capability(CAPNG_EFFECTIVE, capability) == 1;
+    return 0;
+}
+
 bool cred_has(unsigned capability)
 {
-    return read_sets() == 0 && capng_have_capability(CAPNG_EFFECTIVE, capability) == 1;
+    bool has = false;
+
+    return cred_ask(capability, &has, NULL) == 0 && has;
 }
 
 bool cred_can_change(void)

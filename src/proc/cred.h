@@ -31,6 +31,8 @@ int cred_no_new_privs(struct err *err);
  * ambient to nothing. The bounding set stays, so that programs of root can be root. */
 int cred_keep(const unsigned *capabilities, size_t count, struct err *err);
 bool cred_has(unsigned capability); /* effective */
+/* The same for who must know it: -1 where the kernel does not say. */
+int cred_ask(unsigned capability, bool *has_out, struct err *err);
 /* Whether this process could change its identity at all (has CAP_SETUID). */
 bool cred_can_change(void);
 

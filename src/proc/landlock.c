@@ -1,6 +1,5 @@
 #include "proc/landlock.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,11 +42,7 @@ struct path_rule {
 
 int landlock_abi(void)
 {
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION_ASKED);
-
-    if (abi == -1)
-        return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : 1;
-    return (int)abi;
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION_ASKED);
 }
 
 static struct ruleset make_ruleset(int abi, const struct landlock_rights *rights)

@@ -17,7 +17,7 @@ struct landlock_rights {
     bool may_abstract; /* to abstract sockets of others (ABI 6) */
 };
 
-int landlock_abi(void); /* 0: the kernel has none, or it is switched off */
+int landlock_abi(void); /* -1: errno says why there is none */
 /* For ever, and for all children; layers add up. Needs no_new_privs. Does nothing at abi 0. */
 int landlock_close(int abi, const struct landlock_rights *rights, struct err *err);
 

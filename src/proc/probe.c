@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,54 +18,112 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "proc/cred.h"
 #include "proc/landlock.h"
 #include "proc/spawn.h"
 
-/* The errors of a kernel, or of a container around us, that does not have it. Any other is an
- * accident: whoever then uses it finds out, and says so. */
+/* The errors of a kernel, or of a container around us, that does not have it. Any other passes. */
 static bool is_lack(int code)
 {
-    return code == ENOSYS || code == EINVAL || code == EOPNOTSUPP || code == EPERM || code == ENOSPC;
+    return code == ENOSYS || code == EINVAL || code == EOPNOTSUPP || code == EPERM;
 }
 
-static bool has_action(uint32_t action)
+/* What a call that failed means: 0: the part is lacking, which is kept; -1: nobody knows. */
+static int lack(struct probe *probe, enum probe_part part, const char *call, struct err *err)
 {
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != -1 || !is_lack(errno);
+    if (!is_lack(errno))
+        return err_sys(err, "%s", call);
+    probe->why[part] = errno;
+    return 0;
 }
 
-void probe_kernel(struct probe *probe)
+static int ask_landlock(struct probe *probe, struct err *err)
+{
+    int abi = landlock_abi();
+
+    if (abi == -1)
+        return lack(probe, PROBE_LANDLOCK, "landlock_create_ruleset", err);
+    probe->landlock = abi;
+    return 0;
+}
+
+static int ask_seccomp(struct probe *probe, struct err *err)
+{
+    static const uint32_t actions[] = {
+        SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &actions[i]) == -1)
+            return lack(probe, PROBE_SECCOMP, "seccomp", err);
+    probe->has_seccomp = true;
+    return 0;
+}
+
+static int ask_nnp(struct probe *probe, struct err *err)
+{
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == -1)
+        return lack(probe, PROBE_NNP, "no_new_privs", err);
+    probe->has_nnp = true;
+    return 0;
+}
+
+int probe_kernel(struct probe *probe, struct err *err)
 {
     *probe = (struct probe)PROBE_EMPTY;
-    probe->landlock = landlock_abi();
-    probe->has_seccomp = has_action(SECCOMP_RET_ALLOW) && has_action(SECCOMP_RET_ERRNO) &&
-                         has_action(SECCOMP_RET_KILL_PROCESS);
-    probe->has_nnp = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != -1;
-    probe->can_change = cred_can_change();
+    if (ask_landlock(probe, err) == -1 || ask_seccomp(probe, err) == -1 ||
+        ask_nnp(probe, err) == -1)
+        return -1;
+    return cred_ask(CAP_SETUID, &probe->can_change, err);
+}
+
+/* No space for another namespace passes; where the host allows none at all it does not. */
+static bool is_none_allowed(void)
+{
+    char text[2] = "";
+    int fd = open("/proc/sys/user/max_net_namespaces", O_RDONLY | O_CLOEXEC);
+    bool is_none = fd != -1 && read(fd, text, sizeof(text)) == 2 && memcmp(text, "0\n", 2) == 0;
+
+    fd_close(&fd);
+    return is_none;
 }
 
 static int try_network(void *context)
 {
     (void)context;
-    return unshare(CLONE_NEWNET) == -1 && is_lack(errno);
+    if (unshare(CLONE_NEWNET) == 0)
+        return 0;
+    return errno == ENOSPC && is_none_allowed() ? EPERM : errno;
 }
 
 /* Limits on namespaces and older kernels' settings show only when it is done. */
-static bool can_make_network(void)
+static int make_network(struct err *err)
 {
     struct spawn_fork how = { .fn = try_network };
     int status = -1;
-    pid_t pid;
+    pid_t pid = spawn_fork(&how, err);
 
-    if (!cred_has(CAP_SYS_ADMIN))
-        return false;
-    pid = spawn_fork(&how, NULL);
     if (pid == -1)
-        return true;
+        return -1;
     while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
         ;
-    return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
+    if (!WIFEXITED(status))
+        return err_set(err, "network namespace: who tried was killed");
+    errno = WEXITSTATUS(status);
+    return errno;
+}
+
+static int ask_network(struct probe *probe, struct err *err)
+{
+    bool may;
+    int code = EPERM;
+
+    if (cred_ask(CAP_SYS_ADMIN, &may, err) == -1 || (may && (code = make_network(err)) == -1))
+        return -1;
+    if (code != 0)
+        return lack(probe, PROBE_NET, "network namespace", err);
+    probe->has_net = true;
+    return 0;
 }
 
 /* Once deleted it stays empty for ever, whoever may write where it was. */
@@ -97,15 +156,26 @@ static int open_empty_root(struct err *err)
     return err_sys(err, "sandbox: no place for an empty root directory");
 }
 
-int probe_open(struct probe *probe, struct err *err)
+static int ask_root(struct probe *probe, struct err *err)
 {
-    probe_kernel(probe);
-    probe->has_net = can_make_network();
-    if (!cred_has(CAP_SYS_CHROOT) || !probe->can_change)
+    bool may;
+
+    if (cred_ask(CAP_SYS_CHROOT, &may, err) == -1)
+        return -1;
+    if (!may || !probe->can_change) {
+        probe->why[PROBE_ROOT] = EPERM;
         return 0;
+    }
     probe->empty_root = open_empty_root(err);
     probe->has_root = probe->empty_root != -1;
     return probe->has_root ? 0 : -1;
+}
+
+int probe_open(struct probe *probe, struct err *err)
+{
+    if (probe_kernel(probe, err) == -1 || ask_network(probe, err) == -1)
+        return err_prefix(err, "cannot tell what the kernel has");
+    return ask_root(probe, err);
 }
 
 void probe_close(struct probe *probe)
@@ -128,22 +198,18 @@ char *probe_print(const struct probe *probe, char *out, size_t room)
     return out;
 }
 
-char *probe_print_lacks(const struct probe *probe, char *out, size_t room)
+const char *probe_lack(const struct probe *probe, enum probe_part part)
 {
-    struct str text;
+    const struct {
+        const char *name;
+        bool has;
+    } parts[PROBE_PARTS] = {
+        [PROBE_NNP] = { "no_new_privs", probe->has_nnp },
+        [PROBE_SECCOMP] = { "seccomp", probe->has_seccomp },
+        [PROBE_LANDLOCK] = { "Landlock", probe->landlock > 0 },
+        [PROBE_NET] = { "network-namespaces", probe->has_net || !probe->can_change },
+        [PROBE_ROOT] = { "chroot", probe->has_root || !probe->can_change },
+    };
 
-    str_init(&text, out, room);
-    if (!probe->has_nnp)
-        str_add(&text, "no_new_privs ");
-    if (!probe->has_seccomp)
-        str_add(&text, "seccomp ");
-    if (probe->landlock == 0)
-        str_add(&text, "Landlock ");
-    if (probe->can_change && !probe->has_net)
-        str_add(&text, "network-namespaces ");
-    if (probe->can_change && !probe->has_root)
-        str_add(&text, "chroot ");
-    if (text.length > 0)
-        out[text.length - 1] = '\0';
-    return out;
+    return parts[part].has ? NULL : parts[part].name;
 }
