@@ -25,6 +25,7 @@ struct mistakes {
     size_t count;
     char **warnings; /* what is right but unwise: shown by --check, never fatal */
     size_t warning_count;
+    bool is_system; /* it is not the table that is wrong: the system said no */
 };
 
 /* file NULL: the mistake belongs to no file; line 0: to no line. */

@@ -10,7 +10,8 @@
 
 #define COLUMNS 6
 
-static struct plan *read_table(const struct options *options)
+/* NULL: what is wrong was said, and *status_out is the exit status. */
+static struct plan *read_table(const struct options *options, int *status_out)
 {
     struct reader_input input = {
         .config = options->config,
@@ -24,14 +25,15 @@ static struct plan *read_table(const struct options *options)
         fprintf(stderr, "warning: %s\n", mistakes.warnings[i]);
     for (size_t i = 0; i < mistakes.count; i++)
         fprintf(stderr, "%s\n", mistakes.at[i]);
+    *status_out = plan != NULL ? 0 : mistakes.is_system ? 3 : 1;
     mistakes_free(&mistakes);
     return plan;
 }
 
 int inspect_check(const struct options *options)
 {
-    struct plan *plan = read_table(options);
-    int status = plan == NULL ? 1 : 0;
+    int status;
+    struct plan *plan = read_table(options, &status);
 
     if (plan != NULL)
         printf("%s: good, %zu service%s\n", options->config, plan->service_count,
@@ -74,18 +76,19 @@ int inspect_table(const struct options *options)
 {
     static const char *const heads[COLUMNS] = { "NAME", "PORT", "PROTOCOL", "WAY", "USER",
                                                 "STATE" };
-    struct plan *plan = read_table(options);
     struct grid grid = GRID_EMPTY(COLUMNS);
+    int status;
+    struct plan *plan = read_table(options, &status);
 
     if (plan == NULL)
-        return 1;
+        return status;
     grid_add(&grid, heads);
     for (size_t i = 0; i < plan->service_count; i++)
         add_service(&grid, &plan->services[i]);
     grid_print(&grid, stdout);
     grid_free(&grid);
     plan_free(&plan);
-    return 0;
+    return status;
 }
 
 int inspect_keys(void)

@@ -52,27 +52,14 @@ static int close_doors(enum sandbox_kind kind, struct err *err)
     return result;
 }
 
-struct catalogue_entry {
-    int (*child)(void *context);
-    void *context;
-};
-
-/* Before it looks at the first plugin. */
-static int enter_catalogue(void *context)
+static int enter_catalogue(struct err *err)
 {
-    const struct catalogue_entry *entry = context;
-    struct err err = ERR_EMPTY;
-
-    if (close_doors(SANDBOX_CATALOGUE, &err) == -1)
-        return 1;
-    return entry->child(entry->context);
+    return close_doors(SANDBOX_CATALOGUE, err);
 }
 
 static pid_t start_catalogue(int (*child)(void *), void *context, struct err *err)
 {
-    struct catalogue_entry entry = {child, context};
-    struct spawn_fork how = {
-        .fn = enter_catalogue, .context = &entry, .die_with_parent = true};
+    struct spawn_fork how = {.fn = child, .context = context, .die_with_parent = true};
 
     return spawn_fork(&how, err);
 }
@@ -140,6 +127,12 @@ static void add_mistake(struct mistakes *mistakes, const char *text)
     *MEM_PUSH(mistakes->at, mistakes->count) = mem_text(text);
 }
 
+static void add_system_error(struct mistakes *mistakes, const char *text)
+{
+    add_mistake(mistakes, text);
+    mistakes->is_system = true;
+}
+
 /* What cannot be read is said, and hides nothing of the other files; without the main
  * file nobody knows which they are. */
 static void read_sources(struct source *source, const struct check_input *input,
@@ -174,12 +167,14 @@ static struct plan *build(const struct job *job, struct mistakes *mistakes)
     struct err err = ERR_EMPTY;
 
     catalogue.start = start_catalogue;
+    catalogue.enter = enter_catalogue;
     catalogue.only_root = input.is_root;
     read_sources(&source, &input, mistakes);
     if (drop_privileges(job->parent, &err) == -1)
-        add_mistake(mistakes, err.text);
+        add_system_error(mistakes, err.text);
     else
         plan = check_build(&input, &source, mistakes);
+    mistakes->is_system = mistakes->is_system || catalogue.has_failed;
     catalogue_close(&catalogue);
     source_free(&source);
     return plan;
@@ -207,6 +202,10 @@ static int print_result(int fd, const struct plan *plan, const struct mistakes *
 
     print_remarks(&out, "warning", mistakes->warnings, mistakes->warning_count);
     print_remarks(&out, "mistake", mistakes->at, mistakes->count);
+    if (mistakes->count > 0 && mistakes->is_system) {
+        record_begin(&out, "system");
+        record_end(&out);
+    }
     if (plan != NULL && mistakes->count == 0)
         planwire_print(&out, plan);
     record_begin(&out, "end");
@@ -230,7 +229,7 @@ static int read_table(void *context)
     reap_forget_all();
     if (fd_close_all_but(keep, 1, &err) == -1 ||
         catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
-        add_mistake(&mistakes, err.text);
+        add_system_error(&mistakes, err.text);
     else
         plan = build(job, &mistakes);
     result = print_result(job->fd, plan, &mistakes);
@@ -272,6 +271,8 @@ static int take_remark(const char *line, size_t length, struct mistakes *mistake
         add_printable(mistakes, text);
     else if (record_is(&record, "warning"))
         *MEM_PUSH(mistakes->warnings, mistakes->warning_count) = printable(text);
+    else if (record_is(&record, "system"))
+        mistakes->is_system = true;
     else
         result = 0;
     record_free(&record);
@@ -373,6 +374,7 @@ static struct plan *conclude(struct reader *reader, struct mistakes *mistakes)
         *mistakes = (struct mistakes){0};
         add_printable(mistakes,
                       err.text[0] != '\0' ? err.text : "the reader said nothing");
+        mistakes->is_system = true; /* nobody came to judge the table */
     }
     return plan;
 }
@@ -544,6 +546,7 @@ static void keep_result(struct plan *plan, const struct mistakes *mistakes, void
     for (size_t i = 0; i < mistakes->warning_count; i++)
         *MEM_PUSH(wait->mistakes->warnings, wait->mistakes->warning_count) =
             mem_text(mistakes->warnings[i]);
+    wait->mistakes->is_system = mistakes->is_system;
     loop_stop(&wait->loop);
 }
 
@@ -578,7 +581,9 @@ struct plan *reader_run_now(const struct reader_input *input, struct mistakes *m
     if (result == 0)
         result = run(&wait, input, &err);
     loop_close(&wait.loop);
-    if (result == -1)
+    if (result == -1) {
         add_printable(mistakes, err.text);
+        mistakes->is_system = true;
+    }
     return wait.plan;
 }

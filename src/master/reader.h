@@ -6,6 +6,7 @@
  *
  *   warning text=...      any number
  *   mistake text=...      any number
+ *   system                they are not the table's: the system said no
  *   plan ...              conf/planwire, unless there were mistakes
  *   end                   last: without it the output was cut off
  */

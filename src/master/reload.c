@@ -213,7 +213,7 @@ static void on_read(struct plan *plan, const struct mistakes *mistakes, void *co
     master->reload.reader = NULL;
     master->reload.fresh = plan;
     if (plan == NULL)
-        finish(master, RELOAD_TABLE_WRONG, mistakes);
+        finish(master, mistakes->is_system ? RELOAD_SYSTEM_SAID_NO : RELOAD_TABLE_WRONG, mistakes);
     else
         begin(master);
 }

@@ -22,7 +22,7 @@ struct master;
 enum reload_result {
     RELOAD_DONE,
     RELOAD_TABLE_WRONG, /* exit 1 */
-    RELOAD_SYSTEM_SAID_NO /* exit 3: bind, fork, permission */
+    RELOAD_SYSTEM_SAID_NO /* exit 3: bind, fork, permission, a reader that came to no end */
 };
 
 /* mistakes are borrowed; with RELOAD_DONE they are none. */

@@ -74,6 +74,13 @@ static struct plan *wrong_twice(struct mistakes *mistakes)
     return NULL;
 }
 
+static struct plan *out_of_memory(struct mistakes *mistakes)
+{
+    mistake_add(mistakes, "usher.conf", 3, "plugin: the catalogue: poll: Cannot allocate memory");
+    mistakes->is_system = true;
+    return NULL;
+}
+
 static struct plan *wrong_and_a_plan(struct mistakes *mistakes)
 {
     mistake_add(mistakes, "usher.conf", 3, "no");
@@ -262,6 +269,7 @@ static void all_mistakes_come_printable(void **state)
     assert_int_equal(mistakes.count, 2);
     assert_string_equal(mistakes.at[0], "usher.conf:3: port: 70000 is above 65535");
     assert_string_equal(mistakes.at[1], "usher.conf:4: \\x1b[31mred");
+    assert_false(mistakes.is_system);
     mistakes_free(&mistakes);
     assert_null(read_now(wrong_and_a_plan, &mistakes));
     assert_int_equal(mistakes.count, 1);
@@ -296,10 +304,23 @@ static void a_bad_end_is_one_mistake(void **state)
 
         assert_null(read_now(ends[i].how, &mistakes));
         assert_int_equal(mistakes.count, 1);
+        assert_true(mistakes.is_system);
         if (strncmp(mistakes.at[0], ends[i].want, strlen(ends[i].want)) != 0)
             fail_msg("want \"%s\", got \"%s\"", ends[i].want, mistakes.at[0]);
         mistakes_free(&mistakes);
     }
+}
+
+static void what_the_system_refused_is_not_the_tables_fault(void **state)
+{
+    struct mistakes mistakes;
+
+    (void)state;
+    assert_null(read_now(out_of_memory, &mistakes));
+    assert_int_equal(mistakes.count, 1);
+    assert_non_null(strstr(mistakes.at[0], ": Cannot allocate memory"));
+    assert_true(mistakes.is_system);
+    mistakes_free(&mistakes);
 }
 
 static void it_holds_nothing_and_is_nobody(void **state)
@@ -465,6 +486,7 @@ int main(void)
         WITH_PLACE(warnings_come_beside_a_plan),
         WITH_PLACE(all_mistakes_come_printable),
         WITH_PLACE(a_bad_end_is_one_mistake),
+        WITH_PLACE(what_the_system_refused_is_not_the_tables_fault),
         WITH_PLACE(it_holds_nothing_and_is_nobody),
         WITH_PLACE(a_missing_table_is_a_mistake),
         WITH_PLACE(a_file_that_cannot_be_read_hides_nothing),
