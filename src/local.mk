@@ -82,7 +82,6 @@ libflow_a_SOURCES = \
 	src/flow/env.c src/flow/env.h \
 	src/flow/explain.c src/flow/explain.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
-	src/flow/explain.c src/flow/explain.h \
 	src/flow/farewell.c src/flow/farewell.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/hand_over.c src/flow/hand_over.h \
@@ -127,6 +126,7 @@ libmaster_a_SOURCES = \
 	src/master/daemon.c src/master/daemon.h \
 	src/master/doors.c src/master/doors.h \
 	src/master/fault.c src/master/fault.h \
+	src/master/hearsay.c src/master/hearsay.h \
 	src/master/inherit.c src/master/inherit.h \
 	src/master/inspect.c src/master/inspect.h \
 	src/master/listeners.c src/master/listeners.h \

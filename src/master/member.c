@@ -16,7 +16,7 @@
 #include "flow/worker.h"
 #include "master/daemon.h"
 #include "master/fault.h"
-#include "master/logsink.h"
+#include "master/hearsay.h"
 #include "master/orphan.h"
 #include "master/pools.h"
 #include "proc/spawn.h"
@@ -29,160 +29,14 @@
 #define KILLED_MS 100       /* killed from outside, after that long: not its own fault */
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
-#define LOOK_MS 1000
-#define MUTE_MS 5000        /* from the end of its channel to SIGKILL, on its way out */
-#define MUTE_READY_MS 100   /* the same for a ready one: who dies is told within this */
 #define SPARE_FILES 64
-#define RECORDS_A_TURN 64
-#define LAST_WORDS 1024     /* its sockets hold less; what its children go on saying has an end */
-#define WAIT_CHILDREN PLAN_ENDPOINTS
 
 static struct loop *loop_of(const struct member *member)
 {
     return member->pool->pools->loop;
 }
 
-static void stop_watching(struct member *member)
-{
-    struct loop *loop = loop_of(member);
-
-    watch_stop(loop, &member->channel_watch);
-    watch_stop(loop, &member->log_watch);
-    timer_stop(loop, &member->timer);
-    timer_stop(loop, &member->look);
-}
-
-/* ---- what it says ---- */
-
-static void on_ready(struct member *member, const char *sandbox)
-{
-    if (member->state != MEMBER_STARTING)
-        return;
-    log_escape(member->sandbox, sizeof(member->sandbox), sandbox, strlen(sandbox));
-    member->state = MEMBER_READY;
-    timer_stop(loop_of(member), &member->timer);
-    pools_on_member(member, MEMBER_IS_READY, NULL);
-}
-
-static void forget_dead(struct member *member)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < member->wait_child_count; i++)
-        if (kill(member->wait_children[i], 0) == 0 || errno == EPERM)
-            member->wait_children[kept++] = member->wait_children[i];
-    member->wait_child_count = kept;
-}
-
-/* A row has a child per listener, so several may live. Which one ended is not told: it is asked
- * when it matters. */
-static void on_child(struct member *member, const struct record *record)
-{
-    int64_t pid;
-
-    if (!member->pool->is_wait || record_number(record, "pid", 1, INT32_MAX, &pid, NULL) == -1)
-        return;
-    if (member->wait_child_count == WAIT_CHILDREN)
-        forget_dead(member);
-    if (member->wait_child_count < WAIT_CHILDREN)
-        *MEM_PUSH(member->wait_children, member->wait_child_count) = (pid_t)pid;
-}
-
-static void on_busy(struct member *member)
-{
-    timer_start(loop_of(member), &member->look, LOOK_MS);
-}
-
-/* Counted in the log, and nothing else comes of it. */
-static void on_odd(struct member *member, const char *why)
-{
-    unsigned long left_out;
-
-    if (log_limit(&member->odd_lines, &left_out))
-        log_warning("pool", "deny pool=%s pid=%ld reason=\"%s\" left_out=%lu", member->pool->name,
-                    (long)member->pid, why, left_out);
-}
-
-static void on_record(struct member *member, const struct record *record)
-{
-    if (record_is(record, "ready"))
-        on_ready(member, record_get(record, "text") != NULL ? record_get(record, "text") : "");
-    else if (record_is(record, "failed") && record_get(record, "text") != NULL)
-        log_escape(member->reason, sizeof(member->reason), record_get(record, "text"),
-                   strlen(record_get(record, "text")));
-    else if (record_is(record, "busy"))
-        on_busy(member);
-    else if (record_is(record, "child"))
-        on_child(member, record);
-    else if (!record_is(record, "drained"))
-        on_odd(member, "no such report");
-}
-
-static void on_mute(struct member *member);
-
-/* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
-static void read_records(struct member *member, struct watch *watch, int budget,
-                         void (*each)(struct member *, const struct record *))
-{
-    int fd = watch == &member->log_watch ? member->log : member->channel;
-
-    while (budget-- > 0) {
-        struct record record = RECORD_EMPTY;
-        struct err err = ERR_EMPTY;
-        int got = channel_receive(fd, &record, &err);
-
-        if (got == 1) {
-            each(member, &record);
-            record_free(&record);
-        } else if (got == 0) {
-            return;
-        } else if (err.code == 0) { /* its end is closed */
-            watch_stop(loop_of(member), watch);
-            if (watch == &member->channel_watch)
-                on_mute(member);
-            return;
-        } else {
-            on_odd(member, err.text);
-        }
-    }
-}
-
-static void on_channel(int fd, short what, void *context)
-{
-    struct member *member = context;
-
-    (void)fd;
-    (void)what;
-    read_records(member, &member->channel_watch, RECORDS_A_TURN, on_record);
-}
-
-static void log_record(struct member *member, const struct record *record)
-{
-    const char *subject = record_get(record, "subject"), *text = record_get(record, "text");
-    char safe_subject[64], safe[LOG_LINE];
-    int64_t level, dropped;
-
-    if (!record_is(record, "log") || subject == NULL || text == NULL
-        || record_number(record, "level", LOG_ERROR_, LOG_DEBUG_, &level, NULL) == -1)
-        return;
-    if (record_number(record, "dropped", 1, INT32_MAX, &dropped, NULL) == 0)
-        logsink_add_dropped((unsigned long)dropped);
-    if (log_wants((enum log_level)level))
-        logsink_write((enum log_level)level,
-                      log_escape(safe_subject, sizeof(safe_subject), subject, strlen(subject)),
-                      str_is_printable(text) ? text
-                                             : log_escape(safe, sizeof(safe), text, strlen(text)),
-                      (long)member->pid);
-}
-
-static void on_log(int fd, short what, void *context)
-{
-    struct member *member = context;
-
-    (void)fd;
-    (void)what;
-    read_records(member, &member->log_watch, RECORDS_A_TURN, log_record);
-}
+/* ---- what it is told ---- */
 
 static void say(struct member *member, struct record_out *out)
 {
@@ -220,17 +74,6 @@ static void on_look(int fd, short what, void *context)
     else if (row != 0 || spent < 2 * LOOK_MS)
         timer_start(loop_of(member), &member->look,
                     row != 0 && left > 0 && left < LOOK_MS ? left : LOOK_MS);
-}
-
-/* Nothing can be asked of it any more: it is on its way out, or it is ready and somebody closed its
- * descriptors. */
-static void on_mute(struct member *member)
-{
-    if (member->is_mute || member->child.pid == 0)
-        return;
-    member->is_mute = true;
-    timer_start(loop_of(member), &member->timer,
-                member->state == MEMBER_READY ? MUTE_READY_MS : MUTE_MS);
 }
 
 /* ---- start ---- */
@@ -305,23 +148,15 @@ void member_init(struct member *member, struct pool *pool)
     *member = (struct member){ .pool = pool, .slot = -1, .channel = -1, .log = -1 };
     timer_init(&member->timer, on_timer, member);
     timer_init(&member->look, on_look, member);
-    watch_init(&member->channel_watch, -1, LOOP_READ, on_channel, member);
-    watch_init(&member->log_watch, -1, LOOP_READ, on_log, member);
-}
-
-static int watch_ends(struct member *member, struct err *err)
-{
-    watch_init(&member->channel_watch, member->channel, LOOP_READ, on_channel, member);
-    watch_init(&member->log_watch, member->log, LOOP_READ, on_log, member);
-    if (watch_start(loop_of(member), &member->channel_watch, err) == -1)
-        return -1;
-    return watch_start(loop_of(member), &member->log_watch, err);
+    hearsay_init(member);
 }
 
 /* Gives back all that member_start() took; accepts a part of it. */
 static void release(struct member *member)
 {
-    stop_watching(member);
+    hearsay_stop(member);
+    timer_stop(loop_of(member), &member->timer);
+    timer_stop(loop_of(member), &member->look);
     fd_close(&member->channel);
     fd_close(&member->log);
     if (member->slot != -1)
@@ -363,7 +198,7 @@ int member_start(struct member *member, struct err *err)
 
         member->channel = channel[0];
         member->log = log[0];
-        if (watch_ends(member, err) == 0)
+        if (hearsay_start(member, err) == 0)
             result = fork_worker(member, &entry, err);
     } else {
         fd_close(&channel[0]);
@@ -457,8 +292,7 @@ static void on_end(struct child *child, int status, void *context)
     char how[64];
 
     (void)child;
-    read_records(member, &member->channel_watch, LAST_WORDS, on_record);
-    read_records(member, &member->log_watch, LAST_WORDS, log_record);
+    hearsay_read_last_words(member);
     reap_print(status, how, sizeof(how));
     state = member->state;
     fault_note_end(member, status);

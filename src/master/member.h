@@ -55,6 +55,8 @@ struct member {
     bool was_ours;           /* we killed it, and it was its own fault */
     bool is_mute;            /* it closed its channel */
     struct log_limit odd_lines; /* records that are none */
+    struct log_budget log_lines; /* what it said this second */
+    unsigned lines_a_second;     /* it may say so many */
     pid_t *wait_children;    /* owned; as it reported them, ended ones too */
     size_t wait_child_count;
     char sandbox[256];       /* what "ready" said of it, printable; "": nothing yet */

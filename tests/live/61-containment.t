@@ -498,6 +498,22 @@ def c8_c9_c10_a_lying_worker_changes_nothing_in_the_master():
 
 
 @test
+def b22_c9_a_worker_that_floods_the_log_is_cut_short():
+    with Usherd(ROWS) as u:
+        started = time.monotonic()
+        for _ in range(10):
+            poke(u.port("wild"), b"V")
+            equal(talk(u.port("apart"), b"apart"), b"apart")
+        wait_rest(u.pid)
+        seconds = time.monotonic() - started
+        lines = u.log().count(": flood")
+        assert 0 < lines < 300 * (seconds + 1), "%d lines in %.1f s" % (lines, seconds)
+        wait_for(lambda: poke(u.port("wild"), b"V") is not None
+                 and re.search(r'deny pool=\w+ pid=\d+ reason="too many lines for the log" left_out=\d{3}', u.log()),
+                 "it to be said")
+
+
+@test
 def f6_children_that_exit_together_leave_no_zombie():
     rows = 'many: { exec = [ "/bin/cat" ]; listen = "tcp://:0"; max_connections = 300; %s };' % WHO
     count = 60 if IS_ASAN else 200

@@ -14,6 +14,7 @@
 #define LAST_CHANNEL 255
 #define PASSED   253 /* the most that one message takes */
 #define MESSAGES 200
+#define FLOOD    2000
 #define CHUNK    (1u << 20)
 
 struct wild_conf {
@@ -115,6 +116,17 @@ static void lie_to_master(void)
         }
 }
 
+/* Lines as a worker sends them, faster than anybody could read. */
+static void flood_the_log(void)
+{
+    static const char line[] = "log level=0 subject=wild text=flood";
+
+    for (int i = 0; i < FLOOD; i++)
+        for (int fd = FIRST_FD; fd <= LAST_CHANNEL; fd++)
+            if (is_channel(fd))
+                send_message(fd, line, sizeof(line) - 1, -1);
+}
+
 /* ---- what every plugin does ---- */
 
 static void behave(char letter)
@@ -127,6 +139,7 @@ static void behave(char letter)
     case 'L': leak(); return;
     case 'C': close_all(); return;
     case 'G': lie_to_master(); return;
+    case 'V': flood_the_log(); return;
     case 'H':
         for (;;)
             pause();
