@@ -1,0 +1,92 @@
+"""What the tests of exhaustion and of floods share: how much of everything, whom to ask, and a probe that talks all
+the time. USHER_TEST_LONG=1: ten times as many of everything."""
+import contextlib
+import os
+import resource
+import threading
+import time
+
+import usher_live
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+MANY = 10 if os.environ.get("USHER_TEST_LONG") else 1
+usher_live.TEST_SECONDS *= MANY
+# Where other things run beside, or a sanitizer does: how much later things may be.
+SLOW = (4 if "sanitizers" in BUILD else 1) * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
+ROWS = """
+    echo: { plugin = "echo"; listen = "tcp://:0"; pool = "beside"; };
+    tight: { plugin = "echo"; listen = "tcp://:0"; max_connections = 500; };
+    cat: { exec = [ "/bin/cat" ]; user = "nobody"; listen = "tcp://:0"; max_connections = 500; };
+    forked: { plugin = "echo"; mode = "fork"; listen = "tcp://:0"; max_connections = 500; };
+"""
+
+
+def worker_of(u, service):
+    """Who serves a row: whoever gets its connection's bytes is asked by the log; here by the pool's listener."""
+    port = u.port(service)
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table) as file:
+            for line in list(file)[1:]:
+                words = line.split()
+                if int(words[1].rsplit(":", 1)[1], 16) == port and words[3] == "0A":
+                    inodes.add("socket:[%s]" % words[9])
+    for pid in u.workers():
+        if inodes & set(descriptors_of(pid).values()):
+            return pid
+    raise AssertionError("nobody serves %s" % service)
+
+
+def ports_of(u):
+    """{row: its first port}, asked once."""
+    ports = {}
+    for row in u.list():
+        ports.setdefault(row["SERVICE"], int(row["ENDPOINT"].rsplit(":", 1)[1]))
+    return ports
+
+
+def raise_own_descriptors(count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count:
+        raise Skip("needs %d descriptors" % count)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+
+@contextlib.contextmanager
+def probing(port, every=0.02):
+    """Talks to a row all the time: yields a list of how long each took; failures end the test."""
+    took, failures, stop = [], [], threading.Event()
+
+    def probe():
+        while not stop.wait(every):
+            started = time.monotonic()
+            try:
+                equal(talk(port, b"probe"), b"probe")
+            except (OSError, AssertionError) as problem:
+                failures.append(repr(problem))
+            took.append(time.monotonic() - started)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    try:
+        yield took
+    finally:
+        stop.set()
+        thread.join()
+    equal(failures, [])
+
+
+def share(took, part):
+    return sorted(took)[int(len(took) * part)] if took else 0.0
+
+
+def all_served(clients):
+    for client in clients:
+        client.settimeout(DEADLINE * SLOW)
+        equal(read_exactly(client, 1), b"x")
+        client.close()
+
+
+def talks(port):
+    with contextlib.suppress(OSError, AssertionError):
+        return talk(port, b"again") == b"again"
