@@ -53,20 +53,11 @@ static int set_buffers(int fd, const struct bind_options *options)
     return 0;
 }
 
-/* Kernels without it keep what their buffers hold. */
-static int bound_unsent(int fd)
-{
-    if (set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, BIND_UNSENT) == -1 && errno != ENOPROTOOPT)
-        return -1;
-    return 0;
-}
-
 /* Accepted sockets inherit these from their listener: no call per connection. */
 static int set_tcp(int fd, const struct bind_options *options)
 {
     if (set_int(fd, SOL_SOCKET, SO_KEEPALIVE, options->keepalive) == -1 ||
-        set_int(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay) == -1 ||
-        bound_unsent(fd) == -1)
+        set_int(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay) == -1)
         return -1;
     return set_int(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer_accept_sec);
 }

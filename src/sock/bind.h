@@ -24,12 +24,6 @@ struct bind_options {
 };
 
 /*
- * TCP: how much the kernel takes of a connection before the network did, for each that is accepted. The
- * send buffer grows to 4 MiB for a fast peer, and a peer that reads nothing would fill it (B19).
- */
-#define BIND_UNSENT (128 * 1024)
-
-/*
  * Opens, sets options, binds, listens. IPv6 sockets are IPv6 only. UDP sockets tell the address a
  * datagram was sent to. A UNIX path never shows a wider mode than socket_mode; a stale socket file
  * is replaced only when it is a socket, ours, and nobody answers on it; anything else at that path

@@ -146,7 +146,7 @@ static void options_reach_accepted_sockets(void **state)
         assert_int_equal(get_int(accepted, IPPROTO_TCP, TCP_NODELAY), on);
         assert_int_equal(get_int(accepted, SOL_SOCKET, SO_KEEPALIVE), on);
         assert_int_equal(get_int(accepted, SOL_SOCKET, SO_RCVBUF), 80000);
-        assert_int_equal(get_int(accepted, IPPROTO_TCP, TCP_NOTSENT_LOWAT), BIND_UNSENT);
+        assert_int_equal(get_int(accepted, SOL_SOCKET, SO_SNDBUF), 80000);
         close(client);
         close(accepted);
         /* A reload that switches them off. */
