@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """R25: chosen system calls fail, one at a time, in a whole life of usherd. All of them: tests/long/faults.py"""
 import concurrent.futures
+import errno
+import os
 
 from usher_faults import *  # noqa: F403 - the test vocabulary
 
@@ -14,6 +16,14 @@ ALL = """
     prctl EPERM 6, setresuid EPERM 1, setresuid EAGAIN 2, setresgid EPERM 1, setgroups EPERM 1, capset EPERM 1,
     close_range EINVAL 3, recvmsg EIO 2, setsid EPERM 1
 """
+PROBES = """
+    unshare ENOSPC 1, seccomp ENOMEM 1, seccomp EFAULT 2, landlock_create_ruleset ENOMEM 1
+"""
+LACKS = {
+    "unshare EPERM 1": 'lacks="network-namespaces" reason="Operation not permitted:',
+    "seccomp EINVAL 1": 'lacks="seccomp" reason="Invalid argument:',
+    "landlock_create_ruleset ENOSYS 1": 'lacks="Landlock" reason="Function not implemented:',
+}
 WORKERS = """
     accept4 EMFILE 1, accept4 ECONNABORTED 2, epoll_wait EBADF 3, epoll_ctl ENOSPC 1, clone EAGAIN 1, clone ENOMEM 2,
     recvfrom EIO 1, sendto ENOBUFS 1, recvmmsg ENOMEM 1, sendmmsg EAGAIN 1, execve EACCES 1, accept4 SIGKILL 2
@@ -52,6 +62,33 @@ def r25_a_call_of_the_master_fails():
 @test
 def r25_c5_a_call_fails_in_everybody_who_is_born():
     _stand("all", ALL)
+
+
+def _start_with(who, fault):
+    u = Traced(who, fault)
+    try:
+        return u.start(), u.process.poll(), u.log(), u.was_injected()
+    finally:
+        u.end()
+
+
+@test
+def r25_a_probe_that_fails_for_a_while_ends_the_start():
+    need_strace()
+    for fault in _faults("all", PROBES):
+        is_ready, code, log, was_injected = _start_with("all", fault)
+        if was_injected:
+            equal((_name(fault), is_ready, code), (_name(fault), False, 3))
+            assert os.strerror(getattr(errno, fault.error)) in log and "cannot tell" in log, log
+
+
+@test
+def what_is_not_to_be_had_is_lacking_and_the_log_says_why():
+    need_strace()
+    for text, said in LACKS.items():
+        is_ready, _, log, was_injected = _start_with("all", _faults("all", text)[0])
+        if was_injected and is_ready:
+            assert said in log, (text, log)
 
 
 @test
