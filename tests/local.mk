@@ -127,6 +127,15 @@ TRAFFIC_TESTS = \
 	tests/live/30-exec.t \
 	tests/live/80-limits.t \
 	tests/live/90-udp-safety.t
+# Floods, faults and other people's daemons: script/test runs them plainly, script/test-long under
+# sanitizers too.
+LOAD_TESTS = \
+	tests/live/35-daemons.t \
+	tests/live/52-reloads.t \
+	tests/live/56-fairness.t \
+	tests/live/85-exhaustion.t \
+	tests/live/86-floods.t \
+	tests/live/95-faults.t
 EXTRA_DIST += $(LIVE_TESTS) tests/live/usher_live.py
 
 # What tables may name, installed nowhere.
