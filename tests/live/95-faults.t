@@ -83,6 +83,15 @@ def r25_a_probe_that_fails_for_a_while_ends_the_start():
 
 
 @test
+def r25_what_the_system_refused_the_reader_is_not_the_tables_fault():
+    need_strace()
+    for fault in _faults("all", "poll ENOMEM 1, recvmsg ENOMEM 1"):
+        is_ready, code, log, was_injected = _start_with("all", fault)
+        equal((_name(fault), was_injected, is_ready, code), (_name(fault), True, False, 3))
+        assert "the catalogue: " in log and "Cannot allocate memory" in log, log
+
+
+@test
 def what_is_not_to_be_had_is_lacking_and_the_log_says_why():
     need_strace()
     for text, said in LACKS.items():
