@@ -254,12 +254,14 @@ static void check_paths(struct checking *all)
                 strlen(globals->control));
 }
 
+/* 0: nobody but root, and who runs usherd. The caller's own group may be everybody's ("users"), so it
+ * is none that nobody asked for. */
 static void check_control_group(struct checking *all, const char *key, const char *group,
                                 gid_t *gid_out)
 {
     struct err err = ERR_EMPTY;
 
-    *gid_out = all->input->gid;
+    *gid_out = 0;
     if (!all->input->is_root && !is_set(all, key))
         return;
     if (resolve_group(group, gid_out, &err) == -1)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -349,6 +350,27 @@ def groups_may_look_or_act_and_others_nothing():
                                 (staff, "status", 0), (staff, "reload", 0), (65534, "status", 3),
                                 (65534, "list", 3), (65534, "help", 0)):
             equal((gid, word, ctl_as(u, 65534, gid, word)), (gid, word, want))
+
+
+@test
+def without_roots_rights_no_group_may_look_unless_the_table_says_so():
+    if not IS_ROOT:
+        raise Skip("only root can ask as somebody else")
+    if shutil.which("setpriv") is None:
+        raise Skip("setpriv is not installed")
+    for settings, want in (("", (0, 3, 3)), ('control_read = "nogroup";', (0, 0, 3)),
+                           ('control_operate = "nogroup";', (0, 0, 0))):
+        u = Usherd(ECHO % "", settings, start=False, prefix=(
+            "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))
+        os.chown(u.dir, 65534, 65534)
+        u.start()
+        try:
+            told = tuple(ctl_as(u, uid, 65534, word)
+                         for uid, word in ((65534, "reload"), (65533, "status"), (65533, "reload")))
+            equal((settings, told), (settings, want))
+            u.stop()
+        finally:
+            u.clean()
 
 
 @test
