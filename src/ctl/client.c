@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "wire/channel.h"
 
@@ -92,9 +93,10 @@ static int status_of(const struct record *end, struct err *err)
 {
     static const char *const statuses[] = { "ok", "table", "usage", "system" };
     const char *status = record_get(end, "status"), *text = record_get(end, "text");
+    char safe[LOG_LINE];
 
-    if (text != NULL)
-        err_set(err, "%s", text);
+    if (text != NULL) /* for a terminal: it may quote what somebody else wrote */
+        err_set(err, "%s", log_escape(safe, sizeof(safe), text, strlen(text)));
     for (int i = 0; i < (int)ARRAY_LEN(statuses); i++)
         if (status != NULL && strcmp(status, statuses[i]) == 0)
             return i;

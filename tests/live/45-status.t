@@ -373,6 +373,31 @@ def without_roots_rights_no_group_may_look_unless_the_table_says_so():
             u.clean()
 
 
+def told_by(path, record):
+    """What usherctl says to a usherd that has only this record."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind(path)
+        door.listen()
+        asking = subprocess.Popen([USHERCTL, "-s", path, "list"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        door.settimeout(DEADLINE)
+        caller, _ = door.accept()
+        with caller:
+            caller.recv(4096)
+            caller.send(record)
+            return asking.communicate(timeout=DEADLINE)
+
+
+@test
+def e12_what_a_refusal_says_cannot_steer_a_terminal():
+    with tempfile.TemporaryDirectory() as folder:
+        said = told_by(os.path.join(folder, "door"),
+                                 rb"end status=system text=no\x20\x1b[31m\x07\x9b1m\x0abad")
+    equal(said[0], b"")
+    assert said[1].startswith(b"usherctl: no ") and said[1].endswith(b"bad\n"), said
+    assert all(32 <= byte < 127 for byte in said[1][:-1]), said
+
+
 @test
 def wrong_usage_is_2():
     with Usherd(ECHO % "") as u:
