@@ -83,9 +83,28 @@ static void adopt(struct pool *pool, pid_t pid)
         orphans_end(pool, 0, ORPHAN_KILL_MS);
 }
 
+/* Workers and their children are in sessions of their own, made after we began: so whoever is in one
+ * that was there before us came from somebody else. */
+static bool is_strange(const struct pools *pools, pid_t pid)
+{
+    pid_t session = getsid(pid);
+
+    if (session == getsid(0))
+        return true;
+    for (size_t i = 0; i < pools->strange_session_count; i++)
+        if (pools->strange_sessions[i] == session)
+            return true;
+    return false;
+}
+
+static bool is_orphan(const struct pools *pools, pid_t pid)
+{
+    return is_living_child(pid) && !reap_is_watched(pid) && !is_strange(pools, pid);
+}
+
 void orphan_adopt(struct pool *pool, pid_t pid)
 {
-    if (pid <= 0 || !is_living_child(pid) || reap_is_watched(pid))
+    if (pid <= 0 || !is_orphan(pool->pools, pid))
         return;
     log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
     pool->is_held = true;
@@ -103,6 +122,17 @@ static FILE *open_children(void)
     return fopen(path, "re");
 }
 
+void orphans_note_strangers(struct pools *pools)
+{
+    FILE *file = open_children();
+    int pid;
+
+    while (file != NULL && fscanf(file, "%d", &pid) == 1)
+        *MEM_PUSH(pools->strange_sessions, pools->strange_session_count) = getsid(pid);
+    if (file != NULL)
+        fclose(file);
+}
+
 void orphans_adopt_all(struct pool *pool)
 {
     FILE *file = open_children();
@@ -110,7 +140,7 @@ void orphans_adopt_all(struct pool *pool)
     int pid;
 
     while (file != NULL && fscanf(file, "%d", &pid) == 1)
-        if (!reap_is_watched(pid) && is_living_child(pid)) {
+        if (is_orphan(pool->pools, pid)) {
             adopt(pool, pid);
             count++;
         }

@@ -10,9 +10,13 @@
 #include <sys/types.h>
 
 struct pool;
+struct pools;
 
 #define ORPHAN_KILL_MS 5000 /* from SIGTERM to SIGKILL */
 
+/* Once, before the first child: those that we have already (a shell's, that became usherd) are no
+ * workers' children, nor are theirs, and are never taken over nor signalled. */
+void orphans_note_strangers(struct pools *pools);
 /* Takes the process over if it is ours and lives: a worker may say anything. Its end is told by
  * pools_on_orphan_end(). */
 void orphan_adopt(struct pool *pool, pid_t pid);

@@ -52,6 +52,8 @@ struct pools {
     char *reason;
     struct blames blames;
     long memory_kills;    /* fault_memory_kills(), when it was asked last */
+    pid_t *strange_sessions; /* of children that we did not start; master/orphan */
+    size_t strange_session_count;
     pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */

@@ -148,6 +148,41 @@ def a_stubborn_orphan_is_ended_with_the_daemon():
         u.clean()
 
 
+# A shell with jobs that becomes usherd. The last job's own child is usherd's a moment later.
+JOBS = """sleep 301 & echo $!; setsid sleep 302 & echo $!
+(sleep 303 & echo $!; read line) < %s & exec "$@" """
+
+
+@test
+def children_that_were_there_before_it_are_left_alone():
+    who = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+    u = Usherd('p: { exec = [ "/bin/sleep", "300" ]; listen = "tcp://:0"; %s };' % who, start=False)
+    door = os.path.join(u.dir, "door")
+    os.mkfifo(door)
+    u.prefix = ["/bin/sh", "-c", JOBS % door, "sh"]
+    strangers = []
+    try:
+        u.start()
+        open(door, "w").close()
+        wait_for(lambda: len(re.findall(r"(?m)^\d+$", u.log())) == 3, "the jobs")
+        strangers = [int(word) for word in re.findall(r"(?m)^\d+$", u.log())]
+        wait_for(lambda: set(strangers) <= set(children_of(u.pid)), "the job's child to be ours")
+        worker, = [pid for pid in u.workers() if pid not in strangers]
+        with connect(u.port("p")):
+            left, = wait_for(lambda: children_of(worker), "the program")
+            os.kill(worker, signal.SIGKILL)
+            u.wait_log("hold pool=\\S+ orphans=1")
+        u.signal(signal.SIGTERM)
+        equal(u.process.wait(DEADLINE), 0)
+        assert not is_alive(left)
+        assert all(is_alive(pid) for pid in strangers), strangers
+    finally:
+        for pid in strangers:
+            os.kill(pid, signal.SIGKILL)
+        u.stop()
+        u.clean()
+
+
 @test
 def a_row_becomes_a_wait_row_and_back():
     who = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
