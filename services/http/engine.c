@@ -14,6 +14,7 @@
 struct visit {
     struct usher_conn *conn;
     struct visit *next; /* of those that are over */
+    const char *target_end; /* of the request that arrives, in the library's memory */
     int fd;
 };
 
@@ -118,16 +119,17 @@ static enum MHD_Result request_came(void *context, struct MHD_Connection *connec
 {
     static char head_seen;
     struct http *http = context;
-    enum head head = *request == NULL ? head_look(connection) : HEAD_PLAIN;
+    struct head_line line = { method, target, visit_of(connection)->target_end, version };
+    enum head head = *request == NULL ? head_look(connection, &line) : HEAD_PLAIN;
 
-    (void)version, (void)body, (void)body_count;
+    (void)body, (void)body_count;
     if (*request == NULL && head == HEAD_PLAIN) {
         *request = &head_seen;
         return MHD_YES;
     }
     host_of(http)->timer(visit_of(connection)->conn, -1, too_slow);
     if (head == HEAD_UNSURE)
-        return reply_status(connection, MHD_HTTP_BAD_REQUEST, NULL, NULL);
+        return reply_status(connection, MHD_HTTP_BAD_REQUEST, MHD_HTTP_HEADER_CONNECTION, "close");
     return answer(&http->site, connection, method, target);
 }
 
@@ -143,6 +145,16 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 {
     (void)context, (void)connection;
     return strlen(text);
+}
+
+/* Comes before the library takes the target apart. One with a blank in it has no end: it could be read
+ * as the end of the target. */
+static void *target_came(void *context, const char *target, struct MHD_Connection *connection)
+{
+    (void)context;
+    visit_of(connection)->target_end =
+        strpbrk(target, " \t\r") == NULL ? target + strlen(target) : NULL;
+    return NULL;
 }
 
 __attribute__((format(printf, 2, 0))) static void library_log(void *context, const char *format,
@@ -163,11 +175,12 @@ static int start_library(struct http *http, int64_t timeout)
         MHD_OPTION_EXTERNAL_LOGGER, library_log, http,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, http,
         MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
+        MHD_OPTION_URI_LOG_CALLBACK, target_came, http,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, http,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, /* the row has one */
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((timeout + 999) / 1000),
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, /* head.c is, and answers once */
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_END);
     if (http->daemon != NULL)

@@ -10,7 +10,7 @@
 
 #include "answer.h"
 
-#define ENGINE_CONN (4 * sizeof(void *)) /* what it needs of a connection's own bytes */
+#define ENGINE_CONN (5 * sizeof(void *)) /* what it needs of a connection's own bytes */
 
 struct http_conf {
     const char *root;

@@ -2,17 +2,53 @@
  * Requests reach us through others, proxies that may share one connection between several people. Where
  * they and we could differ on where a request ends, one person's bytes would be another's request: so
  * what RFC 9112 has refused is refused, as far as the library does not do it.
+ *
+ * The library leaves a head where it read it, and puts a NUL where a name, a value or a line ends. What it
+ * left out (a continued line, what follows a NUL, a field without a name) shows as a gap between what it
+ * tells of that has more in it than the ends.
  */
 #include "head.h"
 
+#include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
+#define HEAD_MAX 65536 /* more than the library keeps of one */
+
 struct look {
+    const char *at; /* where the last thing ended that the library told of */
     unsigned lengths, hosts;
     bool has_body, is_odd;
+    bool is_loose; /* a line ends with LF, or CR, alone */
 };
+
+/* How many bytes between the two end something; UINT_MAX: there is more, or no such place. */
+static unsigned ends_between(const char *from, const char *to)
+{
+    unsigned ends = 0;
+
+    if ((uintptr_t)from > (uintptr_t)to || (uintptr_t)to - (uintptr_t)from > HEAD_MAX)
+        return UINT_MAX;
+    for (; from < to; from++) {
+        if (*from == '\0' || *from == '\r' || *from == '\n')
+            ends++;
+        else if (*from != ' ' && *from != '\t')
+            return UINT_MAX;
+    }
+    return ends;
+}
+
+static void end_lines(struct look *look, const char *next, unsigned lines)
+{
+    unsigned ends = ends_between(look->at, next);
+
+    if (ends < lines || ends > 2 * lines)
+        look->is_odd = true;
+    else if (ends < 2 * lines)
+        look->is_loose = true;
+}
 
 static bool is_token(const char *name, size_t count)
 {
@@ -44,6 +80,10 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     struct look *look = context;
 
     (void)kind;
+    end_lines(look, name, 1);
+    if (ends_between(name + name_count, value) != 1)
+        look->is_odd = true;
+    look->at = value + count;
     if (!is_token(name, name_count) || !is_printable(value, count))
         look->is_odd = true;
     if (is_named(name, name_count, MHD_HTTP_HEADER_HOST))
@@ -57,12 +97,30 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-enum head head_look(struct MHD_Connection *connection)
+static bool is_split_well(const struct head_line *line)
 {
-    struct look look = {0};
+    return line->method + strlen(line->method) + 1 == line->target &&
+           line->target_end != NULL && line->target_end + 1 == line->version;
+}
 
+static const char *end_of_head(struct MHD_Connection *connection, const struct head_line *line)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return line->method + info->header_size;
+}
+
+enum head head_look(struct MHD_Connection *connection, const struct head_line *line)
+{
+    struct look look = { .at = line->version + strlen(line->version) };
+
+    look.is_odd = !is_split_well(line);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &look);
+    end_lines(&look, end_of_head(connection, line), 2);
+    if (look.hosts == 0 && strcmp(line->version, MHD_HTTP_VERSION_1_1) == 0)
+        look.is_odd = true;
     if (look.is_odd || look.lengths > 1 || look.hosts > 1)
         return HEAD_UNSURE;
-    return look.has_body ? HEAD_BODY : HEAD_PLAIN;
+    return look.has_body || look.is_loose ? HEAD_BODY : HEAD_PLAIN;
 }

@@ -6,10 +6,16 @@
 
 enum head {
     HEAD_PLAIN,  /* the next request follows */
-    HEAD_BODY,   /* a body follows */
+    HEAD_BODY,   /* a body follows, or lines end in a way that not everybody takes for an end */
     HEAD_UNSURE  /* another reader could see another request here, or a body where we see none */
 };
 
-enum head head_look(struct MHD_Connection *connection);
+/* Where the parts of the first line stand, as the library gave them; target_end is where the target
+ * ended before the library took it apart, NULL where nobody can say. */
+struct head_line {
+    const char *method, *target, *target_end, *version;
+};
+
+enum head head_look(struct MHD_Connection *connection, const struct head_line *line);
 
 #endif

@@ -223,6 +223,40 @@ def a_request_that_could_be_read_in_two_ways_is_refused():
 
 
 @test
+def a_head_that_is_more_than_its_fields_is_refused():
+    """Lines that go on, bytes behind a NUL, fields without a name: one 400, and the end."""
+    second = b"GET /text.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    first = b"GET / HTTP/1.1\r\nHost: a\r\n"
+    odd = [first + fields + b"\r\n\r\n" for fields in (
+        b"Transfer-Encoding:\r\n chunked", b"Transfer-Encoding:\r\n\tchunked",
+        b"Content-Length:\r\n %d" % len(second), b"Content-Length: 0\r\n 5", b"Host:\r\n b",
+        b"X: a\r\n b", b"X: a\r\n ", b" Host: b", b"X: a\0b", b"Content-Length: 0\0", b": x", b":",
+        b"X: a\r\rGET /text.txt HTTP/1.1\r\nHost: a")]
+    odd += [b"GET /in\0dex.html HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /?a\0b HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nX: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"]
+    with site() as (u, root):
+        for head in odd:
+            got = raw(u.port("http"), head + second)
+            equal((head, got.count(b"HTTP/1.1 "), got[:13]), (head, 1, b"HTTP/1.1 400 "))
+            assert b"\r\nConnection: close\r\n" in got, got
+        for head in (b"\r\n" + first + b"\r\n", first + b"X: " + b"y" * 6000 + b"\r\n\r\n",
+                     first + b"X:y\r\n" * 150 + b"\r\n",
+                     b"GET /?a=b&c=&d HTTP/1.1\r\nHost:a\r\nX:\r\nY: \r\nCookie: a=b; c=d\r\n\r\n",
+                     b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"):
+            equal((head, raw(u.port("http"), head + second).count(b"HTTP/1.1 200 OK")), (head, 2))
+            with connect(u.port("http")) as client:  # in whatever pieces it comes
+                for at in range(0, len(head), 999):
+                    client.sendall(head[at:at + 999])
+                client.sendall(second)
+                equal((head, read_all(client).count(b"HTTP/1.1 200 OK")), (head, 2))
+        for head in (b"GET / HTTP/1.0\n\n", b"GET / HTTP/1.1\nHost: a\n\n", b"GET / HTTP/1.1\r\nHost: a\n\r\n"):
+            equal((head, raw(u.port("http"), head + second).count(b"HTTP/1.1 200 OK")), (head, 1))
+
+
+@test
 def other_methods_are_refused():
     with site() as (u, root):
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
