@@ -39,6 +39,7 @@ struct listener {
     struct peer held_peer;
     struct env env;      /* of programs: made by worker, before the first caller */
     unsigned idle_tries; /* wait: children in a row that took nothing */
+    unsigned shut_tries; /* wait: looks in a row at a socket that a child has shut down */
     struct endpoint inspected; /* what was passed in by name turned out to be */
 };
 

@@ -89,3 +89,10 @@ void queue_drop_first(int fd, bool is_stream)
     caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
     fd_close(&caller);
 }
+
+bool queue_is_shut(int fd)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLRDHUP };
+
+    return poll(&ready, 1, 0) == 1 && (ready.revents & (POLLRDHUP | POLLHUP)) != 0;
+}

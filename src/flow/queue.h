@@ -21,5 +21,7 @@ struct queue_mark queue_look(int fd, bool is_stream);
 bool queue_is_same(struct queue_mark before, struct queue_mark now, bool is_stream);
 /* Receives and forgets it, or accepts and closes it. The descriptor must be non-blocking. */
 void queue_drop_first(int fd, bool is_stream);
+/* Somebody has shut it down, which holds for all who share it: readable for ever, with nothing there. */
+bool queue_is_shut(int fd);
 
 #endif

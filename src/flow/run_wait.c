@@ -1,5 +1,6 @@
 #include "flow/run_wait.h"
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -46,6 +47,29 @@ static void report(const struct row *row, pid_t pid)
     record_out_free(&out);
 }
 
+static void say_shut(const struct listener *listener, const char *what)
+{
+    struct row *row = listener->row;
+    unsigned long left_out;
+
+    if (log_limit(&row->wait_limit, &left_out))
+        log_warning(row->service->name,
+                    "hold reason=\"the program has shut its socket down; %s\" left_out=%lu", what,
+                    left_out);
+}
+
+/* A TCP listener that was shut down is still bound, and nothing more. Others stay so: false. */
+static bool mend(struct listener *listener)
+{
+    if (!queue_is_shut(listener->fd))
+        return true;
+    if (!is_stream(listener) || listen(listener->fd, (int)listener->row->service->backlog) == -1
+        || queue_is_shut(listener->fd))
+        return false;
+    say_shut(listener, "listening again");
+    return true;
+}
+
 /* ---- after the child ---------------------------------------------------------------------- */
 
 static void take_back(struct listener *listener, int64_t after_ms)
@@ -65,11 +89,11 @@ static void take_back(struct listener *listener, int64_t after_ms)
     }
 }
 
-static int64_t next_delay(const struct listener *listener)
+static int64_t next_delay(unsigned tries)
 {
     int64_t delay_ms = FIRST_DELAY_MS;
 
-    for (unsigned i = 1; i < listener->idle_tries && delay_ms < LAST_DELAY_MS; i++)
+    for (unsigned i = 1; i < tries && delay_ms < LAST_DELAY_MS; i++)
         delay_ms *= 2;
     return delay_ms < LAST_DELAY_MS ? delay_ms : LAST_DELAY_MS;
 }
@@ -108,6 +132,7 @@ static void child_ended(struct job *job, int status)
     report(job->row, 0);
     if (listener->state == LISTENER_CLOSED)
         return;
+    (void)mend(listener);
     if (!was_idle(lent)) {
         listener->idle_tries = 0;
         take_back(listener, 0);
@@ -115,7 +140,7 @@ static void child_ended(struct job *job, int status)
     }
     if (++listener->idle_tries >= TRIES)
         throw_away(listener);
-    take_back(listener, next_delay(listener));
+    take_back(listener, next_delay(listener->idle_tries));
 }
 
 /* ---- the child ---------------------------------------------------------------------------- */
@@ -164,14 +189,29 @@ static void start_failed(struct listener *listener, const struct err *err)
         log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text,
                   left_out);
     listener->idle_tries++;
-    take_back(listener, next_delay(listener));
+    take_back(listener, next_delay(listener->idle_tries));
 }
 
-void run_wait_ready(struct listener *listener)
+/* A child for a socket that is readable only because it was shut down would be the first of many. What
+ * comes to such a UDP socket still arrives. */
+static bool is_for_nothing(struct listener *listener, struct queue_mark before)
+{
+    if (!queue_is_shut(listener->fd) || (!is_stream(listener) && !before.is_empty)) {
+        listener->shut_tries = 0;
+        return false;
+    }
+    if (mend(listener))
+        return true;
+    if (listener->shut_tries++ == 0)
+        say_shut(listener, "looking now and then whether something is there");
+    listener_pause(listener, next_delay(listener->shut_tries), NULL);
+    return true;
+}
+
+static void start(struct listener *listener, struct queue_mark before)
 {
     struct row *row = listener->row;
     int *fds = mem_array(row->flow->listener_count + FIRST_LISTEN_FD, sizeof(*fds));
-    struct queue_mark before = queue_look(listener->fd, is_stream(listener));
     struct err err = ERR_EMPTY;
     struct lent_job *lent;
     pid_t pid;
@@ -188,4 +228,12 @@ void run_wait_ready(struct listener *listener)
     lent->before = before;
     job_start(&lent->job, pid);
     report(row, pid);
+}
+
+void run_wait_ready(struct listener *listener)
+{
+    struct queue_mark before = queue_look(listener->fd, is_stream(listener));
+
+    if (!is_for_nothing(listener, before))
+        start(listener, before);
 }

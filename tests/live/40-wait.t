@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Wait rows: one child per listener, which owns the socket until it ends."""
+import contextlib
 import os
 import re
 import signal
@@ -41,6 +42,22 @@ c, _ = s.accept()
 c.sendall(kinds.encode())
 c.close()
 """
+# Answers once, then shuts the socket down for all who share it.
+SHUTS = """#!/usr/bin/env python3
+import os, socket, time
+s = socket.socket(fileno=os.dup(0))
+if s.type == socket.SOCK_STREAM:
+    c, _ = s.accept()
+    c.sendall(b"%d" % os.getpid())
+    c.close()
+else:
+    data, peer = s.recvfrom(2000)
+    s.sendto(b"%d" % os.getpid(), peer)
+try:
+    s.shutdown(socket.SHUT_RDWR if s.type == socket.SOCK_STREAM else socket.SHUT_RD)
+except OSError:
+    pass
+"""
 
 
 def who():
@@ -50,7 +67,7 @@ def who():
 class Waiters(Usherd):
     def __init__(self, rows, **more):
         super().__init__(start=False, **more)
-        for name, text in (("udp", UDP_SERVER), ("tcp", TCP_SERVER), ("fds", LISTENERS),
+        for name, text in (("udp", UDP_SERVER), ("tcp", TCP_SERVER), ("fds", LISTENERS), ("shuts", SHUTS),
                            ("nothing", "#!/bin/sh\nexit 0\n")):
             with open(os.path.join(self.dir, name), "w") as file:
                 file.write(text)
@@ -114,6 +131,37 @@ def a8_r18_a_child_that_reads_nothing_cannot_make_it_spin():
         assert starts <= 4, starts
         used = sum(cpu_seconds(pid) for pid in u.workers())
         assert used < 1.0, used
+
+
+@test
+def a_tcp_listener_that_a_child_shut_down_listens_again():
+    with socket.create_server(("127.0.0.1", 0)) as free:  # the kernel's own choice would not come back
+        port = free.getsockname()[1]
+    with Waiters('w: { exec = "{dir}/shuts"; wait = true; listen = "tcp://127.0.0.1:%d"; {who} };'
+                 % port) as u:
+        pids = []
+
+        def answers():
+            with contextlib.suppress(ConnectionError):  # between its end and the next one's start
+                pids.append(talk(port, half_close=False))
+                return pids[-1] != b""
+
+        for _ in range(3):
+            wait_for(answers, "a child to answer")
+        equal(len(set(pids) - {b""}), 3)
+        u.wait_log("w.*shut its socket down; listening again")
+
+
+@test
+def a_udp_socket_that_a_child_shut_down_costs_no_child_and_no_time():
+    with Waiters('w: { exec = "{dir}/shuts"; wait = true; listen = "udp://:0"; {who} };') as u:
+        port = u.port("w", "udp")
+        pids = {ask(port, b"x")}
+        u.wait_log("w.*shut its socket down; looking")
+        wait_rest(*u.workers(), window=2)
+        equal(u.count("w", "ACCEPTED"), 1)
+        pids.add(ask(port, b"x"))
+        equal((len(pids), u.count("w", "ACCEPTED")), (2, 2))
 
 
 @test
