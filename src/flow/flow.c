@@ -116,7 +116,7 @@ void flow_say_busy(struct flow *flow)
 
 void flow_check_drained(struct flow *flow)
 {
-    if (!flow->is_draining || flow->farewell.count > 0)
+    if (!flow->is_draining || flow->farewell.count > 0 || flow->parked > 0)
         return;
     for (size_t i = 0; i < flow->row_count; i++)
         if (flow->rows[i].live > 0)

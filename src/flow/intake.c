@@ -34,6 +34,14 @@ static void start(struct listener *listener, int fd, const struct peer *peer)
     listener_pause(listener, LISTENER_PAUSE_MS, &err);
 }
 
+/* It was admitted, but others may have come in since. */
+static bool has_slot_for(const struct row *row, const struct peer *peer)
+{
+    unsigned most = row->service->max_per_source;
+
+    return !row_is_full(row) && (most == 0 || admit_held(row, peer) < most);
+}
+
 int intake_serve_held(struct listener *listener, struct err *err)
 {
     int held = listener->held;
@@ -42,6 +50,8 @@ int intake_serve_held(struct listener *listener, struct err *err)
         return 0;
     /* Its entry may have been given away meanwhile. */
     admit_find(listener->row, held, &listener->held_peer);
+    if (!has_slot_for(listener->row, &listener->held_peer))
+        return err_set(err, "others have its slot");
     if (serve(listener, held, &listener->held_peer, err) == -1)
         return -1;
     listener->held = -1;

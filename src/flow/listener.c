@@ -163,9 +163,10 @@ static void let_go_of_held(struct listener *listener)
 {
     struct err err = ERR_EMPTY;
 
-    if (intake_serve_held(listener, &err) == -1)
-        fd_close(&listener->held);
-    park_start_all(listener->row);
+    if (intake_serve_held(listener, &err) == -1) {
+        refusal_stream(listener->row, listener->held, &listener->held_peer, ADMIT_WAITED);
+        listener->held = -1;
+    }
     conn_look_again(listener->row->flow);
 }
 

@@ -24,6 +24,15 @@ static void stop_listening(struct flow *flow)
     flow->is_draining = true;
 }
 
+/* Those of kept rows stay, and start when they may; the others may call again, and are judged by the
+ * table that holds then. */
+static void turn_away_parked(struct flow *flow)
+{
+    for (size_t i = 0; i < flow->row_count; i++)
+        if (!flow->rows[i].is_kept)
+            park_turn_away(&flow->rows[i]);
+}
+
 static void close_connections(struct row *row)
 {
     struct list *node, *safe;
@@ -72,6 +81,7 @@ static void drain(struct orders *orders, const struct record *record)
             row->is_kept = row->is_kept || strcmp(name, row->service->name) == 0;
     }
     stop_listening(flow);
+    turn_away_parked(flow);
     if (timeout_ms >= 0)
         timer_start(&flow->loop, &orders->timer, timeout_ms);
     flow_check_drained(flow);
@@ -84,6 +94,7 @@ static void stop(struct orders *orders)
     stop_listening(flow);
     for (size_t i = 0; i < flow->row_count; i++)
         flow->rows[i].is_kept = false;
+    turn_away_parked(flow);
     farewell_fini(&flow->farewell);
     flow->farewell.emptied = NULL;
     end_rows(flow, STOP_KILL_MS);

@@ -291,8 +291,10 @@ static void look_for_who_may_start(int fd, short what, void *context)
     admit_room(row, &room);
     if (room > 0)
         listener_wake_row(row);
-    if (row->park.count == 0)
+    if (row->park.count == 0) {
+        flow_check_drained(row->flow);
         return;
+    }
 
     due(&look, row->park.places[0].since_ms + PARK_MS);
     if (row_has_siblings(row))
@@ -305,13 +307,11 @@ void park_wake(struct row *row)
     wake_in(row, 0);
 }
 
-void park_start_all(struct row *row)
+void park_turn_away(struct row *row)
 {
     while (row->park.count > 0)
-        if (!start(row, 0))
-            turn_away(row, 0, ADMIT_WAITED);
+        turn_away(row, 0, ADMIT_WAITED);
     timer_stop(&row->flow->loop, &row->park.timer);
-    conn_look_again(row->flow);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -11,6 +11,10 @@
  *
  * Places are shared between sources as slots are: one source has at most 8/9 of them. Who waits for
  * too long is turned away. The park's timer runs only while somebody waits.
+ *
+ * A draining worker keeps the park of a kept row, and is drained when that is empty: who waits there was
+ * accepted, and starts as the limits allow, which are the pool's over all its generations. No caller is
+ * ever started past a limit.
  */
 #ifndef FLOW_PARK_H
 #define FLOW_PARK_H
@@ -56,8 +60,8 @@ bool park_make_place(struct row *row);
 bool park_has_source(const struct row *row, const struct peer *peer); /* somebody waits of it */
 /* Something was released: looks, a turn of the loop later, who may start. */
 void park_wake(struct row *row);
-/* The row takes no more callers: who waits was accepted, and starts now, whatever its share. */
-void park_start_all(struct row *row);
+/* Nobody of the row starts here any more: who waits hears banner_busy. */
+void park_turn_away(struct row *row);
 
 /* Whether the peer has reset its connection, or closed both sides: not worth a process. */
 bool park_has_left(int fd);

@@ -225,18 +225,44 @@ def b10_crashing_programs_give_their_slots_back():
 
 
 @test
-def a_drain_starts_who_was_parked():
-    with Usherd(ECHO % "max_per_source = 1;", 'drain_timeout = "5s";') as u:
+def a_drain_turns_away_who_was_parked():
+    with Usherd(ECHO % 'max_per_source = 1; banner_busy = "Busy\\n";', 'drain_timeout = "5s";') as u:
         port = u.port("echo")
         held = hold(port, "127.0.0.2", 1)
         waiting = connect(port, source="127.0.0.2")
-        waiting.sendall(b"late")
         assert is_silent(waiting, 0.2)
         u.signal(signal.SIGTERM)
-        equal(read_exactly(waiting, 4), b"late")
+        equal(read_all(waiting), b"Busy\n")
         waiting.close()
         held[0].close()
         equal(u.process.wait(DEADLINE), 0)
+
+
+TWO = ('echo: { %s listen = "tcp://:0"; max_per_source = 2; banner_busy = "Busy\\n"; %s };'
+       'other: { %s listen = "tcp://:0"; log_connections = %s; };')
+
+
+@test
+def at_a_reload_who_is_parked_stays_within_the_limits_of_his_row():
+    for way in ('plugin = "echo";', 'exec = "/bin/cat"; ' + WHO):
+        with Usherd(TWO % (way, "", way, "false")) as u:
+            port = u.port("echo")
+            held = hold(port, "127.0.0.2", 2)
+            waiting = [connect(port, source="127.0.0.2") for _ in range(10)]
+            assert is_silent(waiting[-1], 0.2)
+            u.table(TWO % (way, "", way, "true"))  # his row is the same, its worker is not
+            u.reload()
+            assert all(is_silent(client, 0.02) for client in waiting)
+            equal(u.count("echo", "ACTIVE"), 2)
+            held.pop().close()
+            waiting[0].sendall(b"late")
+            equal(read_exactly(waiting[0], 4), b"late")
+            equal(u.count("echo", "ACTIVE"), 2)
+            u.table(TWO % (way, 'banner = "Hi";', way, "true"))  # his row has changed
+            u.reload()
+            equal({read_all(client) for client in waiting[1:]}, {b"Busy\n"})
+            for client in held + waiting:
+                client.close()
 
 
 @test

@@ -39,6 +39,7 @@ static struct world {
     int clients[CLIENTS];
     unsigned opened[256]; /* the last byte of whoever was served, in this order */
     size_t opened_count;
+    unsigned drained_count;
 } w;
 
 static unsigned log_lines;
@@ -340,19 +341,92 @@ static void who_left_while_waiting_is_not_started(void **state)
     end();
 }
 
-static void draining_starts_who_was_accepted(void **state)
+static void count_drained(struct flow *flow)
+{
+    (void)flow;
+    w.drained_count++;
+}
+
+static void drain(void)
+{
+    w.flow.drained = count_drained;
+    listener_close(&w.listeners[0]);
+    w.flow.is_draining = true;
+    flow_check_drained(&w.flow);
+}
+
+static void draining_starts_who_was_parked_within_the_limits(void **state)
 {
     (void)state;
     begin(100);
     w.service.max_per_source = 1;
     serve();
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 4; i++)
         call(2);
     settle();
+    drain();
+    for (size_t i = 0; i < 4; i++) {
+        turn(5);
+        assert_int_equal(w.row.live, 1);
+        assert_int_equal(w.row.park.count, 3 - i);
+        assert_int_equal(w.drained_count, 0);
+        hang_up((int)i);
+        turn(5);
+    }
+    turn(5);
+    assert_int_equal(w.opened_count, 4);
+    assert_true(w.drained_count > 0);
+    assert_int_equal(page_read(&w.row.counts->refused), 0);
+    end();
+}
+
+static void who_is_parked_in_a_row_that_goes_is_told(void **state)
+{
+    int first, second;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    call(2);
+    settle();
+    first = call(2), second = call(2);
+    settle();
+    drain();
+    park_turn_away(&w.row);
+    assert_string_equal(heard(first), "busy\r\n");
+    assert_string_equal(heard(second), "busy\r\n");
+    assert_int_equal(refused_by(ADMIT_WAITED), 2);
     assert_int_equal(w.row.live, 1);
-    listener_close(&w.listeners[0]);
-    assert_int_equal(w.row.live, 5);
-    assert_int_equal(w.row.park.count, 0);
+    assert_int_equal(w.drained_count, 0);
+    end();
+}
+
+static void who_waits_in_vain_lets_the_worker_go(void **state)
+{
+    (void)state;
+    begin(1);
+    w.service.max_per_source = 1;
+    serve();
+    clock_fake(1000);
+    call(2);
+    settle();
+    call(2);
+    settle();
+    drain();
+    page_add(&w.row.counts->active, 1); /* the new generation has the slot at once */
+    hang_up(0);
+    turn(5);
+    assert_int_equal(w.row.live, 0);
+    assert_int_equal(w.row.park.count, 1);
+    assert_int_equal(w.drained_count, 0);
+    clock_fake(1000 + PARK_MS);
+    park_wake(&w.row);
+    while (w.drained_count == 0)
+        turn(5);
+    assert_int_equal(refused_by(ADMIT_WAITED), 1);
+    assert_int_equal(w.opened_count, 1);
     end();
 }
 
@@ -604,7 +678,9 @@ int main(void)
         cmocka_unit_test(the_park_is_shared_and_beyond_it_callers_are_closed),
         cmocka_unit_test(who_waits_for_too_long_is_told),
         cmocka_unit_test(who_left_while_waiting_is_not_started),
-        cmocka_unit_test(draining_starts_who_was_accepted),
+        cmocka_unit_test(draining_starts_who_was_parked_within_the_limits),
+        cmocka_unit_test(who_is_parked_in_a_row_that_goes_is_told),
+        cmocka_unit_test(who_waits_in_vain_lets_the_worker_go),
         cmocka_unit_test(a_rate_per_source_is_waited_for),
         cmocka_unit_test(a_rate_of_the_row_holds_the_listener),
         cmocka_unit_test(refuse_means_at_once),
