@@ -9,7 +9,7 @@ static const char *const base[] = {
     "recv", "send", "shutdown", "poll", "ppoll", "select", "pselect6", "_newselect",
     "getsockopt", "getsockname", "getpeername", "sendfile", "sendfile64", "splice", "tee",
     "clock_gettime", "clock_gettime64", "clock_getres", "gettimeofday", "time", "futex",
-    "futex_time64", "brk", "munmap", "mremap", "madvise", "rt_sigreturn", "rt_sigprocmask",
+    "futex_time64", "brk", "munmap", "madvise", "rt_sigreturn", "rt_sigprocmask",
     "rt_sigaction", "sigaltstack", "restart_syscall", "getrandom", "timerfd_settime",
     "timerfd_create", "epoll_create1", "eventfd2", "pipe2", "dup", "close_range", "lseek", "_llseek",
     "nanosleep", "clock_nanosleep", "sched_yield", "sched_getaffinity", "getcpu", "sysinfo", "uname",

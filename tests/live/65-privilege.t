@@ -192,7 +192,7 @@ def calls_that_nobody_knows_are_not_there_and_clone3_is_one_of_them():
     with Usherd(ROWS) as u:
         need_sandbox(u, "seccomp")
         for service in ("hostile", "forked", "reader"):
-            for deed in ("unknown", "clone3"):
+            for deed in ("unknown", "clone3", "widen"):
                 equal((service, deed, told(u.port(service), deed)),
                       (service, deed, b"Function not implemented\n"))
         equal(told(u.port("hostile"), "clone"), b"Operation not permitted\n")

@@ -150,6 +150,14 @@ static int do_code(void)
                : 0;
 }
 
+/* Behind the worker's own page are those of the others. */
+static int do_widen(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
+}
+
 /* No number of a call that any kernel has. */
 static int do_unknown(void)
 {
@@ -177,7 +185,7 @@ static const struct deed {
     { "killall", do_kill_all }, { "ptrace", do_ptrace }, { "root", do_root },
     { "group", do_group },     { "chroot", do_chroot }, { "mount", do_mount },
     { "unshare", do_unshare }, { "code", do_code },     { "unknown", do_unknown },
-    { "dump", do_dump },       { "abort", do_abort },
+    { "dump", do_dump },       { "abort", do_abort },   { "widen", do_widen },
 };
 
 /* ---- questions --------------------------------------------------------------------------------- */

@@ -189,6 +189,32 @@ static int map_code(void)
                : 0;
 }
 
+/* What is mapped stays as large as it is: behind a worker's page are those of others. */
+static int widen_memory(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? errno : 0;
+}
+
+/* The C library would move large blocks with that call, and copies them instead. */
+static int grow_block(void)
+{
+    size_t size = 1 << 20;
+    char *block = malloc(size);
+
+    for (; block != NULL && size < 1 << 25; size *= 2) {
+        char *larger = realloc(block, size * 2);
+
+        if (larger == NULL)
+            break;
+        block = larger;
+        memset(block + size, 1, size);
+    }
+    free(block);
+    return size == 1 << 25 ? 0 : 1;
+}
+
 static int start_child(void)
 {
     pid_t pid = fork();
@@ -255,6 +281,8 @@ static void each_need_adds_its_calls_and_no_more(void **state)
         { "code", map_code, nothing, ENOSYS },        { "code", map_code, files, ENOSYS },
         { "code", map_code, people, 0 },              { "limit", read_limit, nothing, 0 },
         { "set limit", set_a_limit, nothing, ENOSYS }, { "set limit", set_a_limit, children, 0 },
+        { "mremap", widen_memory, nothing, ENOSYS },  { "mremap", widen_memory, people, ENOSYS },
+        { "realloc", grow_block, nothing, 0 },        { "realloc", grow_block, people, 0 },
         { "filter", attach_a_filter, out, ENOSYS },   { "clone3", call_clone3, children, ENOSYS },
     };
 
