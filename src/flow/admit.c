@@ -54,6 +54,12 @@ static int read_hours(struct admit *admit, const struct usher_list *texts, struc
     return 0;
 }
 
+/* For explain, which cannot see our descriptors. */
+static uint64_t room_for_all(const struct flow *flow)
+{
+    return flow->files_base < flow->files_limit ? flow->files_limit - flow->files_base : 0;
+}
+
 int admit_open(struct row *row, struct err *err)
 {
     const struct plan_service *service = row->service;
@@ -67,6 +73,9 @@ int admit_open(struct row *row, struct err *err)
         return err_prefix(err, "%s", service->name);
     if (row->flow->files_limit == 0)
         flow_count_files(row->flow);
+    if (row->flow->page != NULL)
+        atomic_store_explicit(&row->flow->page->files, room_for_all(row->flow),
+                              memory_order_relaxed);
     admit->has_rules = admit->access != NULL || admit->hours_count > 0 || admit->max_load > 0;
     admit->minute = -1;
     return 0;
@@ -277,15 +286,20 @@ uint64_t admit_free_files(const struct flow *flow)
     return used < flow->files_limit ? flow->files_limit - used : 0;
 }
 
+uint64_t admit_part_of_files(uint64_t free, uint64_t live)
+{
+    if (free > UINT64_MAX / ADMIT_SHARE)
+        return UINT64_MAX;
+    return live < ADMIT_SHARE * free ? (ADMIT_SHARE * free - live + ADMIT_SHARE) / (ADMIT_SHARE + 1)
+                                     : 0;
+}
+
 /* A program or a child has its own copy of its connection; only callbacks keep it here. */
 static uint64_t room_in_files(const struct row *row)
 {
-    uint64_t files;
-
     if (row->service->way != PLAN_WAY_DISPATCH)
         return UINT64_MAX;
-    files = admit_free_files(row->flow);
-    return files > UINT64_MAX / ADMIT_SHARE || row->live < ADMIT_SHARE * files ? files : 0;
+    return admit_part_of_files(admit_free_files(row->flow), row->live);
 }
 
 enum admit_verdict admit_room(struct row *row, uint64_t *room_out)

@@ -9,7 +9,9 @@
  *
  * The share (no configuration): a source is given a slot only while it holds fewer than ADMIT_SHARE
  * times the slots that are still free. One flooder gets at most 8/9 of a row, two 8/17 each; there is
- * always room for another source. Rows of a worker share its descriptors in the same way.
+ * always room for another source. Rows of a worker share its descriptors in the same way: a row may
+ * take as many more as leave it at ADMIT_SHARE times those that are free then, and what a row may take
+ * is shared between its sources once more, so that short of descriptors one flooder gets 79 % of them.
  *
  * Datagrams have no source that could be believed: an address that was not proved by a handshake is
  * anybody's, so nothing a datagram does is ever held against its address. They are judged by access,
@@ -102,5 +104,7 @@ unsigned admit_load_now(void); /* the machine's, in hundredths */
 
 /* Descriptors that connections may still take in this worker. */
 uint64_t admit_free_files(const struct flow *flow);
+/* Of `free` descriptors, how many a row that has `live` may still take. */
+uint64_t admit_part_of_files(uint64_t free, uint64_t live);
 
 #endif

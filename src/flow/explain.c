@@ -11,7 +11,8 @@ struct view {
     const struct explain *question;
     struct str *out;
     struct peer peer;
-    uint64_t taken, room, held;
+    uint64_t taken, slots, files; /* files: what descriptors allow; UINT64_MAX: not known */
+    uint64_t room, held;
     enum admit_verdict verdict; /* the first rule that said no */
 };
 
@@ -115,7 +116,11 @@ static void say_slots(struct view *view)
 {
     str_add(view->out, "slots: %" PRIu64 " of %u taken\n", view->taken,
             view->question->service->max_connections);
-    decide(view, view->room > 0, ADMIT_FULL);
+    decide(view, view->slots > 0, ADMIT_FULL);
+    if (view->files == UINT64_MAX)
+        return;
+    str_add(view->out, "descriptors: for %" PRIu64 " more\n", view->files);
+    decide(view, view->files > 0, ADMIT_FILES);
 }
 
 /* ---- all -------------------------------------------------------------------------------------- */
@@ -132,6 +137,7 @@ static const char *outcome(const struct view *view)
     case ADMIT_LOAD:
         return view->question->is_datagram ? "dropped" : "refused";
     case ADMIT_FULL:
+    case ADMIT_FILES:
         return is_patient ? "waits" : "refused";
     default:
         return is_patient ? "parked" : "refused";
@@ -146,6 +152,38 @@ static void say_verdict(struct view *view)
     str_add(view->out, "\n");
 }
 
+/* Over all rows of the worker. */
+static uint64_t connections_of(const struct page *page)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < PAGE_ROWS; i++)
+        sum += page_read(&page->rows[i].active);
+    return sum;
+}
+
+/* Of the worker that has most room: who comes may come to that one. */
+static uint64_t room_in_files(const struct explain *question)
+{
+    unsigned number = question->service->number;
+    const struct page *page;
+    uint64_t most = 0;
+    bool is_known = false;
+
+    for (uint32_t slot = 0;
+         (page = pages_next_accepting(question->pages, question->pool, &slot)) != NULL;) {
+        uint64_t files = page_read(&page->files), used = connections_of(page), part;
+
+        if (files == 0)
+            continue;
+        is_known = true;
+        part = admit_part_of_files(used < files ? files - used : 0,
+                                   page_read(&page->rows[number].active));
+        most = part > most ? part : most;
+    }
+    return is_known && question->service->way == PLAN_WAY_DISPATCH ? most : UINT64_MAX;
+}
+
 static void look(struct view *view)
 {
     const struct explain *question = view->question;
@@ -156,7 +194,9 @@ static void look(struct view *view)
     key = sources_key(pages_secret(question->pages), number, &view->peer, question->uid);
     view->held = pages_source_active(question->pages, question->pool, &key);
     view->taken = pages_active(question->pages, question->pool, number);
-    view->room = view->taken < most ? most - view->taken : 0;
+    view->slots = view->taken < most ? most - view->taken : 0;
+    view->files = room_in_files(question);
+    view->room = view->slots < view->files ? view->slots : view->files;
 }
 
 int explain(const struct explain *question, struct str *out, struct err *err)

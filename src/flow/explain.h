@@ -39,6 +39,7 @@ struct explain {
  *   source: holds 3 of max_per_source 4, share 8 times 997 free
  *   rate: 50 per 1000 ms, burst 100, over 2 workers
  *   slots: 3 of 1000 taken
+ *   descriptors: for 450 more
  *   verdict: served
  *
  * The last word is "served", "parked (REASON)", "waits (REASON)" or "refused (REASON)", with

@@ -88,7 +88,7 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
     enum admit_verdict before = admit_room(row, &room);
     bool is_row_full = room == 0;
 
-    if (is_row_full && verdict == ADMIT_SHARE_HELD)
+    if (is_row_full && (verdict == ADMIT_SHARE_HELD || verdict == ADMIT_FULL))
         verdict = before; /* nobody's share is anything now */
     if (is_row_full && verdict == before && silent_make_room(row, peer)) {
         start(listener, fd, peer);
@@ -198,9 +198,7 @@ static bool accepts_at(struct listener *listener, enum admit_verdict before)
     struct row *row = listener->row;
     struct err err = ERR_EMPTY;
 
-    if (before == ADMIT_YES)
-        return true;
-    if (!is_patient(row) && before != ADMIT_FILES)
+    if (before == ADMIT_YES || !is_patient(row))
         return true;
     if (before == ADMIT_RATE)
         listener_pause(listener, admit_rate_wait_ms(row), NULL);

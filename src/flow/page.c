@@ -174,6 +174,17 @@ static const struct page *next_of(const struct pages *pages, uint32_t pool, uint
     return NULL;
 }
 
+const struct page *pages_next_accepting(const struct pages *pages, uint32_t pool,
+                                        uint32_t *slot_at)
+{
+    const struct page *page;
+
+    while ((page = next_of(pages, pool, slot_at)) != NULL)
+        if (atomic_load_explicit(&page->is_accepting, memory_order_relaxed) != 0)
+            return page;
+    return NULL;
+}
+
 uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row)
 {
     const struct page *page;

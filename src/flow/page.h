@@ -39,6 +39,7 @@ struct page { /* one slot */
     _Atomic uint32_t last_row;     /* the same, and stays when the callback has returned */
     _Atomic int64_t now_since_ms;  /* on the monotonic clock: when the last one began */
     struct peer now_peer;          /* may be torn; page_print_peer() makes text of it */
+    _Atomic uint64_t files;        /* descriptors that all its connections may take */
     _Atomic uint32_t is_accepting; /* the worker takes callers: it has a share of the rates */
     alignas(64) struct page_row rows[PAGE_ROWS];
     alignas(64) struct sources sources;        /* flow/sources.h */
@@ -58,6 +59,9 @@ struct page *pages_attach(struct pages *pages, int slot, struct err *err);
 uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row);
 /* How many of the pool's workers take callers; at least 1. */
 unsigned pages_accepting(const struct pages *pages, uint32_t pool);
+/* The accepting worker of the pool after the one in slot *slot_at, which begins with 0; NULL: no more. */
+const struct page *pages_next_accepting(const struct pages *pages, uint32_t pool,
+                                        uint32_t *slot_at);
 /* What a source holds in the pool's live slots, the caller's own aside (the master has none). */
 uint64_t pages_source_active(const struct pages *pages, uint32_t pool,
                              const struct source_key *key);

@@ -275,17 +275,40 @@ static void b11_rows_share_the_workers_descriptors(void **state)
     w.flow.files_limit = 100;
     w.flow.files_base = 10;
     assert_int_equal(admit_room(&w.row, &room), ADMIT_YES);
-    assert_int_equal(room, 90);
+    assert_int_equal(room, 80);
     w.row.live = w.flow.connections = 80; /* 80 < 8 * 10 does not hold */
     assert_int_equal(admit_room(&w.row, &room), ADMIT_FILES);
     w.row.live = 0; /* they are another row's: ours has its part of what is left */
     assert_int_equal(admit_room(&w.row, &room), ADMIT_YES);
-    assert_int_equal(room, 10);
+    assert_int_equal(room, 9);
     w.flow.parked = 10;
     assert_int_equal(admit_room(&w.row, &room), ADMIT_FILES);
     w.service.way = PLAN_WAY_EXEC; /* a program's connection is not here */
     assert_int_equal(admit_room(&w.row, &room), ADMIT_YES);
     w.flow.parked = w.flow.connections = 0;
+    end();
+}
+
+static void short_of_descriptors_one_source_leaves_room_for_another(void **state)
+{
+    uint64_t room;
+    unsigned count = 0;
+
+    (void)state;
+    begin_service();
+    w.service.max_connections = 1000;
+    begin();
+    w.flow.files_limit = 910;
+    w.flow.files_base = 10;
+    while (call("192.0.2.1") == ADMIT_YES)
+        count++;
+    assert_in_range(count, 705, 715); /* 79 % of 900 */
+    assert_int_equal(admit_room(&w.row, &room), ADMIT_YES);
+    assert_true(room > 50);
+    assert_int_equal(call("192.0.2.2"), ADMIT_YES);
+    w.flow.parked = 200;
+    assert_int_equal(admit_room(&w.row, &room), ADMIT_FILES);
+    w.flow.parked = 0;
     end();
 }
 
@@ -555,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_siblings_connections_count),
         cmocka_unit_test(b10_every_release_counts),
         cmocka_unit_test(a_row_is_full_whoever_comes),
+        cmocka_unit_test(short_of_descriptors_one_source_leaves_room_for_another),
         cmocka_unit_test(b11_rows_share_the_workers_descriptors),
         cmocka_unit_test(rates_stand_whatever_the_wall_clock_does),
         cmocka_unit_test(each_source_has_its_own_rate),

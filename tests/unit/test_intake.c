@@ -499,6 +499,24 @@ static void refuse_means_at_once(void **state)
     }
 }
 
+static void refuse_means_short_of_descriptors_too(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
+    w.service.banner_busy = "Too many.\r\n";
+    serve();
+    assert_int_equal(send(w.clients[call(2)], "x", 1, 0), 1);
+    settle();
+    w.flow.files_limit = w.flow.files_base + w.flow.connections;
+    call(3);
+    turn(20);
+    assert_int_equal(w.listeners[0].state, LISTENER_OPEN);
+    assert_int_equal(refused_by(ADMIT_FILES), 1);
+    assert_int_equal(w.row.live, 1);
+    end();
+}
+
 static void denied_callers_hear_their_own_banner_and_the_others_the_first(void **state)
 {
     static const char *const deny[] = { "127.0.0.2" };
@@ -684,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_rate_per_source_is_waited_for),
         cmocka_unit_test(a_rate_of_the_row_holds_the_listener),
         cmocka_unit_test(refuse_means_at_once),
+        cmocka_unit_test(refuse_means_short_of_descriptors_too),
         cmocka_unit_test(denied_callers_hear_their_own_banner_and_the_others_the_first),
         cmocka_unit_test(b22_a_flood_is_one_line_a_second_and_a_summary),
         cmocka_unit_test(the_summary_comes_by_itself),
