@@ -9,6 +9,7 @@
 #include "redirect.h"
 
 #define BUCKETS 256
+#define RETIRED 64
 
 struct peers {
     const struct usher_instance *service;
@@ -18,6 +19,8 @@ struct peers {
     struct peer *newest, *oldest;
     unsigned count;
     bool is_timed;
+    int retired[RETIRED]; /* descriptors + 1, a ring */
+    unsigned next_retired;
 };
 
 static const struct redirect_conf *conf_of(const struct peers *peers)
@@ -73,6 +76,7 @@ static void touch(struct peers *peers, struct peer *peer)
     become_newest(peers, peer);
 }
 
+/* His socket is the caller's from now on. */
 static void forget(struct peers *peers, struct peer *peer)
 {
     struct peer **at = bucket_of(peers, &peer->address);
@@ -83,9 +87,48 @@ static void forget(struct peers *peers, struct peer *peer)
     leave_order(peers, peer);
     host_of(peers)->service_watch(peers->service, peer->fd, 0, datagram_answered);
     peers->by_fd[peer->fd] = NULL;
-    close(peer->fd);
     free(peer);
     peers->count--;
+}
+
+static void close_peer(struct peers *peers, struct peer *peer)
+{
+    int fd = peer->fd;
+
+    forget(peers, peer);
+    close(fd);
+}
+
+/* ---- who made room -------------------------------------------------------------------------- */
+
+static void retire(struct peers *peers, int fd)
+{
+    int *place = &peers->retired[peers->next_retired++ % RETIRED];
+
+    if (*place > 0)
+        close(*place - 1);
+    *place = fd + 1;
+}
+
+static void close_retired(struct peers *peers)
+{
+    for (unsigned i = 0; i < RETIRED; i++) {
+        if (peers->retired[i] > 0)
+            close(peers->retired[i] - 1);
+        peers->retired[i] = 0;
+    }
+}
+
+/* The target may not have answered him yet. What comes for him must not come to somebody else, whom the
+ * system gave the same port: his port is taken for a while. Nobody reads what comes there. */
+static void make_room(struct peers *peers)
+{
+    const int least = 0;
+    int fd = peers->oldest->fd;
+
+    forget(peers, peers->oldest);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+    retire(peers, fd);
 }
 
 /* ---- silence -------------------------------------------------------------------------------- */
@@ -99,7 +142,9 @@ static void silence_came(const struct usher_instance *service)
 
     peers->is_timed = false;
     while (peers->oldest != NULL && peers->oldest->last_ms <= since_ms)
-        forget(peers, peers->oldest);
+        close_peer(peers, peers->oldest);
+    if (peers->oldest == NULL)
+        close_retired(peers);
     start_timer(peers);
 }
 
@@ -151,7 +196,7 @@ static struct peer *add(struct peers *peers, const struct usher_address *address
     struct peer *peer, **bucket = bucket_of(peers, address);
 
     if (peers->count >= conf_of(peers)->max_peers)
-        forget(peers, peers->oldest);
+        make_room(peers);
     peer = calloc(1, sizeof(*peer));
     if (peer == NULL)
         return NULL;
@@ -200,7 +245,8 @@ struct peers *peers_new(const struct usher_instance *service)
 void peers_free(struct peers *peers)
 {
     while (peers->oldest != NULL)
-        forget(peers, peers->oldest);
+        close_peer(peers, peers->oldest);
+    close_retired(peers);
     free(peers->by_fd);
     free(peers);
 }

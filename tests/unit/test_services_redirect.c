@@ -263,17 +263,41 @@ static void answers_find_requests_that_are_long_enough(void **state)
     close(target);
 }
 
+static bool is_taken(in_port_t port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = port };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_refused;
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    is_refused = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == -1;
+    close(fd);
+    return is_refused;
+}
+
 static void the_longest_silent_makes_room(void **state)
 {
     int target = begin(SOCK_DGRAM);
     unsigned watched = 0;
+    struct sockaddr_in from[50];
 
     (void)state;
     for (uint16_t port = 1; port <= 50; port++) {
         be_peer(port);
         mock_datagram(&mock, "x", 1);
+        from[port - 1] = heard(target, "x");
+    }
+    for (size_t i = 0; i < 50; i++) /* for late answers, that nobody else gets them */
+        assert_true(is_taken(from[i].sin_port));
+    tell(target, &from[0], "X");
+    mock_turn(&mock, 50);
+    assert_int_equal(mock.replies, 0);
+    for (uint16_t port = 51; port <= 150; port++) {
+        be_peer(port);
+        mock_datagram(&mock, "x", 1);
         heard(target, "x");
     }
+    assert_false(is_taken(from[0].sin_port) && is_taken(from[1].sin_port)); /* but not for ever */
     for (size_t i = 0; i < MOCK_WATCHES; i++)
         watched += mock.watches[i].fd != -1;
     assert_int_equal(watched, conf.max_peers);
