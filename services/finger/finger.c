@@ -96,7 +96,7 @@ static void add_session(const struct finger_conf *conf, bool is_long,
     const struct passwd *who = getpwnam(session->user);
     char since[sizeof("Nov 21 11:08")];
 
-    if (who != NULL && person_is_hidden(who))
+    if (!is_person(conf, who))
         return;
     text_add_padded(to, session->user, sizeof(session->user), is_long ? 16 : 0);
     if (is_long) {
@@ -106,7 +106,7 @@ static void add_session(const struct finger_conf *conf, bool is_long,
         text_add(to, " ", 1);
         text_add(to, since, sizeof(since));
     }
-    if (who != NULL && (told(conf) & PERSON_NAME)) {
+    if (told(conf) & PERSON_NAME) {
         text_add(to, "  ", 2);
         person_name(who, to);
     }

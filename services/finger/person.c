@@ -25,7 +25,9 @@ bool person_is_hidden(const struct passwd *who)
     char path[PATH_MAX];
     struct stat st;
 
-    return home_path(who, ".nofinger", path) && lstat(path, &st) == 0;
+    if (!home_path(who, ".nofinger", path))
+        return false;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* Opens a file that the person, nobody else, left there: no link to somebody's secret, no

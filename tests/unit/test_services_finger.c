@@ -31,7 +31,14 @@ static struct passwd alice = {.pw_name = (char *)(uintptr_t) "alice",
 
 static struct passwd *test_getpwnam(const char *name)
 {
-    return strcmp(name, "alice") == 0 ? &alice : NULL;
+    static struct passwd somebody;
+
+    if (strcmp(name, "alice") == 0)
+        return &alice;
+    if (name[0] != 'b' && strlen(name) < 32)
+        return NULL;
+    somebody = (struct passwd){.pw_name = (char *)(uintptr_t)name, .pw_uid = 70000};
+    return &somebody;
 }
 
 /* ---- queries ------------------------------------------------------------------- */
@@ -304,6 +311,21 @@ static void who_left_a_nofinger_file_is_not_there(void **state)
     expect(&least, "alice\r\n", "Login: alice\r\n");
 }
 
+static void who_lets_nobody_look_is_not_there(void **state)
+{
+    char *place = alice.pw_dir;
+    char loop[128];
+
+    (void)state;
+    snprintf(loop, sizeof(loop), "%s/loop", home); /* root may look anywhere, but not behind this */
+    assert_int_equal(symlink(loop, loop), 0);
+    alice.pw_dir = loop;
+    expect(&least, "alice\r\n", "alice: no such user.\r\n");
+    remove_file("loop");
+    expect(&least, "alice\r\n", "Login: alice\r\n"); /* whoever has no home can be told of */
+    alice.pw_dir = place;
+}
+
 static void e13_a_peer_may_leave_at_every_byte(void **state)
 {
     static const char line[] = "/W alice\r\n";
@@ -487,14 +509,18 @@ static void who_is_on_is_told_where_the_row_says_so(void **state)
     log_in("alice", "pts/0");
     log_in("b\x1b[1mb\nLogin: root", "tty\r1");
     expect(&list, "\r\n", "alice\r\nb[1mbLogin: root\r\n");
-    expect(&named, "\r\n", "alice  Alice Liddell\r\nb[1mbLogin: root\r\n");
+    expect(&named, "\r\n", "alice  Alice Liddell\r\nb[1mbLogin: root  \r\n");
     expect(&list, "/W\r\n",
            "alice            pts/0        Nov 21 11:08\r\n"
            "b[1mbLogin: root tty1         Nov 21 11:08\r\n");
     expect(&least, "\r\n", "Please supply a username\r\n");
     write_file(".nofinger", "", 0);
-    expect(&named, "\r\n", "b[1mbLogin: root\r\n");
+    expect(&list, "\r\n", "b[1mbLogin: root\r\n");
     remove_file(".nofinger");
+    list.max_uid = 69999; /* whom a question does not find, the list does not tell of */
+    log_in("carol", "pts/1");
+    expect(&list, "\r\n", "alice\r\n");
+    list.max_uid = UINT32_MAX;
     for (int i = 0; i < 300; i++)
         log_in("abcdefghijklmnopqrstuvwxyz0123456789",
                "0123456789012345678901234567890123456789");
@@ -549,6 +575,7 @@ int main(void)
         cmocka_unit_test(e8_nothing_is_forwarded),
         cmocka_unit_test(e9_guessing_tells_nothing),
         cmocka_unit_test(who_left_a_nofinger_file_is_not_there),
+        cmocka_unit_test(who_lets_nobody_look_is_not_there),
         cmocka_unit_test(e13_a_peer_may_leave_at_every_byte),
         cmocka_unit_test(a_silent_peer_is_left_after_a_while),
         cmocka_unit_test(tell_says_what_is_told),
