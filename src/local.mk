@@ -64,6 +64,7 @@ libplug_a_SOURCES = \
 libproc_a_SOURCES = \
 	src/proc/calls.c src/proc/calls.h \
 	src/proc/cred.c src/proc/cred.h \
+	src/proc/fence.c src/proc/fence.h \
 	src/proc/filter.c src/proc/filter.h \
 	src/proc/jail.c src/proc/jail.h \
 	src/proc/landlock.c src/proc/landlock.h \

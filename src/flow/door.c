@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/fd.h"
@@ -192,9 +193,9 @@ static void admit(struct door *door, const struct record *record, int fd)
 /* ---- receiving --------------------------------------------------------------------------- */
 
 /* A descriptor that finds no place is lost: so we look before we take one. */
-static int look_for_place(const struct door *door, struct err *err)
+static int look_for_place(struct err *err)
 {
-    int probe = fcntl(door->fd, F_DUPFD_CLOEXEC, 0);
+    int probe = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0); /* the one that may be copied */
 
     if (probe == -1)
         return err_sys(err, "no place for a caller");
@@ -230,7 +231,7 @@ static bool receive_one(struct door *door)
     struct err err = ERR_EMPTY;
     int fd = -1, result;
 
-    if (look_for_place(door, &err) == -1) {
+    if (look_for_place(&err) == -1) {
         pause_it(door, &err);
         return false;
     }

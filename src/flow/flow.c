@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -100,6 +101,16 @@ void flow_count_files(struct flow *flow)
         flow->files_base += is_open;
         closed = is_open ? 0 : closed + 1;
     }
+}
+
+void flow_fill_floor(const struct flow *flow)
+{
+    int fd;
+
+    do
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    while (fd != -1 && fd < flow->floor);
+    fd_close(&fd);
 }
 
 void flow_say_busy(struct flow *flow)

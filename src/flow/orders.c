@@ -20,6 +20,7 @@ static void stop_listening(struct flow *flow)
     for (size_t i = 0; i < flow->listener_count; i++)
         listener_close(&flow->listeners[i]);
     door_close(flow);
+    flow_fill_floor(flow);
     atomic_store_explicit(&flow->page->is_accepting, 0, memory_order_relaxed);
     flow->is_draining = true;
 }

@@ -1,5 +1,6 @@
 #include "flow/worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/select.h>
@@ -33,6 +34,7 @@ struct worker {
     struct sig sig;
     struct orders orders;
     struct sandbox sandbox;
+    struct probe probe; /* with our number of the empty root */
     bool is_loop_open;
 };
 
@@ -55,6 +57,83 @@ static int close_foreign(const struct worker_start *start, struct err *err)
     result = fd_close_all_but(keep, count, err);
     mem_free(&keep);
     return result;
+}
+
+/* ---- the floor ----------------------------------------------------------------------------- */
+
+/* All who know a descriptor by its number. */
+struct holders {
+    int **all;
+    size_t count;
+};
+
+static void rename_fd(const struct holders *holders, int from, int to)
+{
+    for (size_t i = 0; i < holders->count; i++)
+        if (*holders->all[i] == from)
+            *holders->all[i] = to;
+}
+
+static int move_fd(const struct holders *holders, int from, int to, struct err *err)
+{
+    if (fcntl(to, F_GETFD) != -1) {
+        int aside = fcntl(to, F_DUPFD_CLOEXEC, to + 1);
+
+        if (aside == -1)
+            return err_sys(err, "descriptors");
+        rename_fd(holders, to, aside);
+    }
+    if (dup3(from, to, O_CLOEXEC) == -1)
+        return err_sys(err, "descriptors");
+    rename_fd(holders, from, to);
+    fd_close(&from);
+    return 0;
+}
+
+/* One behind the other from 3 on: the number behind the last; -1: error. */
+static int gather(const struct holders *holders, struct err *err)
+{
+    int next = STDERR_FILENO + 1;
+
+    for (size_t i = 0; i < holders->count; i++) {
+        int fd = *holders->all[i];
+
+        if (fd < next) /* none, or shared with an earlier one */
+            continue;
+        if (fd != next && move_fd(holders, fd, next, err) == -1)
+            return -1;
+        next++;
+    }
+    return next;
+}
+
+/* What we inherited is shared with the master and the siblings: so that a filter can tell it from
+ * what is opened here, its numbers are the lowest. The log's is the first: children keep it. The
+ * empty root's is the last: it goes. */
+static int make_floor(struct worker *worker, struct err *err)
+{
+    struct worker_start *start = worker->start;
+    struct holders holders = { 0 };
+    int next;
+
+    worker->probe = *start->probe;
+    start->probe = &worker->probe;
+    holders.all = mem_array(start->listener_count + start->offer_count + 4, sizeof(*holders.all));
+    holders.all[holders.count++] = &start->log;
+    holders.all[holders.count++] = &start->channel;
+    holders.all[holders.count++] = &start->door;
+    for (size_t i = 0; i < start->listener_count; i++)
+        holders.all[holders.count++] = &start->listeners[i].fd;
+    for (size_t i = 0; i < start->offer_count; i++)
+        holders.all[holders.count++] = &start->offers[i].fd;
+    holders.all[holders.count++] = &worker->probe.empty_root;
+    next = gather(&holders, err);
+    mem_free(&holders.all);
+    worker->flow.channel = start->channel;
+    worker->flow.log = start->log;
+    logline_open(start->log);
+    worker->flow.floor = worker->probe.empty_root == -1 ? next : worker->probe.empty_root;
+    return next == -1 ? -1 : 0;
 }
 
 /* As many descriptors as we may have. With select numbers end at FD_SETSIZE: the limit keeps
@@ -97,6 +176,7 @@ static void plan_sandbox(struct worker *worker)
     worker->sandbox.has_children = service->way == PLAN_WAY_FORK;
     worker->sandbox.is_free = is_program && service->privileges;
     worker->sandbox.probe = start->probe;
+    worker->sandbox.floor = service->way == PLAN_WAY_FORK ? start->log + 1 : worker->flow.floor;
     for (size_t i = 0; i < start->listener_count; i++)
         if (is_datagram_path(start->listeners[i].fd))
             worker->sandbox.has_datagram_path = true;
@@ -113,7 +193,8 @@ static int begin(struct worker *worker, struct err *err)
     log_set_level((enum log_level)globals->log_level);
     addr_set_privacy((enum addr_privacy)globals->log_addresses);
     flow->page = pages_attach(start->pages, start->slot, err);
-    if (flow->page == NULL || close_foreign(start, err) == -1)
+    if (flow->page == NULL || close_foreign(start, err) == -1 ||
+        make_floor(worker, err) == -1)
         return -1;
 
     reap_forget_all();
@@ -250,11 +331,9 @@ static void say(struct flow *flow, const char *word, const char *text)
 /* Everything is open, everything is loaded: the last doors. */
 static int close_doors(struct worker *worker, struct err *err)
 {
-    int empty_root = worker->start->probe->empty_root;
-
     if (sandbox_close(&worker->sandbox, err) == -1)
         return -1;
-    fd_close(&empty_root);
+    fd_close(&worker->probe.empty_root);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <usher/service.h>
 
 #include "base/fd.h"
+#include "proc/fence.h"
 #include "proc/filter.h"
 #include "proc/landlock.h"
 
@@ -156,6 +157,9 @@ static int close_calls(const struct sandbox *sandbox, struct err *err)
 
     if (!sandbox->probe->has_seccomp || sandbox->is_free)
         return 0;
+    if (sandbox->kind == SANDBOX_PLUGIN && !SANDBOX_IS_RELAXED &&
+        fence_floor(sandbox->floor, (sandbox->needs & USHER_NEEDS_CONNECT) != 0, err) == -1)
+        return -1;
     return filter_close(&filter, err);
 }
 

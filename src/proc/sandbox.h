@@ -42,6 +42,7 @@ struct sandbox {
     unsigned needs;         /* USHER_NEEDS_..., of plugins */
     bool has_children;      /* forks: way "fork" */
     bool has_datagram_path; /* answers peers by their paths: keeps the root directory */
+    int floor;              /* descriptors below it were inherited; 0: nothing to keep */
     bool is_free;           /* programs with privileges: no filter, which would need no_new_privs */
     const struct probe *probe;
 

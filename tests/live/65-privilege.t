@@ -200,6 +200,28 @@ def calls_that_nobody_knows_are_not_there_and_clone3_is_one_of_them():
 
 
 @test
+def what_was_inherited_cannot_be_shut_changed_or_copied():
+    rows = """
+        hostile: { plugin = "hostile"; listen = "tcp://:0"; pool = "wild"; };
+        reader: { plugin = "hostile_reader"; listen = "tcp://:0"; pool = "tame"; };
+        echo: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; pool = "wild"; };
+    """
+    with Usherd(rows) as u:
+        need_sandbox(u, "seccomp")
+        for service in ("hostile", "reader"):
+            for deed in ("shut", "shut datagrams", "shut by halves", "shut channel", "unblock",
+                         "unblock so", "linger", "copy", "dup", "fast open"):
+                if (service, deed) != ("reader", "shut datagrams"):  # it has none
+                    equal((service, deed, told(u.port(service), deed)),
+                          (service, deed, b"Operation not permitted\n"))
+        equal(talk(u.port("echo"), b"still here"), b"still here")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(DEADLINE)
+            client.sendto(b"here", ("127.0.0.1", u.port("echo", "udp")))
+            equal(client.recv(64), b"here")
+
+
+@test
 def who_asks_for_files_may_read_and_no_more():
     with Usherd(ROWS) as u:
         need_sandbox(u, "seccomp", "landlock")

@@ -6,11 +6,13 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -158,6 +160,83 @@ static int do_widen(void)
     return mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
 }
 
+/* ---- what the master and the siblings have too ---- */
+
+/* The first socket of that type that is not one of ours: a listener, or one for datagrams. */
+static int find_shared(int type)
+{
+    for (int fd = 3; fd < 256; fd++) {
+        int is = 0, listens = 0;
+        socklen_t length = sizeof(int);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &length) == 0 && is == type &&
+            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 &&
+            (listens || type != SOCK_STREAM))
+            return fd;
+    }
+    return -1;
+}
+
+static int do_shut(void)
+{
+    return shutdown(find_shared(SOCK_STREAM), SHUT_RDWR);
+}
+
+static int do_shut_datagrams(void)
+{
+    return shutdown(find_shared(SOCK_DGRAM), SHUT_RDWR);
+}
+
+/* The kernel takes the lower half of the number. */
+static int do_shut_by_halves(void)
+{
+    return (int)syscall(SYS_shutdown, 0x100000000L + find_shared(SOCK_STREAM), SHUT_RDWR);
+}
+
+static int do_shut_channel(void)
+{
+    return shutdown(find_shared(SOCK_SEQPACKET), SHUT_RDWR);
+}
+
+static int do_unblock(void)
+{
+    return fcntl(find_shared(SOCK_STREAM), F_SETFL, 0);
+}
+
+static int do_unblock_so(void)
+{
+    int off = 0;
+
+    return ioctl(find_shared(SOCK_STREAM), FIONBIO, &off);
+}
+
+static int do_linger(void)
+{
+    struct linger at_once = { .l_onoff = 1 };
+
+    return setsockopt(find_shared(SOCK_STREAM), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+static int do_copy(void)
+{
+    return fcntl(find_shared(SOCK_STREAM), F_DUPFD_CLOEXEC, 100);
+}
+
+static int do_dup(void)
+{
+    return dup(find_shared(SOCK_STREAM));
+}
+
+/* Connects where the sandbox has no connect(). */
+static int do_fast_open(void)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    return (int)sendto(find_shared(SOCK_STREAM), "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+                       (struct sockaddr *)&to, sizeof(to));
+}
+
 /* No number of a call that any kernel has. */
 static int do_unknown(void)
 {
@@ -186,6 +265,10 @@ static const struct deed {
     { "group", do_group },     { "chroot", do_chroot }, { "mount", do_mount },
     { "unshare", do_unshare }, { "code", do_code },     { "unknown", do_unknown },
     { "dump", do_dump },       { "abort", do_abort },   { "widen", do_widen },
+    { "shut", do_shut },       { "shut datagrams", do_shut_datagrams },
+    { "shut by halves", do_shut_by_halves }, { "shut channel", do_shut_channel },
+    { "unblock", do_unblock }, { "unblock so", do_unblock_so }, { "linger", do_linger },
+    { "copy", do_copy },       { "dup", do_dup },       { "fast open", do_fast_open },
 };
 
 /* ---- questions --------------------------------------------------------------------------------- */
