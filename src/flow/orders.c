@@ -127,9 +127,22 @@ static void watch_row(struct flow *flow, const char *name)
             listener_resume(&flow->listeners[i]);
 }
 
+/* The master asks whether we hang. That we came to this is the answer. */
+static void say_pong(struct flow *flow)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    record_begin(&out, "pong");
+    record_end(&out);
+    channel_send(flow->channel, &out, NULL);
+    record_out_free(&out);
+}
+
 static void obey(struct orders *orders, const struct record *record)
 {
-    if (record_is(record, "drain"))
+    if (record_is(record, "ping"))
+        say_pong(orders->flow);
+    else if (record_is(record, "drain"))
         drain(orders, record);
     else if (record_is(record, "stop"))
         stop(orders);

@@ -41,7 +41,7 @@ static const struct pool_row *find_culprit(const struct member *member, bool may
     const struct pool_row *row = find_noted(member->pool, &page->now_row);
 
     if (row == NULL && may_be_late && member->state != MEMBER_STARTING
-        && fault_spent_ms(page) < JUST_MS)
+        && (member->is_deaf || fault_spent_ms(page) < JUST_MS))
         row = find_noted(member->pool, &page->last_row);
     return row;
 }

@@ -62,7 +62,9 @@ static void on_child(struct member *member, const struct record *record)
 
 static void on_busy(struct member *member)
 {
-    timer_start(loop_of(member), &member->look, LOOK_MS);
+    member->said_busy = true;
+    if (!timer_is_on(loop_of(member), &member->look)) /* saying it again puts nothing off */
+        timer_start(loop_of(member), &member->look, LOOK_MS);
 }
 
 /* Counted in the log, and nothing else comes of it. */
@@ -84,6 +86,8 @@ static void on_record(struct member *member, const struct record *record)
                    strlen(record_get(record, "text")));
     else if (record_is(record, "busy"))
         on_busy(member);
+    else if (record_is(record, "pong"))
+        member->ping_ms = 0;
     else if (record_is(record, "child"))
         on_child(member, record);
     else if (!record_is(record, "drained"))

@@ -27,6 +27,7 @@
 #define DRAIN_GRACE_MS 7000 /* beyond the drain's own time: TERM, 5 s, KILL for its children */
 #define HEALTHY_MS 10000    /* who lived so long starts again without a hold */
 #define KILLED_MS 100       /* killed from outside, after that long: not its own fault */
+#define LONG_TURN 8         /* hang_timeouts for a turn of its loop with many callbacks */
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define SPARE_FILES 64
@@ -57,6 +58,36 @@ static void kill_for(struct member *member, const char *what)
     member_kill(member);
 }
 
+/* A callback may hide from the page, or nobody's may be what hangs. So a busy worker has to answer too:
+ * within hang_timeout and a look; while callbacks go on beginning its turn of the loop may be long. */
+static void ping(struct member *member)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    if (member->ping_ms != 0 || member->is_mute || member->state == MEMBER_STARTING
+        || member->pool->pools->hang_timeout < 0)
+        return;
+    member->ping_ms = clock_ms();
+    record_begin(&out, "ping");
+    record_end(&out);
+    say(member, &out);
+}
+
+static bool is_deaf(const struct member *member, int64_t spent)
+{
+    int64_t waited = clock_ms() - member->ping_ms, hang = member->pool->pools->hang_timeout;
+
+    return member->ping_ms != 0 && hang >= 0
+           && waited > (spent < waited ? LONG_TURN * hang : hang) + LOOK_MS;
+}
+
+static void kill_deaf(struct member *member)
+{
+    member->is_deaf = true;
+    str_copy(member->reason, sizeof(member->reason), "it gave no sign of life within hang_timeout");
+    kill_for(member, member->reason);
+}
+
 /* Once a second while it is busy, and when a callback has had its time. A worker at rest is not looked
  * at: it will say "busy". */
 static void on_look(int fd, short what, void *context)
@@ -66,14 +97,21 @@ static void on_look(int fd, short what, void *context)
     const struct page *page = pages_slot(pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
     int64_t spent = fault_spent_ms(page), left = pools->hang_timeout - spent + 1;
+    bool is_busy = row != 0 || spent < 2 * LOOK_MS || member->said_busy;
 
     (void)fd;
     (void)what;
-    if (row != 0 && pools->hang_timeout >= 0 && left <= 0 && member->state != MEMBER_STARTING)
+    member->said_busy = false;
+    if (row != 0 && pools->hang_timeout >= 0 && left <= 0 && member->state != MEMBER_STARTING) {
         kill_for(member, "one callback took longer than hang_timeout");
-    else if (row != 0 || spent < 2 * LOOK_MS)
+    } else if (is_deaf(member, spent)) {
+        kill_deaf(member);
+    } else if (is_busy || member->ping_ms != 0) {
+        if (is_busy)
+            ping(member);
         timer_start(loop_of(member), &member->look,
                     row != 0 && left > 0 && left < LOOK_MS ? left : LOOK_MS);
+    }
 }
 
 /* ---- start ---- */
@@ -188,7 +226,8 @@ int member_start(struct member *member, struct err *err)
     int result = -1;
 
     member->state = MEMBER_IDLE;
-    member->was_ours = member->is_mute = false;
+    member->was_ours = member->is_mute = member->is_deaf = member->said_busy = false;
+    member->ping_ms = 0;
     member->blame = MEMBER_BLAMELESS;
     member->wait_child_count = 0;
     member->reason[0] = '\0';

@@ -48,12 +48,15 @@ struct member {
     struct watch channel_watch, log_watch;
     struct watch timer;      /* STARTING, DRAINING: the deadline; HELD: the hold */
     struct watch look;       /* while it is busy: does it hang? */
+    bool said_busy;          /* since the last look */
+    int64_t ping_ms;         /* when it was asked for a sign of life; 0: it gave it, or was not asked */
     int64_t started_ms;
     int64_t hold_ms;         /* how long the next hold will be */
     int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be moved */
     enum member_blame blame; /* for its end */
     bool was_ours;           /* we killed it, and it was its own fault */
     bool is_mute;            /* it closed its channel */
+    bool is_deaf;            /* it gave no sign of life */
     struct log_limit odd_lines; /* records that are none */
     struct log_budget log_lines; /* what it said this second */
     unsigned lines_a_second;     /* it may say so many */

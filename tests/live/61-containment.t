@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import threading
@@ -171,6 +172,48 @@ def r5_a_hang_is_found_within_hang_timeout():
         assert is_lost(client)
         took = time.monotonic() - started
         assert 1.5 < took < 2.0 + BACK_SECONDS + 1, took
+
+
+def hidden_hang(letter, settings):
+    rows = ('echo: { plugin = "echo"; listen = "tcp://:0"; };'
+            'hides: { plugin = "hides"; listen = "tcp://:0"; };')
+    with Usherd(rows, settings) as u, connect(u.port("hides")) as client:
+        equal(talk(u.port("hides"), b"x"), b"x")
+        worker, = u.workers()
+        client.sendall(letter)
+        assert is_lost(client)
+        u.wait_log(r"hides\[\d+\]: fail .*pid=%d .*no sign of life within hang_timeout" % worker)
+        equal(talk(u.port("hides"), b"y"), b"y")
+        equal(talk(u.port("echo"), b"z"), b"z")
+
+
+@test
+def a_hang_that_hides_from_the_page_is_found():
+    hidden_hang(b"H", 'hang_timeout = "1s";')
+
+
+@test
+def a_hang_that_lies_about_its_progress_is_found_later():
+    hidden_hang(b"L", 'hang_timeout = "200ms";')
+
+
+@test
+def a_worker_at_rest_is_not_asked_whether_it_hangs():
+    def switches():
+        status = status_of(worker)
+        return [int(status[kind]) for kind in ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")]
+
+    def has_slept():
+        before = switches()
+        select.select([], [], [], 1.5)  # more than from one look to the next
+        return switches() == before
+
+    with Usherd('echo: { plugin = "echo"; listen = "tcp://:0"; };', SETTINGS) as u:
+        with connect(u.port("echo")) as client:
+            greets(client)
+            worker, = u.workers()
+            wait_for(has_slept, "the worker to be left alone")
+            greets(client)
 
 
 @test

@@ -22,6 +22,7 @@ WRONG_PLUGINS = \
 	tests/plugins/reads_nothing.la \
 	tests/plugins/uses_too_much.la \
 	tests/plugins/wild.la \
+	tests/plugins/hides.la \
 	tests/plugins/crash_in_worker.la \
 	tests/plugins/hostile.la \
 	tests/plugins/hostile_reader.la
@@ -107,6 +108,10 @@ tests_plugins_uses_too_much_la_SOURCES = tests/plugins/uses_too_much.c
 tests_plugins_uses_too_much_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_uses_too_much_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_uses_too_much_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_hides_la_SOURCES = tests/plugins/hides.c
+tests_plugins_hides_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_hides_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_hides_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 tests_plugins_wild_la_SOURCES = tests/plugins/wild.c
 tests_plugins_wild_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_wild_la_CFLAGS = $(MODULE_CFLAGS)
