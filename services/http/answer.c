@@ -14,13 +14,28 @@ static const char *field(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+/* Files have no tags here, so that none matches, and "*" always does. */
 static bool is_unchanged(struct MHD_Connection *connection, const struct file *file)
 {
+    const char *tags = field(connection, MHD_HTTP_HEADER_IF_NONE_MATCH);
     const char *since = field(connection, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
     time_t at;
 
-    return since != NULL && field(connection, MHD_HTTP_HEADER_IF_NONE_MATCH) == NULL &&
-           http_date_read(since, &at) && file->changed <= at;
+    if (tags != NULL)
+        return strcmp(tags, "*") == 0;
+    return since != NULL && http_date_read(since, &at) && file->changed <= at;
+}
+
+/* The client wants the file as it knows it, or none. */
+static bool is_another(struct MHD_Connection *connection, const struct file *file)
+{
+    const char *tags = field(connection, MHD_HTTP_HEADER_IF_MATCH);
+    const char *since = field(connection, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE);
+    time_t at;
+
+    if (tags != NULL)
+        return strcmp(tags, "*") != 0;
+    return since != NULL && http_date_read(since, &at) && file->changed > at;
 }
 
 /* A range belongs to the file as the client saw it: If-Range says when that was. */
@@ -47,18 +62,24 @@ static void add_file_fields(struct MHD_Response *response, const struct file *fi
     MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 }
 
+/* The library sends no body with it, but how long it is. */
 static enum MHD_Result send_unchanged(struct MHD_Connection *connection,
                                       const struct file *file)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
-    char date[HTTP_DATE];
+    struct MHD_Response *response = MHD_create_response_from_fd64(file->size, file->fd);
 
-    close(file->fd);
-    http_date(file->changed, date);
-    if (response != NULL)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    if (response == NULL) {
+        close(file->fd);
+        return MHD_NO;
+    }
+    add_file_fields(response, file);
     return reply_send(connection, MHD_HTTP_NOT_MODIFIED, response);
+}
+
+static enum MHD_Result send_refusal(struct MHD_Connection *connection, const struct file *file)
+{
+    close(file->fd);
+    return reply_status(connection, MHD_HTTP_PRECONDITION_FAILED, NULL, NULL);
 }
 
 static enum MHD_Result send_beyond(struct MHD_Connection *connection, const struct file *file)
@@ -97,6 +118,8 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const char *
 {
     uint64_t first = 0, count = file->size;
 
+    if (is_another(connection, file))
+        return send_refusal(connection, file);
     if (is_unchanged(connection, file))
         return send_unchanged(connection, file);
     if (strcmp(method, MHD_HTTP_METHOD_GET) == 0) {
@@ -114,16 +137,56 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const char *
     return send_part(connection, file, first, count);
 }
 
+struct place {
+    char text[3 * HTTP_PATH_MAX];
+    size_t count;
+    bool is_too_long;
+};
+
+static void add_text(struct place *to, const char *text)
+{
+    size_t count = strlen(text);
+
+    if (count >= sizeof(to->text) - to->count) {
+        to->is_too_long = true;
+        return;
+    }
+    memcpy(to->text + to->count, text, count + 1);
+    to->count += count;
+}
+
+/* The library took the query apart, and made a blank of each plus. */
+static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct place *to = context;
+    size_t begin = to->count;
+
+    (void)kind;
+    add_text(to, strchr(to->text, '?') == NULL ? "?" : "&");
+    add_text(to, name);
+    if (value != NULL) {
+        add_text(to, "=");
+        add_text(to, value);
+    }
+    for (size_t i = begin; i < to->count; i++)
+        if (to->text[i] == ' ')
+            to->text[i] = '+';
+    return MHD_YES;
+}
+
 /* To the same place with a slash behind it, so that links in the folder's page work. The path is
  * encoded as it came, and begins with one slash: it cannot name another host. */
 static enum MHD_Result send_slash(struct MHD_Connection *connection, const char *target)
 {
-    char text[3 * HTTP_PATH_MAX];
+    struct place to = { .count = 0 };
 
-    if (target[0] != '/' ||
-        snprintf(text, sizeof(text), "%s/", target) >= (int)sizeof(text))
+    add_text(&to, target);
+    add_text(&to, "/");
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &to);
+    if (target[0] != '/' || to.is_too_long)
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
-    return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, text);
+    return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, to.text);
 }
 
 static enum MHD_Result answer_file(const struct site *site, struct MHD_Connection *connection,

@@ -29,6 +29,7 @@ enum range_kind http_range(const char *text, uint64_t size, uint64_t *first, uin
     if (*text++ != '-')
         return RANGE_NONE;
     has_last = read_number(&text, &last);
+    text += strspn(text, " \t");
     if (*text != '\0' || (!has_first && !has_last))
         return RANGE_NONE;
 
@@ -56,15 +57,22 @@ void http_date(time_t at, char out[HTTP_DATE])
         out[0] = '\0';
 }
 
+/* Years have two digits in one of the older forms: 69 to 99 are those of the last century. */
 bool http_date_read(const char *text, time_t *out)
 {
-    struct tm tm;
-    const char *rest;
+    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                         "%a %b %e %H:%M:%S %Y" };
 
-    memset(&tm, 0, sizeof(tm));
-    rest = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    if (rest == NULL || *rest != '\0')
-        return false;
-    *out = timegm(&tm);
-    return true;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct tm tm;
+        const char *rest;
+
+        memset(&tm, 0, sizeof(tm));
+        rest = strptime(text, forms[i], &tm);
+        if (rest == NULL || rest[strspn(rest, " \t")] != '\0')
+            continue;
+        *out = timegm(&tm);
+        return true;
+    }
+    return false;
 }

@@ -19,7 +19,7 @@ enum range_kind {
 enum range_kind http_range(const char *text, uint64_t size, uint64_t *first, uint64_t *count);
 
 void http_date(time_t at, char out[HTTP_DATE]);
-/* Only the form that is sent today; false: no such date. */
+/* The form that is sent today, and the two older ones; false: no such date. */
 bool http_date_read(const char *text, time_t *out);
 
 #endif

@@ -127,7 +127,20 @@ def unchanged_files_are_not_sent_again():
             status, _, body = ask_http(u.port("http"), "/text.txt", If_Modified_Since=date)
             equal(status, want)
             equal(body, b"" if want == 304 else b"0123456789")
+            equal(ask_http(u.port("http"), "/text.txt", If_Unmodified_Since=date)[0],
+                  412 if since < THEN else 200)
         equal(ask_http(u.port("http"), "/text.txt", If_Modified_Since="yesterday")[0], 200)
+        for form in ("%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"):
+            date = time.strftime(form, time.gmtime(THEN))
+            equal(ask_http(u.port("http"), "/text.txt", If_Modified_Since=date)[0], 304)
+        for name, value, want in (("If_None_Match", "*", 304), ("If_None_Match", '"a"', 200),
+                                  ("If_Match", "*", 200), ("If_Match", '"a"', 412)):
+            equal((name, value, ask_http(u.port("http"), "/text.txt", **{name: value})[0]), (name, value, want))
+        request = b"GET /text.txt HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n"
+        last = b"GET /sub/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        first, fields, rest = raw(u.port("http"), request + last).partition(b"\r\n\r\n")
+        assert b" 304 " in first and b"Content-Length: 10\r\n" in first + b"\r\n", first
+        assert fields and rest.startswith(b"HTTP/1.1 200 OK"), rest
 
 
 @test
@@ -138,7 +151,7 @@ def ranges():
         port = u.port("http")
         for text, want, part in (
                 ("bytes=0-0", b"0", "0-0"), ("bytes=3-5", b"345", "3-5"), ("bytes=5-", b"56789", "5-9"),
-                ("bytes=-3", b"789", "7-9"), ("bytes=8-99999999999999999999", b"89", "8-9")):
+                ("bytes=-3", b"789", "7-9"), ("bytes=3-5 ", b"345", "3-5"), ("bytes=8-99999999999999999999", b"89", "8-9")):
             status, fields, body = ask_http(port, "/text.txt", Range=text)
             equal((status, body, fields["content-range"]), (206, want, "bytes %s/10" % part))
         for text in ("bytes=10-", "bytes=10-12", "bytes=99999999999999999999-", "bytes=-0"):
@@ -198,6 +211,9 @@ def what_is_no_file_is_refused():
         equal(ask_http(port, "/nothing")[0], 404)
         status, fields, _ = ask_http(port, "/sub")
         equal((status, fields["location"]), (301, "/sub/"))
+        for query in ("?x=1", "?a=b&c=&d&e=%20+%26"):
+            status, fields, _ = ask_http(port, "/sub" + query)
+            equal((status, fields["location"]), (301, "/sub/" + query))
 
 
 @test

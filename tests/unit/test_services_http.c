@@ -110,6 +110,7 @@ static void ranges_lie_within_the_file(void **state)
         { "bytes=0-0", 10, RANGE_PART, 0, 1 },
         { "bytes=2-4", 10, RANGE_PART, 2, 3 },
         { "BYTES=9-", 10, RANGE_PART, 9, 1 },
+        { "bytes=9- \t", 10, RANGE_PART, 9, 1 },
         { "bytes=-3", 10, RANGE_PART, 7, 3 },
         { "bytes=-30", 10, RANGE_PART, 0, 10 },
         { "bytes=5-99999999999999999999999", 10, RANGE_PART, 5, 5 },
@@ -153,6 +154,10 @@ static void dates_go_both_ways(void **state)
     }
     http_date(784111777, text);
     assert_string_equal(text, "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_true(http_date_read("Sunday, 06-Nov-94 08:49:37 GMT", &at));
+    assert_int_equal(at, 784111777);
+    assert_true(http_date_read("Sun Nov  6 08:49:37 1994", &at));
+    assert_int_equal(at, 784111777);
     assert_false(http_date_read("yesterday", &at));
     assert_false(http_date_read("Sun, 06 Nov 1994 08:49:37 GMT and more", &at));
     assert_false(http_date_read("", &at));
