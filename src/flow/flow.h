@@ -23,6 +23,7 @@ struct conn;
 struct door;
 struct listener;
 struct row;
+struct sandbox;
 struct worker_offer;
 
 #define FLOW_READ 65536u  /* bytes one read may bring */
@@ -40,6 +41,7 @@ struct flow {
     int channel, log; /* -1: none */
     struct rlimit nofile; /* as we found it: for children */
     size_t files_limit; /* descriptors we may have, but for a reserve; 0: not known yet */
+    const struct sandbox *sandbox; /* the worker's */
     int floor;          /* the first descriptor that nobody gave us */
     size_t files_base;  /* those that are no connections */
     size_t connections; /* of callbacks: each has a descriptor here */

@@ -12,6 +12,7 @@
 #include "flow/conn.h"
 #include "flow/job.h"
 #include "flow/request.h"
+#include "proc/sandbox.h"
 #include "proc/spawn.h"
 
 #define DATAGRAMS 16 /* a wake-up */
@@ -48,7 +49,8 @@ static int become_child(const struct call *call)
         log_error(call->row->service->name, "fail child error=\"%s\"", err.text);
         return -1;
     }
-    if (set_limits(call->row->service, &err) == -1) {
+    if (set_limits(call->row->service, &err) == -1 ||
+        sandbox_close_child(call->row->flow->sandbox, &err) == -1) {
         log_error(call->row->service->name, "fail child error=\"%s\"", err.text);
         return -1;
     }

@@ -414,6 +414,7 @@ int worker_main(void *context)
                            .offers = start->offers, .offer_count = start->offer_count,
                            .drained = all_drained };
     worker->sandbox = (struct sandbox)SANDBOX_EMPTY;
+    flow->sandbox = &worker->sandbox;
     if (begin(worker, &err) == -1 || get_ready(worker, &err) == -1 ||
         close_doors(worker, &err) == -1)
         say(flow, "failed", err.text);

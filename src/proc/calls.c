@@ -15,7 +15,7 @@ static const char *const base[] = {
     "nanosleep", "clock_nanosleep", "sched_yield", "sched_getaffinity", "getcpu", "sysinfo", "uname",
     "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid",
     "getresgid", "getpgid", "getpgrp", "getsid", "getrusage", "times", "getrlimit", "ugetrlimit",
-    "wait4", "waitid", "tgkill", "membarrier", "rseq", "set_robust_list", "set_tid_address", "umask",
+    "wait4", "waitid", "membarrier", "rseq", "set_robust_list", "set_tid_address", "umask",
     "exit", "exit_group", NULL
 };
 

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/seccomp.h>
 
 #include <usher/service.h>
 
@@ -173,6 +176,25 @@ static void allow_children(struct building *building)
     allow_value(building, "socketpair", 0, AF_UNIX);
 }
 
+/* abort() is all that needs it. A child's own number is not known yet: proc/fence will. */
+static void allow_abort(struct building *building, bool has_children)
+{
+    struct scmp_arg_cmp only[] = {
+        { 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT },
+        { 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)getpid() },
+    };
+
+    add(building, SCMP_ACT_ALLOW, "tgkill", only, has_children ? 1 : 2);
+}
+
+static void allow_fence(struct building *building)
+{
+    struct scmp_arg_cmp only[] = { { 0, SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0 },
+                                   { 1, SCMP_CMP_EQ, 0, 0 } };
+
+    add(building, SCMP_ACT_ALLOW, "seccomp", only, ARRAY_LEN(only));
+}
+
 /* Reading one's own limits is not setting them. */
 static void allow_limits(struct building *building)
 {
@@ -200,6 +222,7 @@ static bool is_conditional(const struct filter *filter, const char *name)
         { "clone", filter->has_children },
         { "prlimit64", true },
         { "mprotect", true },
+        { "seccomp", filter->may_fence },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -255,6 +278,9 @@ static void fill_allowed(struct building *building, const struct filter *filter)
     allow_sockets(building, filter->needs);
     if (filter->has_children)
         allow_children(building);
+    allow_abort(building, filter->has_children);
+    if (filter->may_fence)
+        allow_fence(building);
     if (filter->may_close)
         add_all(building, SCMP_ACT_ALLOW, CALLS_LOADING);
     if (!filter->has_children && !filter->may_close)

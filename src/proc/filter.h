@@ -24,6 +24,7 @@ struct filter {
     bool may_trace;     /* programs: ptrace(), which sanitizers call when they end */
     unsigned needs;     /* USHER_NEEDS_... */
     bool has_children;
+    bool may_fence;     /* its children narrow themselves once more, by proc/fence */
     bool may_map_code;  /* loads objects while it works */
     bool may_close;     /* will narrow itself once more */
     bool has_landlock;  /* who guards openat2(), whose flags no filter sees */

@@ -141,6 +141,7 @@ static struct filter filter_of(const struct sandbox *sandbox)
 
     filter.is_program = sandbox->kind == SANDBOX_PROGRAM || SANDBOX_IS_RELAXED;
     filter.may_trace = SANDBOX_IS_RELAXED;
+    filter.may_fence = sandbox->kind == SANDBOX_PLUGIN && sandbox->has_children;
     if (sandbox->kind == SANDBOX_READER) {
         filter.needs = READS_FILES | SEES_NETWORK;
         filter.has_children = filter.may_close = filter.may_map_code = true;
@@ -149,6 +150,15 @@ static struct filter filter_of(const struct sandbox *sandbox)
         filter.may_close = filter.may_map_code = true;
     }
     return filter;
+}
+
+/* Who says that it cares for processes signals them; the others only end. */
+int sandbox_close_child(const struct sandbox *sandbox, struct err *err)
+{
+    if (SANDBOX_IS_RELAXED || !sandbox->probe->has_seccomp ||
+        (sandbox->needs & USHER_NEEDS_FORK) != 0)
+        return 0;
+    return fence_child(err);
 }
 
 static int close_calls(const struct sandbox *sandbox, struct err *err)

@@ -59,6 +59,8 @@ int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *
 /* After the change of identity and no_new_privs. Nothing can be opened afterwards but what the
  * needs say. */
 int sandbox_close(struct sandbox *sandbox, struct err *err);
+/* In a child forked for one connection or datagram: it may signal nobody but itself. */
+int sandbox_close_child(const struct sandbox *sandbox, struct err *err);
 /* What the kernel says it has become, for people: "uid=990 gid=990 groups=none caps=none nnp=yes
  * seccomp=allow landlock=7 root=empty net=own needs=none". Once, after sandbox_close(). */
 char *sandbox_print(struct sandbox *sandbox, char *out, size_t room);

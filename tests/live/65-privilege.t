@@ -169,6 +169,22 @@ def c5_a_forked_child_cannot_signal_or_become_anybody_else():
 
 
 @test
+def no_child_signals_its_worker_and_nobody_stops_himself():
+    with Usherd(ROWS) as u:
+        need_sandbox(u, "seccomp")
+        with connect(u.port("forked")) as other:
+            other.sendall(b"frames\n")
+            before = other.recv(64)
+            for deed in ("tgkill", "tgabort", "kill -1", "killall", "stop self", "pidfd"):
+                equal((deed, told(u.port("forked"), deed)), (deed, b"Operation not permitted\n"))
+            for deed in ("tgkill", "tgabort", "stop self", "pidfd"):
+                equal((deed, told(u.port("hostile"), deed)), (deed, b"Function not implemented\n"))
+            other.sendall(b"frames\n")
+            equal(other.recv(64), before)
+        assert "signal=" not in u.log(), u.log()
+
+
+@test
 def what_only_an_attacker_asks_for_ends_the_process():
     with Usherd(ROWS) as u:
         need_sandbox(u, "seccomp")

@@ -115,6 +115,34 @@ static int do_kill_all(void)
     return kill(getppid(), SIGKILL);
 }
 
+/* Of a child: who forked it; of a worker: the master. */
+static int do_thread_kill(void)
+{
+    return (int)syscall(SYS_tgkill, getppid(), getppid(), SIGKILL);
+}
+
+static int do_thread_abort(void)
+{
+    return (int)syscall(SYS_tgkill, getppid(), getppid(), SIGABRT);
+}
+
+static int do_kill_everybody(void)
+{
+    return kill(-1, SIGKILL);
+}
+
+static int do_stop_self(void)
+{
+    return raise(SIGSTOP);
+}
+
+static int do_signal_by_descriptor(void)
+{
+    int fd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+
+    return fd == -1 ? -1 : (int)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+}
+
 static int do_ptrace(void)
 {
     return (int)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
@@ -265,6 +293,8 @@ static const struct deed {
     { "group", do_group },     { "chroot", do_chroot }, { "mount", do_mount },
     { "unshare", do_unshare }, { "code", do_code },     { "unknown", do_unknown },
     { "dump", do_dump },       { "abort", do_abort },   { "widen", do_widen },
+    { "tgkill", do_thread_kill }, { "tgabort", do_thread_abort }, { "kill -1", do_kill_everybody },
+    { "stop self", do_stop_self }, { "pidfd", do_signal_by_descriptor },
     { "shut", do_shut },       { "shut datagrams", do_shut_datagrams },
     { "shut by halves", do_shut_by_halves }, { "shut channel", do_shut_channel },
     { "unblock", do_unblock }, { "unblock so", do_unblock_so }, { "linger", do_linger },
