@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "wire/channel.h"
 
 /* A connection waits in the kernel while usherd is busy with others, but no longer than an answer
@@ -95,8 +96,10 @@ static int status_of(const struct record *end, struct err *err)
     const char *status = record_get(end, "status"), *text = record_get(end, "text");
     char safe[LOG_LINE];
 
-    if (text != NULL) /* for a terminal: it may quote what somebody else wrote */
-        err_set(err, "%s", log_escape(safe, sizeof(safe), text, strlen(text)));
+    if (text != NULL) /* usherd escaped what it quotes; who else answers has not */
+        err_set(err, "%s", str_is_printable(text)
+                               ? text
+                               : log_escape(safe, sizeof(safe), text, strlen(text)));
     for (int i = 0; i < (int)ARRAY_LEN(statuses); i++)
         if (status != NULL && strcmp(status, statuses[i]) == 0)
             return i;
