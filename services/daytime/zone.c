@@ -1,5 +1,6 @@
 #include "zone.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,21 @@
 #define WEEK (7 * 86400)
 #define YEARS 40
 
+/* There are folders, lists and tables among them. */
+static bool is_zone_file(const char *path)
+{
+    static const char magic[4] = { 'T', 'Z', 'i', 'f' };
+    char begin[sizeof(magic)];
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    ssize_t count;
+
+    if (fd == -1)
+        return false;
+    count = read(fd, begin, sizeof(begin));
+    close(fd);
+    return count == (ssize_t)sizeof(magic) && memcmp(begin, magic, sizeof(magic)) == 0;
+}
+
 bool zone_exists(const char *name)
 {
     char path[sizeof(ZONE_FILES) + 64];
@@ -15,7 +31,7 @@ bool zone_exists(const char *name)
     if (name[0] == '/' || name[strlen(name) - 1] == '/' || strstr(name, "..") != NULL)
         return false;
     snprintf(path, sizeof(path), ZONE_FILES "%s", name);
-    return strcmp(name, "UTC") == 0 || access(path, R_OK) == 0;
+    return strcmp(name, "UTC") == 0 || is_zone_file(path);
 }
 
 static struct offset offset_at(time_t when)

@@ -32,6 +32,7 @@ static const struct usher_option framed_options[] = {
 struct framed_conn {
     unsigned have;
     unsigned want;
+    bool is_answered;
 };
 
 struct framed {
@@ -78,6 +79,7 @@ static void note_rest(struct usher_conn *conn, const char *rest, size_t count)
 
 static size_t framed_data(struct usher_conn *conn, const void *bytes, size_t count)
 {
+    struct framed_conn *mine = conn->mine;
     const struct framed_conf *conf = conn->service->conf;
     const char *at = bytes, *error;
     size_t used = 0, step;
@@ -90,6 +92,7 @@ static size_t framed_data(struct usher_conn *conn, const void *bytes, size_t cou
         }
         step = answer_some(conn, at + used, count - used);
         used += step;
+        mine->is_answered = mine->is_answered || step > 0;
         if (step > 0 && conf->close == CLOSE_REPLY) {
             usher_end(conn);
             return count;
@@ -110,20 +113,29 @@ static void framed_drained(struct usher_conn *conn)
     usher_resume(conn);
 }
 
+/* A row that is there for one message of one size says so too when not a byte of it came. */
+static bool is_cut_off(const struct framed_conf *conf, const struct framed_conn *mine)
+{
+    return mine->have > 0 || (conf->framing == FRAMING_FIXED && conf->close == CLOSE_REPLY &&
+                              !mine->is_answered);
+}
+
 static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
 {
     const struct framed_conf *conf = conn->service->conf;
     const struct framed_conn *mine = conn->mine;
-    unsigned digits = conf->framing == FRAMING_DIGITS ? FRAMED_DIGITS : 0;
 
-    if (mine->have == 0 || (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
+    if (!is_cut_off(conf, mine) || (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
         return;
-    if (mine->have < digits)
+    if (conf->framing == FRAMING_FIXED)
+        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
+                  mine->have, conf->size);
+    else if (mine->have < FRAMED_DIGITS)
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u digits had come",
-                  mine->have, digits);
+                  mine->have, FRAMED_DIGITS);
     else
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
-                  mine->have - digits, mine->want - digits);
+                  mine->have - FRAMED_DIGITS, mine->want - FRAMED_DIGITS);
 }
 
 /* ---- datagrams ----------------------------------------------------------------- */

@@ -12,11 +12,13 @@
 
 #include "engine.h"
 
+#define INDEX "index.html"
+
 static const struct usher_option http_options[] = {
     USHER_OPTION_TEXT(struct http_conf, root, "", 0, PATH_MAX - 1,
                       "The folder whose files are shown, an absolute path; not set: only a "
                       "page about usher."),
-    USHER_OPTION_TEXT(struct http_conf, index, "index.html", 1, NAME_MAX,
+    USHER_OPTION_TEXT(struct http_conf, index, INDEX, 1, NAME_MAX,
                       "The file that stands for the folder it is in."),
     USHER_OPTION_DURATION(struct http_conf, timeout, "30s", 1000, 3600000,
                           "How long a request may take to arrive, and an answer may stand "
@@ -36,6 +38,10 @@ static int http_check(const void *conf, char *error, size_t room)
     }
     if (strchr(http->index, '/') != NULL || http->index[0] == '.') {
         snprintf(error, room, "index: \"%s\" is not the name of a file", http->index);
+        return -1;
+    }
+    if (http->root[0] == '\0' && strcmp(http->index, INDEX) != 0) {
+        snprintf(error, room, "index: there is no root");
         return -1;
     }
     return 0;
@@ -68,8 +74,10 @@ static int http_open(const struct usher_instance *service, void **state)
     const struct http_conf *conf = service->conf;
     struct http *http = calloc(1, sizeof(*http));
 
-    if (http == NULL)
+    if (http == NULL) {
+        usher_log(service, USHER_ERROR, "no memory");
         return -1;
+    }
     http->service = service;
     if (open_root(http, conf) == -1 || engine_start(http) == -1) {
         http_close(http);

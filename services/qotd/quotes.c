@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,15 +36,24 @@ static void add_line(struct quotes *quotes, const char *line, size_t count)
     quote->count += (size_t)(to - start);
 }
 
+static bool is_empty(const char *text, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text[i] > ' ')
+            return false;
+    return true;
+}
+
 static void end_quote(struct quotes *quotes)
 {
     struct quote *quote = &quotes->all[quotes->count];
     size_t end = quote->at + quote->count;
+    bool is_blank = is_empty(quotes->text + quote->at, quote->count);
 
-    if (quote->count > 0 && quote->count <= QUOTES_LONGEST) {
+    if (!is_blank && quote->count <= QUOTES_LONGEST) {
         quotes->count++;
         quote++;
-    } else if (quote->count > 0) {
+    } else if (!is_blank) {
         quotes->left_out++;
     }
     *quote = (struct quote){ .at = end };

@@ -4,8 +4,11 @@
  */
 #include "redirect.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -41,20 +44,39 @@ int redirect_connect(const struct redirect_conf *conf, int type)
     return -1;
 }
 
+static unsigned port_of(const struct usher_address *address)
+{
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+
+    if (address->storage.ss_family == AF_INET) {
+        memcpy(&ipv4, &address->storage, sizeof(ipv4));
+        return ntohs(ipv4.sin_port);
+    }
+    memcpy(&ipv6, &address->storage, sizeof(ipv6));
+    return ntohs(ipv6.sin6_port);
+}
+
 static int redirect_check(const void *conf, char *error, size_t room)
 {
     const struct redirect_conf *redirect = conf;
 
-    if (redirect->target.length > 0)
+    if (redirect->target.length == 0)
+        snprintf(error, room, "target: must be given");
+    else if (port_of(&redirect->target) == 0)
+        snprintf(error, room, "target: there is no port 0");
+    else
         return 0;
-    snprintf(error, room, "target: must be given");
     return -1;
 }
 
 static int redirect_open(const struct usher_instance *service, void **state)
 {
     *state = peers_new(service);
-    return *state != NULL ? 0 : -1;
+    if (*state != NULL)
+        return 0;
+    usher_log(service, USHER_ERROR, "no memory");
+    return -1;
 }
 
 static void redirect_close(void *state)

@@ -297,7 +297,8 @@ def without_a_root_there_is_one_page():
 @test
 def a_root_that_is_not_there_refuses_the_table():
     for options, word in (('root = "/nowhere/at/all";', "/nowhere/at/all"), ('root = "www";', "absolute"),
-                          ('index = "a/b";', "index"), ('index = ".x";', "index")):
+                          ('index = "a/b";', "index"), ('index = ".x";', "index"),
+                          ('index = "main.html";', "there is no root")):
         code, said = refused('http: { plugin = "http"; listen = "tcp://:0"; options = { %s }; };' % options)
         assert code != 0 and word in said, (code, said)
 

@@ -148,6 +148,8 @@ static void check_says_what_is_wrong(void **state)
         { { "%p", NULL }, NULL },
         { { "classic", "Europe/Nowhere" },
           "timezone: there is no \"Europe/Nowhere\" in /usr/share/zoneinfo/" },
+        { { "classic", "Europe" }, "timezone: there is no \"Europe\" in /usr/share/zoneinfo/" },
+        { { "classic", "zone.tab" }, "timezone: there is no \"zone.tab\" in /usr/share/zoneinfo/" },
         { { "classic", "Europe/" },
           "timezone: there is no \"Europe/\" in /usr/share/zoneinfo/" },
         { { "classic", "../../../etc/passwd" },

@@ -48,6 +48,8 @@ static const struct {
     { &echo, "010", "", "message cut off: 0 of 10 bytes had come" },
     { &echo, "001a010abc", "001a", "message cut off: 3 of 10 bytes had come" },
     { &bye, "Hello", "", "message cut off: 5 of 16 bytes had come" },
+    { &bye, "", "", "message cut off: 0 of 16 bytes had come" },
+    { &fixed, "", "", "" },
     { &fixed, "abcdef", "ABCD", "message cut off: 2 of 4 bytes had come" },
 };
 

@@ -49,6 +49,7 @@ static void a13_quotes_are_made_ready_as_the_rfc_wants_them(void **state)
         { "%\n%\none\n%\n%\ntwo\n%\n", { "one\r\n", "two\r\n" } },
         { "one\r\n%\r\ntwo\r\n", { "one\r\n", "two\r\n" } },
         { "a line\n\nand another\n", { "a line\r\n\r\nand another\r\n" } },
+        { "one\n%\n\n \n\t\n%\ntwo\n%\n\n", { "one\r\n", "two\r\n" } },
         { "%%\n50% of it\n% \n", { "%%\r\n50% of it\r\n% \r\n" } },
         { "\ttab\a\033[1mbold\177 \303\274ber\n", { " tab[1mbold ber\r\n" } },
     };

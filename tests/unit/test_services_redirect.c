@@ -308,11 +308,16 @@ static void the_longest_silent_makes_room(void **state)
 static void a_target_is_asked_for(void **state)
 {
     static const struct redirect_conf bare = { .idle = 1000 };
+    struct redirect_conf nowhere = { .idle = 1000 };
     char error[100];
 
     (void)state;
     assert_int_equal(usher_service_redirect.check(&bare, error, sizeof(error)), -1);
     assert_string_equal(error, "target: must be given");
+    nowhere.target.length = sizeof(struct sockaddr_in);
+    nowhere.target.storage.ss_family = AF_INET;
+    assert_int_equal(usher_service_redirect.check(&nowhere, error, sizeof(error)), -1);
+    assert_string_equal(error, "target: there is no port 0");
 }
 
 int main(void)
