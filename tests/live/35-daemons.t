@@ -462,8 +462,10 @@ def nmap_names_the_services_right():
                                "-oG", "-", "-p", ",".join(map(str, ports)), "127.0.0.1"], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=TEST_SECONDS - 5)
-        found = {int(port): name.rstrip("?") for port, name in
+        found = {int(port): name for port, name in
                  re.findall(r"(\d+)/open/tcp//([^/]*)//", done.stdout)}
+        if "http" in here:  # a guess: the rule for any server is commented out in nmap's list
+            found[80] = found[80].rstrip("?")
         show("nmap", "\n".join("%s: %s" % (name, found.get(port)) for port, name in ports.items()))
         equal({ports[port]: name for port, name in found.items()},
               {name: NAMES[name] for name in here})
