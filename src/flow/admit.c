@@ -304,6 +304,13 @@ static uint64_t room_in_files(const struct row *row)
 
 enum admit_verdict admit_room(struct row *row, uint64_t *room_out)
 {
+    enum admit_verdict verdict = admit_room_again(row, room_out);
+
+    return verdict == ADMIT_YES && row->park.at_rate > 0 ? ADMIT_RATE : verdict;
+}
+
+enum admit_verdict admit_room_again(struct row *row, uint64_t *room_out)
+{
     const struct admit *admit = &row->admit;
     uint64_t slots = row_free(row), files = room_in_files(row);
 
@@ -361,8 +368,8 @@ enum admit_verdict admit_datagram(struct row *row, const struct dgram *dgram)
     verdict = admit->has_rules ? judge_rules(row, &caller) : ADMIT_YES;
     if (verdict != ADMIT_YES || admit->rate.count == 0)
         return verdict;
-    if (!rate_allows(&admit->bucket, &admit->rate, shares(row), clock_ms()))
+    if (!rate_allows(&admit->datagrams, &admit->rate, shares(row), clock_ms()))
         return ADMIT_RATE;
-    rate_spend(&admit->bucket, &admit->rate, shares(row));
+    rate_spend(&admit->datagrams, &admit->rate, shares(row));
     return ADMIT_YES;
 }

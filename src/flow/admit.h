@@ -4,8 +4,8 @@
  * a row without admission keys costs one look-up of the source and no system call.
  *
  * In this order: access (allow, deny), hours, max_load, rate_per_source, max_per_source, the share.
- * `rate` and max_connections are looked at before a caller is accepted (admit_room()): their queue is
- * the kernel's.
+ * max_connections and `rate` are looked at before a caller is accepted (admit_room()): the queue of the
+ * one is the kernel's, that of the other the park.
  *
  * The share (no configuration): a source is given a slot only while it holds fewer than ADMIT_SHARE
  * times the slots that are still free. One flooder gets at most 8/9 of a row, two 8/17 each; there is
@@ -15,7 +15,8 @@
  *
  * Datagrams have no source that could be believed: an address that was not proved by a handshake is
  * anybody's, so nothing a datagram does is ever held against its address. They are judged by access,
- * hours, load and the row's `rate`; per-source keys do not look at them, and what they are judged
+ * hours, load and the row's `rate`, of which they have a bucket of their own: nothing unproved takes
+ * from what callers with connections have. Per-source keys do not look at them, and what they are judged
  * leaves no trace but a count.
  */
 #ifndef FLOW_ADMIT_H
@@ -64,6 +65,7 @@ struct admit { /* in a row; zeroed: no key is set */
     size_t hours_count;
     unsigned max_load; /* hundredths; 0: none */
     struct bucket bucket; /* of rate */
+    struct bucket datagrams; /* the same for them */
     bool has_rules;    /* any of access, hours, load */
     int64_t minute;    /* of the wall clock, for which is_open stands */
     bool is_open;
@@ -77,8 +79,11 @@ bool admit_is_denial(enum admit_verdict verdict);
 int admit_open(struct row *row, struct err *err);
 void admit_close(struct row *row); /* also never opened */
 
-/* Before accept(): YES; RATE, FULL or FILES. room_out: slots the row may still give. */
+/* Before accept(): YES; RATE, FULL or FILES. room_out: slots the row may still give. While somebody
+ * waits for the row's rate, those who come have no part of it before him. */
 enum admit_verdict admit_room(struct row *row, uint64_t *room_out);
+/* For one who waited. */
+enum admit_verdict admit_room_again(struct row *row, uint64_t *room_out);
 /* RATE: when it is worth asking again. */
 int64_t admit_rate_wait_ms(const struct row *row);
 /* An accepted stream. Leaves peer->source: with YES whoever starts it must do so before the next

@@ -68,6 +68,7 @@ static bool is_patient(const struct row *row)
 /* What a wake-up has for its callers. */
 struct chance {
     uint64_t room;    /* slots the row may still give */
+    enum admit_verdict before; /* what was known before accept() */
     int64_t until_ms; /* dear ones may be started at once */
 };
 
@@ -94,6 +95,10 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
         start(listener, fd, peer);
         return;
     }
+    if (verdict == ADMIT_RATE && is_patient(row) && park_has_left(fd)) {
+        refusal_stream(row, fd, peer, ADMIT_WAITED);
+        return;
+    }
     if (is_patient(row) && admit_held(row, peer) == 0 && !park_has_source(row, peer))
         park_make_place(row);
     if (!is_patient(row) || !park_add(listener, fd, peer, verdict))
@@ -117,6 +122,8 @@ static void judge(struct listener *listener, int fd, struct peer *peer,
     struct row *row = listener->row;
     enum admit_verdict verdict = admit_stream(row, fd, peer, chance->room);
 
+    if (verdict == ADMIT_YES && chance->before == ADMIT_RATE)
+        verdict = ADMIT_RATE;
     if (verdict == ADMIT_YES && has_to_wait(row, peer, chance->until_ms))
         verdict = ADMIT_TURN;
     switch (verdict) {
@@ -127,6 +134,7 @@ static void judge(struct listener *listener, int fd, struct peer *peer,
         if (!park_add(listener, fd, peer, verdict))
             refusal_stream(row, fd, peer, verdict);
         break;
+    case ADMIT_RATE:
     case ADMIT_SOURCE_RATE:
     case ADMIT_SOURCE:
     case ADMIT_SHARE_HELD:
@@ -198,11 +206,9 @@ static bool accepts_at(struct listener *listener, enum admit_verdict before)
     struct row *row = listener->row;
     struct err err = ERR_EMPTY;
 
-    if (before == ADMIT_YES || !is_patient(row))
+    if (before == ADMIT_YES || before == ADMIT_RATE || !is_patient(row))
         return true;
-    if (before == ADMIT_RATE)
-        listener_pause(listener, admit_rate_wait_ms(row), NULL);
-    else if (silent_exists(row) && park_has_place(row))
+    if (silent_exists(row) && park_has_place(row))
         return true;
     else if (before == ADMIT_FULL)
         listener_fill(listener);
@@ -219,7 +225,7 @@ static bool accept_one(struct listener *listener, struct chance *chance)
 {
     struct row *row = listener->row;
     struct peer peer;
-    enum admit_verdict before = admit_room(row, &chance->room);
+    enum admit_verdict before = chance->before = admit_room(row, &chance->room);
     int fd;
 
     if (!accepts_at(listener, before))
@@ -227,10 +233,7 @@ static bool accept_one(struct listener *listener, struct chance *chance)
     fd = accept_caller(listener, &peer);
     if (fd == -1)
         return false;
-    if (before == ADMIT_RATE)
-        refusal_stream(row, fd, &peer, before);
-    else
-        judge(listener, fd, &peer, chance);
+    judge(listener, fd, &peer, chance);
     return listener->state == LISTENER_OPEN;
 }
 

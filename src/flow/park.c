@@ -92,6 +92,7 @@ static void take_out(struct row *row, size_t index)
 
     pin(row, parked->peer.source, -1);
     park->at_limit -= !parked->is_for_turn;
+    park->at_rate -= parked->is_for_rate;
     park->count--;
     row->flow->parked--;
     memmove(parked, parked + 1, (park->count - index) * sizeof(*parked));
@@ -102,26 +103,24 @@ static void wake_in(struct row *row, int64_t ms)
     timer_start(&row->flow->loop, &row->park.timer, ms);
 }
 
-bool park_add(struct listener *listener, int fd, const struct peer *peer,
-              enum admit_verdict why)
+static uint64_t turn_of(const struct park *park, const struct peer *peer)
 {
-    struct row *row = listener->row;
-    struct park *park = &row->park;
-    bool is_for_turn = why == ADMIT_TURN;
+    for (size_t i = park->count; i > 0; i--)
+        if (park->places[i - 1].peer.source == peer->source)
+            return park->places[i - 1].turn + 1;
+    return park->turn;
+}
 
-    if (!has_place_for(row, peer, is_for_turn))
-        return false;
+static void put_in(struct park *park, const struct parked *parked)
+{
+    size_t at = park->count;
+
     grow(park);
-    park->places[park->count++] = (struct parked){
-        .listener = listener, .peer = *peer, .fd = fd, .since_ms = clock_ms(),
-        .is_for_turn = is_for_turn,
-    };
-    park->at_limit += !is_for_turn;
-    row->flow->parked++;
-    pin(row, peer->source, 1);
-    if (why == ADMIT_SOURCE_RATE || is_for_turn || park->count == 1)
-        wake_in(row, is_for_turn ? 0 : 1);
-    return true;
+    while (at > 0 && park->places[at - 1].turn > parked->turn)
+        at--;
+    memmove(park->places + at + 1, park->places + at, (park->count - at) * sizeof(*parked));
+    park->places[at] = *parked;
+    park->count++;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -149,6 +148,8 @@ static bool start(struct row *row, size_t index)
     }
     admit_spend(row, &leaver.peer);
     take_out(row, index);
+    if (leaver.turn > row->park.turn)
+        row->park.turn = leaver.turn;
     return true;
 }
 
@@ -158,6 +159,54 @@ static void turn_away(struct row *row, size_t index, enum admit_verdict verdict)
 
     take_out(row, index);
     refusal_stream(row, leaver.fd, &leaver.peer, verdict);
+}
+
+/* Those at a limit who left meanwhile: a flood leaves many behind. */
+static void sweep(struct row *row)
+{
+    int64_t now_ms = clock_ms();
+
+    if (now_ms - row->park.swept_ms < PARK_SWEEP_MS)
+        return;
+    row->park.swept_ms = now_ms;
+    for (size_t i = 0; i < row->park.count;)
+        if (!row->park.places[i].is_for_turn && park_has_left(row->park.places[i].fd))
+            turn_away(row, i, ADMIT_WAITED);
+        else
+            i++;
+}
+
+static bool find_place(struct row *row, const struct peer *peer, bool is_for_turn)
+{
+    if (has_place_for(row, peer, is_for_turn))
+        return true;
+    if (is_for_turn)
+        return false;
+    sweep(row);
+    return has_place_for(row, peer, is_for_turn);
+}
+
+bool park_add(struct listener *listener, int fd, const struct peer *peer,
+              enum admit_verdict why)
+{
+    struct row *row = listener->row;
+    struct park *park = &row->park;
+    bool is_for_turn = why == ADMIT_TURN;
+    struct parked parked = { .listener = listener, .peer = *peer, .fd = fd,
+                             .since_ms = clock_ms(),
+                             .is_for_turn = is_for_turn, .is_for_rate = why == ADMIT_RATE };
+
+    if (!find_place(row, peer, is_for_turn))
+        return false;
+    parked.turn = turn_of(park, peer);
+    put_in(park, &parked);
+    park->at_limit += !is_for_turn;
+    park->at_rate += parked.is_for_rate;
+    row->flow->parked++;
+    pin(row, peer->source, 1);
+    if (why == ADMIT_SOURCE_RATE || why == ADMIT_RATE || is_for_turn || park->count == 1)
+        wake_in(row, is_for_turn ? 0 : 1);
+    return true;
 }
 
 bool park_make_place(struct row *row)
@@ -213,7 +262,7 @@ static enum admit_verdict judge(struct look *look, struct parked *parked)
 {
     struct row *row = look->row;
     uint64_t room;
-    enum admit_verdict verdict = admit_room(row, &room);
+    enum admit_verdict verdict = admit_room_again(row, &room);
 
     if (verdict == ADMIT_RATE) {
         due(look, look->now_ms + admit_rate_wait_ms(row));
@@ -241,7 +290,7 @@ static bool try_one(struct look *look, size_t *index)
     uint32_t source = parked->peer.source;
     enum admit_verdict verdict;
 
-    if (look->now_ms - parked->since_ms >= PARK_MS || park_has_left(parked->fd)) {
+    if (park_has_left(parked->fd)) {
         turn_away(row, *index, ADMIT_WAITED);
         return true;
     }
@@ -278,6 +327,17 @@ static bool start_some(struct look *look)
     return look->started > 0;
 }
 
+static void turn_away_who_waited(struct look *look)
+{
+    struct row *row = look->row;
+
+    for (size_t i = 0; i < row->park.count;)
+        if (look->now_ms - row->park.places[i].since_ms >= PARK_MS)
+            turn_away(row, i, ADMIT_WAITED);
+        else
+            due(look, row->park.places[i++].since_ms + PARK_MS);
+}
+
 static void look_for_who_may_start(int fd, short what, void *context)
 {
     struct row *row = context;
@@ -285,6 +345,7 @@ static void look_for_who_may_start(int fd, short what, void *context)
     uint64_t room;
 
     (void)fd, (void)what;
+    turn_away_who_waited(&look);
     while (start_some(&look))
         continue;
     conn_look_again(row->flow);
@@ -296,7 +357,6 @@ static void look_for_who_may_start(int fd, short what, void *context)
         return;
     }
 
-    due(&look, row->park.places[0].since_ms + PARK_MS);
     if (row_has_siblings(row))
         due(&look, look.now_ms + PARK_RECHECK_MS);
     wake_in(row, look.due_ms > look.now_ms ? look.due_ms - look.now_ms : 0);
@@ -327,6 +387,6 @@ void park_fini(struct row *row)
     for (size_t i = 0; i < row->park.count; i++)
         fd_close(&row->park.places[i].fd);
     row->flow->parked -= row->park.count;
-    row->park.count = row->park.room = row->park.at_limit = 0;
+    row->park.count = row->park.room = row->park.at_limit = row->park.at_rate = 0;
     mem_free(&row->park.places);
 }

@@ -1,8 +1,9 @@
 /*
- * Where accepted callers of a row wait, unread, without a slot, in the order in which they came.
+ * Where accepted callers of a row wait, unread, without a slot. Sources take turns: a caller's turn is
+ * the one after that of the last of its source who waits, or else the one that is on now.
  *
- * At a limit: its source holds its share, or its max_per_source, or is ahead of its rate_per_source.
- * It starts as soon as its source may have a slot. At most PARK_PLACES a row and worker.
+ * At a limit: its source holds its share, or its max_per_source, or is ahead of its rate_per_source, or
+ * all are ahead of the row's rate. It starts as soon as it may. At most PARK_PLACES a row and worker.
  *
  * For a turn: a row whose callers cost a process each can be asked for more than the worker can start
  * in time. Then the kernel's queue would make everybody wait behind a flood; so callers are taken out
@@ -26,6 +27,7 @@
 #define PARK_TURNS 1024
 #define PARK_TURN_MS 5
 #define PARK_MS 30000     /* longer nobody waits */
+#define PARK_SWEEP_MS 10  /* so often who has left makes place */
 #define PARK_RECHECK_MS 20 /* while slots are held by other workers */
 #define PARK_SPARE_FILES 16 /* descriptors that parking leaves for slots */
 
@@ -36,14 +38,18 @@ struct parked {
     struct peer peer;          /* its source is pinned */
     int fd;
     int64_t since_ms;
-    bool is_for_turn;
+    uint64_t turn;
+    bool is_for_turn, is_for_rate; /* is_for_rate: the row's */
     bool is_greeted;
 };
 
 struct park { /* in a row */
-    struct parked *places;
+    struct parked *places; /* by their turns, and in the order in which they came */
     size_t count, room;
     size_t at_limit; /* of them, not for a turn */
+    size_t at_rate;  /* of these, for the row's rate */
+    uint64_t turn;   /* of the last who started */
+    int64_t swept_ms;
     struct watch timer;
 };
 

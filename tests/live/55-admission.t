@@ -277,7 +277,7 @@ def f15_rates_hold_and_others_are_not_harmed():
         u.wait_log("reason=rate_per_source")
     with Usherd(ECHO % 'rate = "50/s:5";') as u:
         port, started = u.port("echo"), time.monotonic()
-        for _ in range(25):  # they wait in the kernel's queue, and all are served
+        for _ in range(25):  # they wait, and all are served
             equal(from_source(port, "127.0.0.2"), b"x")
         assert time.monotonic() - started > 0.35
         equal(u.counts("echo")["refused"], 0)

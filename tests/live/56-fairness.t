@@ -179,6 +179,20 @@ def b1_b3_b5_r13_held_connections_to_a_program_hurt_nobody_else():
 
 
 @test
+def b1_b3_a_flood_of_a_row_with_a_rate_hurts_nobody_else():
+    for how in (short_connections, held_connections):
+        with Usherd(ECHO % 'rate = "100/s:5";') as u:
+            port = u.port("echo")
+            with flood(how, port):
+                taken = [probe(port) for _ in range(40)]
+            assert None not in taken, taken
+            assert p99(taken) <= 0.5, taken  # the tokens of a few turns
+            started = time.monotonic()
+            assert probe(port, FLOODER) is not None
+            assert time.monotonic() - started < 2.0, "%.1f s" % (time.monotonic() - started)
+
+
+@test
 def b1_r13_a_flood_over_several_workers_hurts_nobody_else():
     with Usherd(ECHO % "max_connections = 100;", 'workers = "2";') as u:
         with flood(held_connections, u.port("echo")):

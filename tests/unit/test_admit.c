@@ -513,6 +513,22 @@ static void datagrams_obey_access_and_the_rows_rate(void **state)
     end();
 }
 
+static void datagrams_take_nothing_from_callers(void **state)
+{
+    (void)state;
+    clock_fake(1000);
+    begin_service();
+    w.service.rate = "1/h:2";
+    begin();
+    assert_int_equal(send_datagram("203.0.113.1:5000"), ADMIT_YES);
+    assert_int_equal(send_datagram("203.0.113.1:5000"), ADMIT_YES);
+    assert_int_equal(send_datagram("203.0.113.1:5000"), ADMIT_RATE);
+    assert_int_equal(call("192.0.2.1"), ADMIT_YES);
+    assert_int_equal(call("192.0.2.1"), ADMIT_YES);
+    assert_int_equal(call("192.0.2.1"), ADMIT_RATE);
+    end();
+}
+
 /* ---- explain -------------------------------------------------------------------------------------- */
 
 static const char *explained(const char *host)
@@ -589,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_busy_machine_refuses_and_looks_once_a_second),
         cmocka_unit_test(a9_no_datagram_is_held_against_its_address),
         cmocka_unit_test(datagrams_obey_access_and_the_rows_rate),
+        cmocka_unit_test(datagrams_take_nothing_from_callers),
         cmocka_unit_test(the_master_explains_from_live_pages),
         cmocka_unit_test(every_verdict_has_a_name),
     };

@@ -446,21 +446,49 @@ static void a_rate_per_source_is_waited_for(void **state)
     end();
 }
 
-static void a_rate_of_the_row_holds_the_listener(void **state)
+static void a_rate_of_the_row_is_waited_for_by_turns(void **state)
 {
     int64_t started_ms = clock_ms();
 
     (void)state;
     begin(100);
-    w.service.rate = "20/s:1";
+    w.service.rate = "50/s:1";
     serve();
-    call(2), call(3), call(4);
-    turn(10);
-    assert_int_equal(w.row.live, 1);
-    assert_int_equal(w.listeners[0].state, LISTENER_PAUSED);
-    while (w.row.live < 3)
+    for (int i = 0; i < 20; i++)
+        call(2);
+    settle();
+    call(3), call(4), call(3);
+    settle();
+    call(2);
+    while (w.opened_count < 9)
         turn(5);
-    assert_true(clock_ms() - started_ms >= 90);
+    assert_true(clock_ms() - started_ms >= 150); /* 8 of 20 ms */
+    for (size_t i = 0, seen[5] = { 0 }; i < 9; i++)
+        if (++seen[w.opened[i]] == (w.opened[i] == 2 ? 6 : 1))
+            assert_true(w.opened[i] != 2 || (seen[3] == 2 && seen[4] == 1));
+    assert_int_equal(page_read(&w.row.counts->refused), 0);
+    end();
+}
+
+static void places_before_a_rate_are_shared(void **state)
+{
+    (void)state;
+    begin(1000);
+    w.service.rate = "1/h:1";
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    for (int i = 0; i < 1 + 57; i++)
+        call(2);
+    settle();
+    assert_int_equal(w.row.park.at_rate, 57);
+    assert_string_equal(heard(call(2)), "busy\r\n");
+    assert_int_equal(refused_by(ADMIT_RATE), 1);
+    for (unsigned source = 3; source < 13; source++)
+        call(source);
+    settle();
+    assert_int_equal(w.row.park.at_rate, PARK_PLACES);
+    assert_int_equal(refused_by(ADMIT_SHARE_HELD), 3); /* of the flooder's, for others */
+    assert_int_equal(w.row.live, 1);
     end();
 }
 
@@ -700,7 +728,8 @@ int main(void)
         cmocka_unit_test(who_is_parked_in_a_row_that_goes_is_told),
         cmocka_unit_test(who_waits_in_vain_lets_the_worker_go),
         cmocka_unit_test(a_rate_per_source_is_waited_for),
-        cmocka_unit_test(a_rate_of_the_row_holds_the_listener),
+        cmocka_unit_test(a_rate_of_the_row_is_waited_for_by_turns),
+        cmocka_unit_test(places_before_a_rate_are_shared),
         cmocka_unit_test(refuse_means_at_once),
         cmocka_unit_test(refuse_means_short_of_descriptors_too),
         cmocka_unit_test(denied_callers_hear_their_own_banner_and_the_others_the_first),
