@@ -6,7 +6,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <usher/service.h>
 
@@ -182,15 +181,6 @@ static int finger_check(const void *conf, char *error, size_t room)
     return -1;
 }
 
-/* The time zone is read now: later its file may be out of reach. */
-static int finger_open(const struct usher_instance *service, void **state)
-{
-    (void)service;
-    *state = NULL;
-    tzset();
-    return 0;
-}
-
 USHER_SERVICE(finger) = {
     USHER_SERVICE_HEADER,
     .name = "finger",
@@ -200,6 +190,6 @@ USHER_SERVICE(finger) = {
     .options = finger_options,
     .conf_size = sizeof(struct finger_conf),
     .check = finger_check,
-    .open = finger_open,
+    .open = sessions_open,
     .run = finger_run,
 };

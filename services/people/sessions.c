@@ -14,6 +14,14 @@ static void copy(char *to, size_t room, const char *from, size_t count)
     to[length] = '\0';
 }
 
+int sessions_open(const struct usher_instance *service, void **state)
+{
+    (void)service;
+    *state = NULL;
+    tzset();
+    return 0;
+}
+
 size_t sessions_read(struct session *to, size_t max)
 {
     const struct utmpx *entry;

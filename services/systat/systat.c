@@ -3,7 +3,6 @@
  * answer is one datagram of whole lines.
  */
 #include <string.h>
-#include <time.h>
 
 #include <usher/service.h>
 
@@ -99,15 +98,6 @@ static void systat_datagram(struct usher_dgram *dgram)
     usher_reply(dgram, text.at, text.count);
 }
 
-/* The time zone is read now: later its file may be out of reach. */
-static int systat_open(const struct usher_instance *service, void **state)
-{
-    (void)service;
-    *state = NULL;
-    tzset();
-    return 0;
-}
-
 USHER_SERVICE(systat) = {
     USHER_SERVICE_HEADER,
     .name = "systat",
@@ -116,7 +106,7 @@ USHER_SERVICE(systat) = {
     .sentence = "Lists who is logged in (RFC 866).",
     .options = systat_options,
     .conf_size = sizeof(struct systat_conf),
-    .open = systat_open,
+    .open = sessions_open,
     .opened = systat_opened,
     .datagram = systat_datagram,
 };
