@@ -13,6 +13,7 @@ struct view {
     struct peer peer;
     uint64_t taken, slots, files; /* files: what descriptors allow; UINT64_MAX: not known */
     uint64_t room, held;
+    bool has_rate;
     enum admit_verdict verdict; /* the first rule that said no */
 };
 
@@ -105,6 +106,7 @@ static int say_rate(struct view *view, const char *key, const char *text, struct
 
     if (admission_rate(text, &rate, err) == -1)
         return -1;
+    view->has_rate = view->has_rate || rate.count > 0;
     if (rate.count > 0)
         str_add(view->out, "%s: %" PRIu64 " per %" PRId64 " ms, burst %" PRIu64
                 ", over %u workers\n", key, rate.count, rate.per_ms, rate.burst,
@@ -149,6 +151,8 @@ static void say_verdict(struct view *view)
     str_add(view->out, "verdict: %s", outcome(view));
     if (view->verdict != ADMIT_YES)
         str_add(view->out, " (%s)", admit_name(view->verdict));
+    else if (view->has_rate)
+        str_add(view->out, " (within the rate)");
     str_add(view->out, "\n");
 }
 
@@ -204,6 +208,10 @@ int explain(const struct explain *question, struct str *out, struct err *err)
     const struct plan_service *service = question->service;
     struct view view = { .question = question, .out = out };
 
+    if (service->way == PLAN_WAY_WAIT) {
+        str_add(out, "verdict: served (a wait row takes its callers itself: nobody judges them)\n");
+        return 0;
+    }
     look(&view);
     if (say_access(&view, err) == -1 || say_hours(&view, err) == -1 ||
         say_load(&view, err) == -1)

@@ -570,11 +570,17 @@ static void the_master_explains_from_live_pages(void **state)
     assert_non_null(strstr(explained("192.0.2.1"),
                            "source: holds 2 of max_per_source 2, share 8 times 98 free\n"));
     assert_non_null(strstr(explained("192.0.2.1"), "verdict: parked (max_per_source)\n"));
-    assert_non_null(strstr(explained("192.0.2.2"), "verdict: served\n"));
+    assert_non_null(strstr(explained("192.0.2.2"), "verdict: served (within the rate)\n"));
     w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
     assert_non_null(strstr(explained("192.0.2.1"), "verdict: refused (max_per_source)\n"));
     w.service.max_connections = 2;
     assert_non_null(strstr(explained("192.0.2.2"), "verdict: refused (max_connections)\n"));
+    w.service.max_connections = 10;
+    w.service.rate = NULL;
+    assert_non_null(strstr(explained("192.0.2.2"), "verdict: served\n"));
+    w.service.way = PLAN_WAY_WAIT;
+    assert_string_equal(explained("10.1.2.3"), "verdict: served (a wait row takes its callers "
+                        "itself: nobody judges them)\n");
     pages_close(&w.pages);
 }
 
