@@ -126,7 +126,7 @@ static void read_records(struct member *member, struct watch *watch, int budget,
             if (watch == &member->channel_watch)
                 on_mute(member);
             return;
-        } else {
+        } else if (err.code != ECONNRESET) { /* it died with a word of ours unread; its own come yet */
             on_odd(member, err.text);
         }
     }
