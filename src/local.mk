@@ -72,7 +72,8 @@ libproc_a_SOURCES = \
 	src/proc/reap.c src/proc/reap.h \
 	src/proc/sandbox.c src/proc/sandbox.h \
 	src/proc/sandbox_print.c \
-	src/proc/spawn.c src/proc/spawn.h
+	src/proc/spawn.c src/proc/spawn.h \
+	src/proc/witness.c src/proc/witness.h
 
 libflow_a_SOURCES = \
 	src/flow/access.c src/flow/access.h \

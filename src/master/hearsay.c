@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "master/logsink.h"
 #include "master/pools.h"
+#include "proc/sandbox.h"
+#include "proc/witness.h"
 #include "wire/channel.h"
 
 #define MUTE_MS 5000             /* from the end of its channel to SIGKILL, on its way out */
@@ -26,10 +28,31 @@ static struct loop *loop_of(const struct member *member)
 
 /* ---- reports ---- */
 
+/* Any row of the pool says what its workers are. */
+static int look_at(const struct member *member, struct err *err)
+{
+    const struct plan_service *service = member->pool->listeners[0].service;
+    const struct probe *probe = member->pool->pools->probe;
+    bool is_program = service->way == PLAN_WAY_EXEC || service->way == PLAN_WAY_WAIT;
+    bool is_free = is_program && service->privileges;
+    struct witness witness = { .uid = service->uid, .gid = service->gid, .is_poor = !is_program,
+                               .is_final = !is_free && probe->has_nnp,
+                               .is_filtered = !is_free && probe->has_seccomp };
+
+    return SANDBOX_IS_RELAXED ? 0 : witness_check(member->pid, &witness, err);
+}
+
 static void on_ready(struct member *member, const char *sandbox)
 {
+    struct err err = ERR_EMPTY;
+
     if (member->state != MEMBER_STARTING)
         return;
+    if (look_at(member, &err) == -1) {
+        str_copy(member->reason, sizeof(member->reason), err.text);
+        member_kill(member);
+        return;
+    }
     log_escape(member->sandbox, sizeof(member->sandbox), sandbox, strlen(sandbox));
     member->state = MEMBER_READY;
     timer_stop(loop_of(member), &member->timer);

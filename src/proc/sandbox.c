@@ -6,8 +6,10 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,21 +58,10 @@ static int leave_net(struct sandbox *sandbox, struct err *err)
     return 0;
 }
 
-int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *err)
-{
-    if (wants_own_net(sandbox) && leave_net(sandbox, err) == -1)
-        return -1;
-    if (!wants_empty_root(sandbox))
-        return 0;
-    return jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err);
-}
-
 static bool has_children(const struct sandbox *sandbox)
 {
     return sandbox->has_children || (sandbox->needs & USHER_NEEDS_FORK) != 0;
 }
-
-/* ---- the second act ------------------------------------------------------------------------- */
 
 static int set_limit(int resource, bool is_hard, struct err *err)
 {
@@ -86,6 +77,28 @@ static int set_limit(int resource, bool is_hard, struct err *err)
     return 0;
 }
 
+/* Before a plugin is loaded: what it started while it opens would have no filter. */
+static int stop_processes(const struct sandbox *sandbox, struct err *err)
+{
+    if (sandbox->kind != SANDBOX_PLUGIN || SANDBOX_IS_RELAXED)
+        return 0;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) /* what hides behind a child comes to us */
+        return err_sys(err, "sandbox: subreaper");
+    return has_children(sandbox) ? 0 : set_limit(RLIMIT_NPROC, true, err);
+}
+
+int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *err)
+{
+    if (wants_own_net(sandbox) && leave_net(sandbox, err) == -1)
+        return -1;
+    if (wants_empty_root(sandbox) &&
+        jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err) == -1)
+        return -1;
+    return stop_processes(sandbox, err);
+}
+
+/* ---- the second act ------------------------------------------------------------------------- */
+
 /* A child's own limits, which the table may have, can be above ours where the hard one stays. */
 static int set_limits(const struct sandbox *sandbox, struct err *err)
 {
@@ -95,10 +108,21 @@ static int set_limits(const struct sandbox *sandbox, struct err *err)
         return -1;
     if (SANDBOX_IS_RELAXED)
         return 0;
-    if (set_limit(RLIMIT_FSIZE, is_hard, err) == -1)
-        return -1;
-    if (sandbox->kind == SANDBOX_PLUGIN && is_hard)
-        return set_limit(RLIMIT_NPROC, true, err);
+    return set_limit(RLIMIT_FSIZE, is_hard, err);
+}
+
+/* The helper has been waited for: a child that is there is a plugin's. It has no filter, and would
+ * outlive us. */
+static int check_children(const struct sandbox *sandbox, struct err *err)
+{
+    siginfo_t info;
+
+    if (sandbox->kind != SANDBOX_PLUGIN || SANDBOX_IS_RELAXED)
+        return 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD)
+        return err_set(err, "a plugin started a process in open()");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == -1)
+        return err_sys(err, "sandbox: subreaper");
     return 0;
 }
 
@@ -187,7 +211,7 @@ int sandbox_close(struct sandbox *sandbox, struct err *err)
             return -1;
         sandbox->has_empty_root = true;
     }
-    if (close_files(sandbox, err) == -1)
+    if (close_files(sandbox, err) == -1 || check_children(sandbox, err) == -1)
         return -1;
     return close_calls(sandbox, err);
 }

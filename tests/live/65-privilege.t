@@ -258,6 +258,29 @@ def c23_the_first_code_of_a_plugin_runs_without_rights():
 
 
 @test
+def no_process_is_started_before_the_filter_comes():
+    row = 'x: { plugin = "hostile"; listen = "tcp://:0"; %s options: { open = "%s"; }; };'
+    with Usherd(row % ("", "child")) as u:
+        need_sandbox(u, "seccomp")
+        assert "no process: Resource temporarily unavailable" in u.log(), u.log()
+        equal(children_of(u.workers()[0]), [])
+    for deed in ("child", "grandchild"):
+        code, said = refused(row % ('mode = "fork";', deed))
+        equal(code, 3)
+        assert "a plugin started a process in open()" in said, said
+
+
+@test
+def no_worker_is_ready_by_its_word_alone():
+    with Usherd(ROWS) as u:
+        need_sandbox(u, "seccomp")
+    code, said = refused('x: { plugin = "hostile"; listen = "tcp://:0"; '
+                         'options: { open = "forge"; }; };')
+    equal(code, 3)
+    assert "it said ready, and its filter is not what it must be" in said, said
+
+
+@test
 def abort_and_unwinding_work_inside():
     with Usherd(ROWS, allow_errors=True) as u:
         need_sandbox(u, "seccomp")

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,11 +345,77 @@ static size_t hear(struct usher_conn *conn, const void *bytes, size_t count)
     return length + 1;
 }
 
+/* ---- before the filter comes ------------------------------------------------------------------- */
+
+struct conf {
+    const char *open; /* what to do in open() */
+};
+
+static const struct usher_option options[] = {
+    USHER_OPTION_TEXT(struct conf, open, "", 0, 20, "what to do in open()"),
+    USHER_OPTION_END
+};
+
+static void stay(void)
+{
+    setsid();
+    for (int i = 0; i < 600; i++)
+        sleep(1);
+    _exit(0);
+}
+
+/* "child"; "grandchild": it hides behind a child that ends. */
+static void start_process(const struct usher_instance *service, bool is_grandchild)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0) {
+        if (is_grandchild && syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) != 0)
+            _exit(0);
+        stay();
+    }
+    if (pid == -1)
+        usher_log(service, USHER_WARNING, "no process: %s", strerror(errno));
+    else if (is_grandchild)
+        waitpid(pid, NULL, 0);
+}
+
+/* Says in the worker's name that all is well, on whatever takes it, and never closes a door. */
+static void forge_ready(void)
+{
+    static const char lie[] = "ready text=all-is-well";
+
+    for (int fd = 3; fd < 256; fd++) {
+        int type = 0;
+        socklen_t length = sizeof(type);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET)
+            send(fd, lie, strlen(lie), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    for (int i = 0; i < 600; i++)
+        sleep(1);
+}
+
+static int begin(const struct usher_instance *service, void **state)
+{
+    const struct conf *conf = service->conf;
+
+    (void)state;
+    if (strcmp(conf->open, "child") == 0 || strcmp(conf->open, "grandchild") == 0)
+        start_process(service, conf->open[0] == 'g');
+    else if (strcmp(conf->open, "forge") == 0)
+        forge_ready();
+    return 0;
+}
+
 USHER_SERVICE(NAME) = {
     USHER_SERVICE_HEADER,
     .name = NAME_TEXT,
     .shapes = USHER_STREAM,
     .sentence = "Tries what no service may.",
     .needs = NEEDS,
+    .options = options,
+    .conf_size = sizeof(struct conf),
+    .open = begin,
     .data = hear,
 };

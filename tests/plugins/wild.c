@@ -135,7 +135,6 @@ static void behave(char letter)
     case 'X': crash(); return;
     case 'A': abort();
     case 'E': exit(0);
-    case 'K': raise(SIGKILL); return;
     case 'L': leak(); return;
     case 'C': close_all(); return;
     case 'G': lie_to_master(); return;
