@@ -36,6 +36,7 @@ libsock_a_SOURCES = \
 libconf_a_SOURCES = \
 	src/conf/admission.c src/conf/admission.h \
 	src/conf/callers.c \
+	src/conf/circles.c \
 	src/conf/check.c src/conf/check.h \
 	src/conf/checking.c src/conf/checking.h \
 	src/conf/endpoints.c \

@@ -142,6 +142,7 @@ static void check_table(struct checking *all)
     check_rows(all);
     if (!all->is_main_bad) {
         endpoints_check_all(all);
+        circles_check_all(all);
         rules_check_all(all);
     }
 }

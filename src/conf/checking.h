@@ -62,6 +62,8 @@ void endpoints_check_all(struct checking *all);
 void rules_check(struct row_check *row);
 /* Rows that tcpmux could not tell apart. */
 void rules_check_all(struct checking *all);
+/* conf/circles: options that are addresses and lead back to their own row, or to one that does. */
+void circles_check_all(struct checking *all);
 /* conf/callers: the texts of admission; allow and deny become canonical. After
  * rules_check(). */
 void callers_check(struct row_check *row);
