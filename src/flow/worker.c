@@ -136,6 +136,24 @@ static int make_floor(struct worker *worker, struct err *err)
     return next == -1 ? -1 : 0;
 }
 
+/* What usherd was started with there is not for plugins to write to. A relaxed build's tools tell what
+ * they find on 2. */
+static int leave_streams(struct err *err)
+{
+    int fd;
+
+    if (SANDBOX_IS_RELAXED)
+        return 0;
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd == -1)
+        return err_sys(err, "/dev/null");
+    for (int to = STDIN_FILENO; to <= STDERR_FILENO; to++)
+        if (dup2(fd, to) == -1)
+            return err_sys(err, "/dev/null");
+    fd_close(&fd);
+    return 0;
+}
+
 /* As many descriptors as we may have. With select numbers end at FD_SETSIZE: the limit keeps
  * callers waiting in the kernel's queue instead of being accepted and dropped. */
 static void raise_files(struct flow *flow)
@@ -194,7 +212,7 @@ static int begin(struct worker *worker, struct err *err)
     addr_set_privacy((enum addr_privacy)globals->log_addresses);
     flow->page = pages_attach(start->pages, start->slot, err);
     if (flow->page == NULL || close_foreign(start, err) == -1 ||
-        make_floor(worker, err) == -1)
+        make_floor(worker, err) == -1 || leave_streams(err) == -1)
         return -1;
 
     reap_forget_all();

@@ -281,6 +281,20 @@ def no_worker_is_ready_by_its_word_alone():
 
 
 @test
+def the_standard_streams_of_workers_lead_nowhere():
+    program = 'p: { exec = [ "/bin/true" ]; listen = "tcp://:0"; %s };' % (
+        'user = "nobody"; group = "nogroup";' if IS_ROOT else "")
+    with Usherd(ROWS + program) as u:
+        need_sandbox(u)
+        for pid in u.workers():
+            files = descriptors_of(pid)
+            equal((pid, [files[fd] for fd in (0, 1, 2)]), (pid, ["/dev/null"] * 3))
+        for service in ("hostile", "forked"):
+            equal(told(u.port(service), "print"), b"done\n")
+        assert "written by" not in u.log(), u.log()
+
+
+@test
 def abort_and_unwinding_work_inside():
     with Usherd(ROWS, allow_errors=True) as u:
         need_sandbox(u, "seccomp")

@@ -251,6 +251,16 @@ static int do_copy(void)
     return fcntl(find_shared(SOCK_STREAM), F_DUPFD_CLOEXEC, 100);
 }
 
+static int do_print(void)
+{
+    static const char line[] = "written by the hostile plugin\n";
+
+    for (int fd = 0; fd <= 2; fd++)
+        if (write(fd, line, strlen(line)) == -1)
+            return -1;
+    return 0;
+}
+
 static int do_dup(void)
 {
     return dup(find_shared(SOCK_STREAM));
@@ -300,6 +310,7 @@ static const struct deed {
     { "shut by halves", do_shut_by_halves }, { "shut channel", do_shut_channel },
     { "unblock", do_unblock }, { "unblock so", do_unblock_so }, { "linger", do_linger },
     { "copy", do_copy },       { "dup", do_dup },       { "fast open", do_fast_open },
+    { "print", do_print },
 };
 
 /* ---- questions --------------------------------------------------------------------------------- */
