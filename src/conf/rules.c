@@ -29,7 +29,8 @@ enum {
     IS_STREAM = 256,
     IS_NOT_WAIT = 512,
     IS_BYTES = 1024,    /* its connections are streams of bytes */
-    IS_NOT_SENDER = 2048 /* hands no connection over itself */
+    IS_NOT_SENDER = 2048, /* hands no connection over itself */
+    IS_JUDGING = 4096     /* somebody may be denied */
 };
 
 #define UNENFORCED                                                                       \
@@ -93,6 +94,7 @@ static const struct rule {
     { "banner", IS_STREAM, "is for endpoints with connections only" },
     { "banner_denied", IS_NOT_WAIT, UNENFORCED },
     { "banner_denied", IS_STREAM, "is for endpoints with connections only" },
+    { "banner_denied", IS_JUDGING, "is for rows with allow, deny or hours: nobody is denied here" },
     { "banner_busy", IS_NOT_WAIT, UNENFORCED },
     { "banner_busy", IS_STREAM, "is for endpoints with connections only" },
     { "tcpmux", IS_STREAM, "is for endpoints with connections only" },
@@ -137,6 +139,8 @@ static unsigned facts_of(const struct plan_service *service)
            | (is_program || is_fork ? IS_CHILD : 0)
            | (is_plugin && !service->is_blocking ? IS_VISIBLE : 0)
            | (service->wait ? 0 : IS_NOT_WAIT)
+           | (service->allow.count + service->deny.count + service->hours.count > 0 ? IS_JUDGING
+                                                                                    : 0)
            | (plan_hands_over(service) ? 0 : IS_NOT_SENDER);
 }
 
