@@ -1,11 +1,11 @@
 /* Runs code when it is loaded, and dies of it: the catalogue's end, not the daemon's. */
-#include <signal.h>
-
 #include <usher/service.h>
+
+static int *volatile nowhere; /* not by raise(), which a catalogue may not call */
 
 __attribute__((constructor)) static void die_at_once(void)
 {
-    raise(SIGSEGV);
+    *nowhere = 1;
 }
 
 static size_t echo(struct usher_conn *conn, const void *bytes, size_t count)
