@@ -127,6 +127,13 @@ static unsigned endpoint_facts(const struct plan_service *service)
     return facts | (has_packets ? 0 : IS_BYTES);
 }
 
+/* Where nobody could be told either, another mistake says so already. */
+static bool is_judging(const struct plan_service *service, unsigned facts)
+{
+    return service->allow.count + service->deny.count + service->hours.count > 0 ||
+           service->wait || (facts & IS_STREAM) == 0;
+}
+
 static unsigned facts_of(const struct plan_service *service)
 {
     bool is_program = service->exec.count > 0, is_plugin = service->plugin != NULL;
@@ -139,8 +146,7 @@ static unsigned facts_of(const struct plan_service *service)
            | (is_program || is_fork ? IS_CHILD : 0)
            | (is_plugin && !service->is_blocking ? IS_VISIBLE : 0)
            | (service->wait ? 0 : IS_NOT_WAIT)
-           | (service->allow.count + service->deny.count + service->hours.count > 0 ? IS_JUDGING
-                                                                                    : 0)
+           | (is_judging(service, facts) ? IS_JUDGING : 0)
            | (plan_hands_over(service) ? 0 : IS_NOT_SENDER);
 }
 

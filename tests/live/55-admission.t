@@ -257,7 +257,7 @@ def at_a_reload_who_is_parked_stays_within_the_limits_of_his_row():
             held.pop().close()
             waiting[0].sendall(b"late")
             equal(read_exactly(waiting[0], 4), b"late")
-            equal(u.count("echo", "ACTIVE"), 2)
+            wait_for(lambda: u.count("echo", "ACTIVE") == 2, "the one that started to be counted")
             u.table(TWO % (way, 'banner = "Hi";', way, "true"))  # his row has changed
             u.reload()
             equal({read_all(client) for client in waiting[1:]}, {b"Busy\n"})
