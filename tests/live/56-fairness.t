@@ -187,9 +187,8 @@ def b1_b3_a_flood_of_a_row_with_a_rate_hurts_nobody_else():
                 taken = [probe(port) for _ in range(40)]
             assert None not in taken, taken
             assert p99(taken) <= 0.5, taken  # the tokens of a few turns
-            started = time.monotonic()
-            assert probe(port, FLOODER) is not None
-            assert time.monotonic() - started < 2.0, "%.1f s" % (time.monotonic() - started)
+            # those it left behind in the queue and in the park go first
+            wait_for(lambda: probe(port, FLOODER) is not None, "the flooder to be served again", 2.0)
 
 
 @test

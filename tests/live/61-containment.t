@@ -269,7 +269,7 @@ def f20_only_the_moved_row_is_held_longer_each_time_and_its_callers_wait():
         assert waits[0] < waits[2] < waits[3] and waits[3] > 0.6, waits
         with connect(wild) as queued:  # the kernel takes it in at once
             queued.sendall(b"queued")
-            equal(state_of(u, "wild"), "held")
+            wait_for(lambda: state_of(u, "wild") == "held", "the master to see the end and hold it")
             equal(read_exactly(queued, 6), b"queued")
         lines = re.findall(r"(\S+) warning pool\[\d+\]: hold pool=own-wild for_ms=(\d+) left_out=\d+", u.log())
         assert len(lines) >= 2, u.log()
