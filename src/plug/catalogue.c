@@ -304,6 +304,7 @@ static enum outcome receive(struct catalogue *catalogue, struct record *out,
 {
     int64_t deadline = clock_ms() + catalogue->timeout_ms;
     struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
+    bool was_reset = false;
 
     *out = (struct record)RECORD_EMPTY;
     for (;;) {
@@ -317,7 +318,10 @@ static enum outcome receive(struct catalogue *catalogue, struct record *out,
             return FAILED;
         }
         got = channel_receive(catalogue->fd, out, err);
-        if (got != 0)
+        /* It ended with our question unread: its last words are behind that error. */
+        if (got == -1 && err->code == ECONNRESET && !was_reset)
+            was_reset = true;
+        else if (got != 0)
             return got == 1 ? ANSWERED : outcome_of(err);
     }
 }
@@ -356,7 +360,10 @@ static int ask(struct catalogue *catalogue, struct record_out *request,
     *out = (struct record)RECORD_EMPTY;
     if (has_spoken(catalogue))
         stop(catalogue);
-    if (start(catalogue, err) == -1 || channel_send(catalogue->fd, request, err) == -1)
+    if (start(catalogue, err) == -1)
+        return give_up(catalogue, err);
+    /* Who is gone already has said why. */
+    if (channel_send(catalogue->fd, request, err) == -1 && err->code != EPIPE)
         return give_up(catalogue, err);
     switch (receive(catalogue, out, err)) {
     case FAILED:
