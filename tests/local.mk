@@ -133,6 +133,7 @@ LOAD_TESTS = \
 	tests/live/35-daemons.t \
 	tests/live/52-reloads.t \
 	tests/live/56-fairness.t \
+	tests/live/61-containment.t \
 	tests/live/85-exhaustion.t \
 	tests/live/86-floods.t \
 	tests/live/95-faults.t
