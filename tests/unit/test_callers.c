@@ -120,7 +120,8 @@ static void rules_are_canonical_and_travel(void **state)
 /* As many as a table has room for; a record of a row alone would hold a thousand. */
 static void a_table_full_of_rules_becomes_a_plan(void **state)
 {
-    const unsigned rules = slow_count(70000); /* libconfig lengthens its list one by one */
+    /* libconfig lengthens its list one by one. */
+    const unsigned rules = slow_count(70000);
     size_t room = 1024 * 1024, used;
     char *bytes = mem_new(room);
     struct plan *plan, *copy;
