@@ -130,12 +130,18 @@ def p99(taken):
     return sorted(taken)[int(len(taken) * 0.99) - 1]
 
 
+def bound():
+    """Of p99: 50 ms where nothing else runs (script/test-long); beside other tests a child alone may wait
+    longer than that for a processor."""
+    return 0.05 if os.environ.get("USHER_TEST_LONG") else 0.5
+
+
 def check(taken):
-    """All served, 99 of 100 within 50 ms; where the machine is busy, as fast as nobody's else."""
+    """All served, 99 of 100 within the bound; where the machine is busy, as fast as nobody's else."""
     flooded, quiet = taken
     lost = flooded.count(None)
     equal((lost, len(flooded)), (0, len(flooded)))
-    assert p99(flooded) <= max(0.05, 3 * p99(quiet)), "p99 %.1f ms, of a quiet row %.1f ms" % (
+    assert p99(flooded) <= max(bound(), 3 * p99(quiet)), "p99 %.1f ms, of a quiet row %.1f ms" % (
         1e3 * p99(flooded), 1e3 * p99(quiet))
 
 
