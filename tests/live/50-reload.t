@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Reload: a good table changes what it must, a bad one nothing at all."""
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -206,14 +208,21 @@ def disabled_rows_do_not_listen():
         equal([row["STATE"] for row in u.list() if row["SERVICE"] == "off"], ["off"])
 
 
+def port_of_nobody(kind):
+    """Free on every address, and below those that the system gives to clients of other tests."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+
+
 @test
 def a_port_changes_from_one_address_to_all_and_back_in_one_reload():
     rows = ('a: { plugin = "echo"; listen = [ "tcp4://%s:%d", "udp4://%s:%d" ]; };'
             ' b: { plugin = "echo"; listen = "tcp://:0"; };')
-    with Usherd(rows % ("127.0.0.1", 0, "127.0.0.1", 0)) as u:
-        tcp, other = u.port("a"), u.port("a", "udp")
-        u.table(rows % ("127.0.0.1", tcp, "127.0.0.1", other))
-        u.reload()
+    tcp, other = port_of_nobody(socket.SOCK_STREAM), port_of_nobody(socket.SOCK_DGRAM)
+    with Usherd(rows % ("127.0.0.1", tcp, "127.0.0.1", other)) as u:
         with connect(tcp) as held:
             held.sendall(b"1")
             equal(read_exactly(held, 1), b"1")
