@@ -210,7 +210,7 @@ static bool accepts_at(struct listener *listener, enum admit_verdict before)
         return true;
     if (silent_exists(row) && park_has_place(row))
         return true;
-    else if (before == ADMIT_FULL)
+    if (before == ADMIT_FULL)
         listener_fill(listener);
     else {
         errno = EMFILE;
