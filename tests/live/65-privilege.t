@@ -238,6 +238,29 @@ def what_was_inherited_cannot_be_shut_changed_or_copied():
 
 
 @test
+def no_plugin_reaches_beyond_itself_while_it_opens():
+    row = '%s: { plugin = "hostile"; listen = "tcp://:0"; %s options: { open = "%s"; }; };'
+    inherited = ("shut", "shut by halves", "shut channel", "unblock", "unblock so", "linger", "copy",
+                 "dup", "fast open")
+    others = ("kill", "killall", "kill -1", "tgkill", "tgabort", "stop self", "pidfd")
+    rows = [row % ("r%d" % i, "", deed) for i, deed in enumerate(inherited + others)]
+    rows += [row % ("f%d" % i, 'mode = "fork";', deed) for i, deed in enumerate(inherited)]
+    with Usherd("".join(rows)) as u:
+        need_sandbox(u, "seccomp")
+        said = sorted(re.findall(r"warning r?f?\d+\[\d+\]: (.*)", u.log()))
+        equal(said, sorted("%s: Operation not permitted" % deed
+                           for deed in inherited + others + inherited))
+        for service in ("r0", "f0"):
+            equal(told(u.port(service), "frames")[-1:], b"\n")
+
+
+@test
+def the_descriptors_of_a_child_are_above_the_floor():
+    with Usherd(ROWS) as u:
+        assert int(told(u.port("forked"), "lowest")) >= u.count_listeners(), "below the floor"
+
+
+@test
 def who_asks_for_files_may_read_and_no_more():
     with Usherd(ROWS) as u:
         need_sandbox(u, "seccomp", "landlock")
@@ -259,9 +282,10 @@ def c23_the_first_code_of_a_plugin_runs_without_rights():
 
 @test
 def no_process_is_started_before_the_filter_comes():
+    with Usherd(ROWS) as u:
+        need_sandbox(u, "seccomp")  # before anything is started that nobody would end
     row = 'x: { plugin = "hostile"; listen = "tcp://:0"; %s options: { open = "%s"; }; };'
     with Usherd(row % ("", "child")) as u:
-        need_sandbox(u, "seccomp")
         assert "no process: Resource temporarily unavailable" in u.log(), u.log()
         equal(children_of(u.workers()[0]), [])
     for deed in ("child", "grandchild"):
