@@ -150,6 +150,12 @@ def descriptors_of(pid):
     return found
 
 
+def end_all(pids):
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def cpu_seconds(pid):
     with open("/proc/%d/stat" % pid) as file:
         fields = file.read().rsplit(")", 1)[1].split()
@@ -322,9 +328,7 @@ class Usherd:
         try:
             code = self.process.wait(DEADLINE + 10)
         except subprocess.TimeoutExpired:
-            for pid in [self.pid] + left:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+            end_all([self.pid] + left)
             self.process.wait()
             raise AssertionError("usherd did not end:\n" + self.log())
         self.process = None
@@ -377,11 +381,15 @@ def shipped(settings="", **more):
 def refused(rows="", settings="", files=None, args=(), prefix=(), env=None):
     """Starts usherd where it must not start: (exit code, what it said)."""
     daemon = Usherd(rows, settings, files, args=args, prefix=prefix, env=env, start=False)
+    process = subprocess.Popen(daemon.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env=env)
     try:
-        done = subprocess.run(daemon.command(), stdin=subprocess.DEVNULL, timeout=DEADLINE * 3,
-                              capture_output=True, text=True, env=env)
-        return done.returncode, done.stdout + done.stderr
+        said, _ = process.communicate(timeout=DEADLINE * 3)
+        return process.returncode, said
     finally:
+        if process.poll() is None:  # it has started, or hangs: its workers may hang, too
+            end_all([process.pid] + descendants_of(process.pid))
+            process.communicate()
         daemon.clean()
 
 
