@@ -115,7 +115,7 @@ libflow_a_SOURCES = \
 	src/flow/run_fork.c src/flow/run_fork.h \
 	src/flow/run_wait.c src/flow/run_wait.h \
 	src/flow/service_tools.c src/flow/service_tools.h \
-	src/flow/silent.c \
+	src/flow/silent.c src/flow/silent.h \
 	src/flow/sources.c src/flow/sources.h \
 	src/flow/tools.c \
 	src/flow/udp.c src/flow/udp.h \

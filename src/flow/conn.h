@@ -7,8 +7,8 @@
  * conn_enter() and conn_leave(); host functions only mark, and conn_leave() acts on the marks.
  * So no callback ever runs inside a host call, and gone() is the last.
  *
- * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the plugin's timer and
- * watches, deadline.c its timeouts, silent.c who must go when no slot is left.
+ * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the plugin's timer
+ * and watches, deadline.c its timeouts.
  */
 #ifndef FLOW_CONN_H
 #define FLOW_CONN_H
@@ -176,18 +176,6 @@ static inline void deadline_touch(struct conn *conn, int64_t now_ms)
     conn->rested_ms = now_ms;
     list_remove(&conn->by_rest);
     list_append(&row->by_rest, &conn->by_rest);
-}
-
-/* ---- silent ones ----------------------------------------------------------------------- */
-
-/* No slot of the row is free: closes a silent connection of the source that holds most, if it holds
- * clearly more than newcomer's does, or if newcomer's holds none and that one is older than a second.
- * Says whether it did. Looks at the 16 oldest only. */
-bool silent_make_room(struct row *row, const struct peer *newcomer);
-/* Whether there is anybody to look at. */
-static inline bool silent_exists(const struct row *row)
-{
-    return row->service->way == PLAN_WAY_DISPATCH && !list_is_empty(&row->silent);
 }
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "flow/conn.h"
 #include "flow/run.h"
+#include "flow/silent.h"
 #include "wire/channel.h"
 
 #define SUBJECT "door"

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "flow/conn.h"
 #include "flow/run.h"
+#include "flow/silent.h"
 
 /* ---- serving --------------------------------------------------------------------------------- */
 

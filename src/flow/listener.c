@@ -8,6 +8,7 @@
 #include "flow/run_dispatch.h"
 #include "flow/run_fork.h"
 #include "flow/run_wait.h"
+#include "flow/silent.h"
 #include "sock/bind.h"
 
 /* ---- states ----------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "flow/listener.h"
 #include "flow/refusal.h"
 #include "flow/run.h"
+#include "flow/silent.h"
 
 #define NEVER INT64_MAX
 #define SERVED 16 /* sources told apart in one pass */

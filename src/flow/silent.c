@@ -1,3 +1,5 @@
+#include "flow/silent.h"
+
 #include <string.h>
 #include <sys/socket.h>
 
