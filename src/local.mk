@@ -118,6 +118,7 @@ libflow_a_SOURCES = \
 	src/flow/silent.c src/flow/silent.h \
 	src/flow/sources.c src/flow/sources.h \
 	src/flow/tools.c \
+	src/flow/turns.c src/flow/turns.h \
 	src/flow/udp.c src/flow/udp.h \
 	src/flow/worker.c src/flow/worker.h
 

@@ -16,6 +16,8 @@
  * A draining worker keeps the park of a kept row, and is drained when that is empty: who waits there was
  * accepted, and starts as the limits allow, which are the pool's over all its generations. No caller is
  * ever started past a limit.
+ *
+ * Who starts, and when, is decided in flow/turns.
  */
 #ifndef FLOW_PARK_H
 #define FLOW_PARK_H
@@ -28,7 +30,6 @@
 #define PARK_TURN_MS 5
 #define PARK_MS 30000     /* longer nobody waits */
 #define PARK_SWEEP_MS 10  /* so often who has left makes place */
-#define PARK_RECHECK_MS 20 /* while slots are held by other workers */
 #define PARK_SPARE_FILES 16 /* descriptors that parking leaves for slots */
 
 struct listener;
@@ -71,5 +72,11 @@ void park_turn_away(struct row *row);
 
 /* Whether the peer has reset its connection, or closed both sides: not worth a process. */
 bool park_has_left(int fd);
+
+/* ---- for flow/turns ---------------------------------------------------------------- */
+
+void park_take_out(struct row *row, size_t index); /* its fd is the caller's now */
+/* Turned away: it hears banner_busy and is counted under the verdict. */
+void park_refuse(struct row *row, size_t index, enum admit_verdict verdict);
 
 #endif
