@@ -86,6 +86,7 @@ libflow_a_SOURCES = \
 	src/flow/explain.c src/flow/explain.h \
 	src/flow/errpipe.c src/flow/errpipe.h \
 	src/flow/farewell.c src/flow/farewell.h \
+	src/flow/floor.c src/flow/floor.h \
 	src/flow/flow.c src/flow/flow.h \
 	src/flow/hand_over.c src/flow/hand_over.h \
 	src/flow/host.c src/flow/host.h \

@@ -50,6 +50,7 @@ UNIT_TESTS = \
 	tests/unit/test_callers \
 	tests/unit/test_conn \
 	tests/unit/test_door \
+	tests/unit/test_floor \
 	tests/unit/test_env \
 	tests/unit/test_page \
 	tests/unit/test_udp \
@@ -285,6 +286,9 @@ tests_unit_test_conn_LDADD = $(FLOW_LIBS)
 tests_unit_test_door_SOURCES = tests/unit/test_door.c
 tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_door_LDADD = $(FLOW_LIBS)
+tests_unit_test_floor_SOURCES = tests/unit/test_floor.c
+tests_unit_test_floor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_floor_LDADD = $(FLOW_LIBS)
 tests_unit_test_blame_SOURCES = tests/unit/test_blame.c
 tests_unit_test_blame_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_blame_LDADD = $(MASTER_LIBS)

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "flow/conn.h"
+#include "flow/floor.h"
 #include "flow/hand_over.h"
 #include "flow/listener.h"
 #include "proc/reap.h"
@@ -66,6 +67,7 @@ int flow_become_child(struct flow *flow, int keep, struct err *err)
 
     if (fd_close_all_but(kept, ARRAY_LEN(kept), err) == -1 || unblock_signals(err) == -1)
         return -1;
+    floor_fill(flow->floor);
     reap_forget_all();
     flow->is_child = true;
     flow->page = NULL;
@@ -101,16 +103,6 @@ void flow_count_files(struct flow *flow)
         flow->files_base += is_open;
         closed = is_open ? 0 : closed + 1;
     }
-}
-
-void flow_fill_floor(const struct flow *flow)
-{
-    int fd;
-
-    do
-        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    while (fd != -1 && fd < flow->floor);
-    fd_close(&fd);
 }
 
 void flow_say_busy(struct flow *flow)

@@ -42,7 +42,7 @@ struct flow {
     struct rlimit nofile; /* as we found it: for children */
     size_t files_limit; /* descriptors we may have, but for a reserve; 0: not known yet */
     const struct sandbox *sandbox; /* the worker's */
-    int floor;          /* the first descriptor that nobody gave us */
+    int floor;          /* the first descriptor that nobody gave us: flow/floor.h */
     size_t files_base;  /* those that are no connections */
     size_t connections; /* of callbacks: each has a descriptor here */
     size_t parked;      /* in all rows */
@@ -93,9 +93,6 @@ int flow_become_child(struct flow *flow, int keep, struct err *err);
 /* How many descriptors there are, and how many are taken by now. */
 void flow_count_files(struct flow *flow);
 void flow_say_busy(struct flow *flow);
-/* Takes the numbers of inherited descriptors that were closed: what a plugin opens later has one above
- * the floor. */
-void flow_fill_floor(const struct flow *flow);
 /* Calls drained() when the worker drains and nothing is left. */
 void flow_check_drained(struct flow *flow);
 

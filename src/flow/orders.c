@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "flow/conn.h"
 #include "flow/door.h"
+#include "flow/floor.h"
 #include "flow/job.h"
 #include "flow/listener.h"
 #include "wire/channel.h"
@@ -20,7 +21,7 @@ static void stop_listening(struct flow *flow)
     for (size_t i = 0; i < flow->listener_count; i++)
         listener_close(&flow->listeners[i]);
     door_close(flow);
-    flow_fill_floor(flow);
+    floor_fill(flow->floor);
     atomic_store_explicit(&flow->page->is_accepting, 0, memory_order_relaxed);
     flow->is_draining = true;
 }
