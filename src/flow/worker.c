@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "flow/door.h"
+#include "flow/floor.h"
 #include "flow/flow.h"
 #include "flow/identity.h"
 #include "flow/listener.h"
@@ -59,81 +60,31 @@ static int close_foreign(const struct worker_start *start, struct err *err)
     return result;
 }
 
-/* ---- the floor ----------------------------------------------------------------------------- */
-
-/* All who know a descriptor by its number. */
-struct holders {
-    int **all;
-    size_t count;
-};
-
-static void rename_fd(const struct holders *holders, int from, int to)
-{
-    for (size_t i = 0; i < holders->count; i++)
-        if (*holders->all[i] == from)
-            *holders->all[i] = to;
-}
-
-static int move_fd(const struct holders *holders, int from, int to, struct err *err)
-{
-    if (fcntl(to, F_GETFD) != -1) {
-        int aside = fcntl(to, F_DUPFD_CLOEXEC, to + 1);
-
-        if (aside == -1)
-            return err_sys(err, "descriptors");
-        rename_fd(holders, to, aside);
-    }
-    if (dup3(from, to, O_CLOEXEC) == -1)
-        return err_sys(err, "descriptors");
-    rename_fd(holders, from, to);
-    fd_close(&from);
-    return 0;
-}
-
-/* One behind the other from 3 on: the number behind the last; -1: error. */
-static int gather(const struct holders *holders, struct err *err)
-{
-    int next = STDERR_FILENO + 1;
-
-    for (size_t i = 0; i < holders->count; i++) {
-        int fd = *holders->all[i];
-
-        if (fd < next) /* none, or shared with an earlier one */
-            continue;
-        if (fd != next && move_fd(holders, fd, next, err) == -1)
-            return -1;
-        next++;
-    }
-    return next;
-}
-
-/* What we inherited is shared with the master and the siblings: so that a filter can tell it from
- * what is opened here, its numbers are the lowest. The log's is the first: children keep it. The
- * empty root's is the last: it goes. */
+/* The log's number is the first: children keep it. The empty root's is the last: it goes. */
 static int make_floor(struct worker *worker, struct err *err)
 {
     struct worker_start *start = worker->start;
-    struct holders holders = { 0 };
-    int next;
+    size_t count = 0;
+    int **holders, floor;
 
     worker->probe = *start->probe;
     start->probe = &worker->probe;
-    holders.all = mem_array(start->listener_count + start->offer_count + 4, sizeof(*holders.all));
-    holders.all[holders.count++] = &start->log;
-    holders.all[holders.count++] = &start->channel;
-    holders.all[holders.count++] = &start->door;
+    holders = mem_array(start->listener_count + start->offer_count + 4, sizeof(*holders));
+    holders[count++] = &start->log;
+    holders[count++] = &start->channel;
+    holders[count++] = &start->door;
     for (size_t i = 0; i < start->listener_count; i++)
-        holders.all[holders.count++] = &start->listeners[i].fd;
+        holders[count++] = &start->listeners[i].fd;
     for (size_t i = 0; i < start->offer_count; i++)
-        holders.all[holders.count++] = &start->offers[i].fd;
-    holders.all[holders.count++] = &worker->probe.empty_root;
-    next = gather(&holders, err);
-    mem_free(&holders.all);
+        holders[count++] = &start->offers[i].fd;
+    holders[count++] = &worker->probe.empty_root;
+    floor = floor_make(holders, count, err);
+    mem_free(&holders);
     worker->flow.channel = start->channel;
     worker->flow.log = start->log;
     logline_open(start->log);
-    worker->flow.floor = worker->probe.empty_root == -1 ? next : worker->probe.empty_root;
-    return next == -1 ? -1 : 0;
+    worker->flow.floor = worker->probe.empty_root == -1 ? floor : worker->probe.empty_root;
+    return floor == -1 ? -1 : 0;
 }
 
 /* What usherd was started with there is not for plugins to write to. A relaxed build's tools tell what
@@ -194,7 +145,7 @@ static void plan_sandbox(struct worker *worker)
     worker->sandbox.has_children = service->way == PLAN_WAY_FORK;
     worker->sandbox.is_free = is_program && service->privileges;
     worker->sandbox.probe = start->probe;
-    worker->sandbox.floor = service->way == PLAN_WAY_FORK ? start->log + 1 : worker->flow.floor;
+    worker->sandbox.floor = worker->flow.floor;
     for (size_t i = 0; i < start->listener_count; i++)
         if (is_datagram_path(start->listeners[i].fd))
             worker->sandbox.has_datagram_path = true;
@@ -299,7 +250,13 @@ static size_t count_listeners(const struct row *row)
     return count;
 }
 
-static int open_listeners(struct worker *worker, struct err *err)
+static bool is_watched_later(const struct worker *worker, const struct row *row)
+{
+    return row->service->way == PLAN_WAY_WAIT && worker->start->hold_wait;
+}
+
+/* What the fence would not let us do. */
+static int prepare_listeners(struct worker *worker, struct err *err)
 {
     struct flow *flow = &worker->flow;
 
@@ -309,6 +266,20 @@ static int open_listeners(struct worker *worker, struct err *err)
 
         if (listener_inspect(listener, err) == -1)
             return -1;
+        if (!is_watched_later(worker, row) && fd_set_nonblock(listener->fd, true) == -1)
+            return err_sys(err, "%s: a listener", row->service->name);
+    }
+    return 0;
+}
+
+static int open_listeners(struct worker *worker, struct err *err)
+{
+    struct flow *flow = &worker->flow;
+
+    for (size_t i = 0; i < flow->listener_count; i++) {
+        struct listener *listener = &flow->listeners[i];
+        struct row *row = listener->row;
+
         if (row->program != NULL)
             env_init(&listener->env, row->service, listener->endpoint, count_listeners(row));
         if (!endpoint_is_stream(listener->endpoint->kind) && flow->batch == NULL) {
@@ -316,11 +287,7 @@ static int open_listeners(struct worker *worker, struct err *err)
             if (flow->batch == NULL)
                 return err_set(err, "no memory for datagrams");
         }
-        if (row->service->way == PLAN_WAY_WAIT && worker->start->hold_wait)
-            continue;
-        if (fd_set_nonblock(listener->fd, true) == -1)
-            return err_sys(err, "%s: a listener", row->service->name);
-        if (listener_start(listener, err) == -1)
+        if (!is_watched_later(worker, row) && listener_start(listener, err) == -1)
             return -1;
     }
     return 0;
@@ -378,7 +345,8 @@ static int get_ready(struct worker *worker, struct err *err)
 
     udp_init(&flow->udp, flow->plan);
     make_rows(worker);
-    if (open_rows(flow, err) == -1)
+    if (prepare_listeners(worker, err) == -1 || sandbox_fence(&worker->sandbox, err) == -1 ||
+        open_rows(flow, err) == -1)
         return -1;
     flow_make_buffer(flow, largest_input(flow));
     if (sig_open(&worker->sig, &flow->loop, signals, child_signal, worker, err) == -1 ||

@@ -37,7 +37,7 @@ static int look_at(const struct member *member, struct err *err)
     bool is_free = is_program && service->privileges;
     struct witness witness = { .uid = service->uid, .gid = service->gid, .is_poor = !is_program,
                                .is_final = !is_free && probe->has_nnp,
-                               .is_filtered = !is_free && probe->has_seccomp };
+                               .filters = sandbox_filters(probe, is_program, is_free) };
 
     return SANDBOX_IS_RELAXED ? 0 : witness_check(member->pid, &witness, err);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@
 
 #include "base/mem.h"
 
-#define MOST 128 /* steps */
+#define MOST 192 /* steps */
 #define ALLOW SECCOMP_RET_ALLOW
 #define REFUSE (SECCOMP_RET_ERRNO | EPERM)
 
@@ -32,23 +33,22 @@ struct fence {
     unsigned short count;
 };
 
+/* ---- steps ---------------------------------------------------------------------------------- */
+
 static void add(struct fence *fence, struct sock_filter step)
 {
     if (fence->count < MOST)
         fence->steps[fence->count++] = step;
 }
 
-static void load_number(struct fence *fence)
+static void load(struct fence *fence, size_t at)
 {
-    add(fence, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                            offsetof(struct seccomp_data, nr)));
+    add(fence, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)at));
 }
 
 static void load_argument(struct fence *fence, unsigned which)
 {
-    unsigned at = (unsigned)offsetof(struct seccomp_data, args) + which * 8 + LOW_HALF;
-
-    add(fence, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at));
+    load(fence, offsetof(struct seccomp_data, args) + which * 8 + LOW_HALF);
 }
 
 static void answer(struct fence *fence, uint32_t verdict)
@@ -56,24 +56,53 @@ static void answer(struct fence *fence, uint32_t verdict)
     add(fence, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict));
 }
 
-/* The next steps are for this call only. */
-static void if_call(struct fence *fence, long number, unsigned char steps)
-{
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, steps));
-}
-
-/* The next step is taken when it holds; test: BPF_JEQ, BPF_JGE, BPF_JSET. */
-static void when(struct fence *fence, unsigned short test, uint32_t value)
+/* test: BPF_JEQ, BPF_JGE, BPF_JSET. */
+static void answer_when(struct fence *fence, uint32_t verdict, unsigned short test, uint32_t value)
 {
     add(fence, (struct sock_filter)BPF_JUMP((unsigned short)(BPF_JMP | test | BPF_K), value, 0, 1));
+    answer(fence, verdict);
+}
+
+static void refuse_unless(struct fence *fence, uint32_t value)
+{
+    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0));
+    answer(fence, REFUSE);
+}
+
+/* What comes until the end is for this call only, and ends with an answer. */
+static size_t begin_call(struct fence *fence, long number)
+{
+    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 0));
+    return fence->count - 1u;
+}
+
+static void end_call(struct fence *fence, size_t begin)
+{
+    fence->steps[begin].jf = (unsigned char)(fence->count - begin - 1);
+}
+
+static void refuse_call(struct fence *fence, long number)
+{
+    size_t call = begin_call(fence, number);
+
+    answer(fence, REFUSE);
+    end_call(fence, call);
+}
+
+static void begin(struct fence *fence)
+{
+    fence->count = 0;
+    load(fence, offsetof(struct seccomp_data, nr));
 }
 
 static int raise_fence(struct fence *fence, struct err *err)
 {
-    struct sock_fprog program = { .len = fence->count, .filter = fence->steps };
+    struct sock_fprog program = { .filter = fence->steps };
 
+    answer(fence, ALLOW);
     if (fence->count == MOST)
         return err_set(err, "sandbox: a fence is too long");
+    program.len = fence->count;
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == -1)
         return err_sys(err, "sandbox: seccomp");
     return 0;
@@ -81,58 +110,53 @@ static int raise_fence(struct fence *fence, struct err *err)
 
 /* ---- the floor ------------------------------------------------------------------------------ */
 
-static void keep_below(struct fence *fence, long number, int floor)
+static void keep_as_it_is(struct fence *fence, long number, int floor)
 {
-    if_call(fence, number, 4);
+    size_t call = begin_call(fence, number);
+
     load_argument(fence, 0);
-    when(fence, BPF_JGE, (uint32_t)floor);
-    answer(fence, ALLOW);
+    answer_when(fence, ALLOW, BPF_JGE, (uint32_t)floor);
     answer(fence, REFUSE);
+    end_call(fence, call);
 }
 
-/* These commands alone, and 0 may be copied. */
+/* 0 may be copied. Whoever owns a descriptor is sent signals for it: nobody is made to. */
 static void keep_flags(struct fence *fence, long number, int floor)
 {
-    if_call(fence, number, 15);
-    load_argument(fence, 0);
-    when(fence, BPF_JGE, (uint32_t)floor);
-    answer(fence, ALLOW);
+    size_t call = begin_call(fence, number);
+
     load_argument(fence, 1);
-    when(fence, BPF_JEQ, F_SETFL);
-    answer(fence, REFUSE);
-    when(fence, BPF_JEQ, F_DUPFD);
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 3, 0, 0));
-    when(fence, BPF_JEQ, F_DUPFD_CLOEXEC);
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0));
-    answer(fence, ALLOW);
+    answer_when(fence, REFUSE, BPF_JEQ, F_SETOWN);
+    answer_when(fence, REFUSE, BPF_JEQ, F_SETOWN_EX);
     load_argument(fence, 0);
-    when(fence, BPF_JEQ, 0);
+    answer_when(fence, ALLOW, BPF_JGE, (uint32_t)floor);
+    load_argument(fence, 1);
+    answer_when(fence, REFUSE, BPF_JEQ, F_SETFL);
+    load_argument(fence, 0);
+    answer_when(fence, ALLOW, BPF_JEQ, STDIN_FILENO);
+    load_argument(fence, 1);
+    answer_when(fence, REFUSE, BPF_JEQ, F_DUPFD);
+    answer_when(fence, REFUSE, BPF_JEQ, F_DUPFD_CLOEXEC);
     answer(fence, ALLOW);
-    answer(fence, REFUSE);
+    end_call(fence, call);
 }
 
 static void keep_blocking(struct fence *fence, long number, int floor)
 {
-    if_call(fence, number, 7);
-    load_argument(fence, 0);
-    when(fence, BPF_JGE, (uint32_t)floor);
-    answer(fence, ALLOW);
+    size_t call = begin_call(fence, number);
+
     load_argument(fence, 1);
-    when(fence, BPF_JEQ, FIONBIO);
-    answer(fence, REFUSE);
+    answer_when(fence, REFUSE, BPF_JEQ, FIOSETOWN);
+    answer_when(fence, REFUSE, BPF_JEQ, SIOCSPGRP);
+    load_argument(fence, 0);
+    answer_when(fence, ALLOW, BPF_JGE, (uint32_t)floor);
+    load_argument(fence, 1);
+    answer_when(fence, REFUSE, BPF_JEQ, FIONBIO);
     answer(fence, ALLOW);
+    end_call(fence, call);
 }
 
-static void keep_unconnected(struct fence *fence, long number, unsigned flags)
-{
-    if_call(fence, number, 4);
-    load_argument(fence, flags);
-    when(fence, BPF_JSET, MSG_FASTOPEN);
-    answer(fence, REFUSE);
-    answer(fence, ALLOW);
-}
-
-int fence_floor(int floor, bool may_connect, struct err *err)
+static void keep_inherited(struct fence *fence, int floor)
 {
     static const long calls[] = {
         SYS_shutdown, SYS_setsockopt, SYS_bind, SYS_connect, SYS_listen, SYS_dup, SYS_dup3,
@@ -140,48 +164,101 @@ int fence_floor(int floor, bool may_connect, struct err *err)
         SYS_dup2,
 #endif
     };
-    struct fence fence = { .count = 0 };
 
-    load_number(&fence);
-    if (!may_connect) {
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        keep_as_it_is(fence, calls[i], floor);
+    keep_flags(fence, SYS_fcntl, floor);
+#ifdef SYS_fcntl64
+    keep_flags(fence, SYS_fcntl64, floor);
+#endif
+    keep_blocking(fence, SYS_ioctl, floor);
+}
+
+static void keep_unconnected(struct fence *fence, long number, unsigned flags)
+{
+    size_t call = begin_call(fence, number);
+
+    load_argument(fence, flags);
+    answer_when(fence, REFUSE, BPF_JSET, MSG_FASTOPEN);
+    answer(fence, ALLOW);
+    end_call(fence, call);
+}
+
+/* ---- other processes ------------------------------------------------------------------------ */
+
+/* Of the same user, as siblings are. */
+static void keep_off(struct fence *fence)
+{
+    static const long calls[] = { SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
+                                  SYS_setpriority, SYS_ioprio_set, SYS_sched_setscheduler,
+                                  SYS_sched_setparam, SYS_sched_setattr };
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        refuse_call(fence, calls[i]);
+}
+
+static void keep_signal(struct fence *fence, long number, unsigned signal)
+{
+    size_t call = begin_call(fence, number);
+
+    load_argument(fence, 0);
+    refuse_unless(fence, (uint32_t)getpid());
+    load_argument(fence, signal);
+    refuse_unless(fence, SIGABRT);
+    answer(fence, ALLOW);
+    end_call(fence, call);
+}
+
+static void keep_signals(struct fence *fence)
+{
+    static const long calls[] = { SYS_pidfd_send_signal, SYS_rt_sigqueueinfo,
+                                  SYS_rt_tgsigqueueinfo };
+
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        refuse_call(fence, calls[i]);
+    keep_signal(fence, SYS_kill, 1);
+    keep_signal(fence, SYS_tkill, 1);
+    keep_signal(fence, SYS_tgkill, 2);
+}
+
+static void keep_limits(struct fence *fence)
+{
+    size_t call = begin_call(fence, SYS_prlimit64);
+
+    load_argument(fence, 0);
+    answer_when(fence, ALLOW, BPF_JEQ, 0);
+    refuse_unless(fence, (uint32_t)getpid());
+    answer(fence, ALLOW);
+    end_call(fence, call);
+}
+
+/* ---- fences --------------------------------------------------------------------------------- */
+
+/* By what callers cause most often down. */
+int fence_worker(const struct fence_gates *gates, struct err *err)
+{
+    struct fence fence;
+
+    begin(&fence);
+    if (!gates->may_connect) {
         keep_unconnected(&fence, SYS_sendto, 3);
         keep_unconnected(&fence, SYS_sendmsg, 2);
         keep_unconnected(&fence, SYS_sendmmsg, 3);
     }
-    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
-        keep_below(&fence, calls[i], floor);
-    keep_flags(&fence, SYS_fcntl, floor);
-#ifdef SYS_fcntl64
-    keep_flags(&fence, SYS_fcntl64, floor);
-#endif
-    keep_blocking(&fence, SYS_ioctl, floor);
-    answer(&fence, ALLOW);
+    keep_inherited(&fence, gates->floor);
+    keep_off(&fence);
+    if (!gates->has_children) {
+        keep_signals(&fence);
+        keep_limits(&fence);
+    }
     return raise_fence(&fence, err);
-}
-
-/* ---- the child ------------------------------------------------------------------------------ */
-
-static void keep_to_itself(struct fence *fence, long number, unsigned signal)
-{
-    if_call(fence, number, 6);
-    load_argument(fence, 0);
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 0, 3));
-    load_argument(fence, signal);
-    when(fence, BPF_JEQ, SIGABRT);
-    answer(fence, ALLOW);
-    answer(fence, REFUSE);
 }
 
 int fence_child(struct err *err)
 {
-    struct fence fence = { .count = 0 };
+    struct fence fence;
 
-    load_number(&fence);
-    if_call(&fence, SYS_pidfd_send_signal, 1);
-    answer(&fence, REFUSE);
-    keep_to_itself(&fence, SYS_kill, 1);
-    keep_to_itself(&fence, SYS_tkill, 1);
-    keep_to_itself(&fence, SYS_tgkill, 2);
-    answer(&fence, ALLOW);
+    begin(&fence);
+    keep_signals(&fence);
     return raise_fence(&fence, err);
 }

@@ -77,27 +77,39 @@ static int set_limit(int resource, bool is_hard, struct err *err)
     return 0;
 }
 
-/* Before a plugin is loaded: what it started while it opens would have no filter. */
+int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *err)
+{
+    if (wants_own_net(sandbox) && leave_net(sandbox, err) == -1)
+        return -1;
+    if (!wants_empty_root(sandbox))
+        return 0;
+    return jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err);
+}
+
+/* ---- the second act ------------------------------------------------------------------------- */
+
+/* What a plugin started while it opens would have no filter. */
 static int stop_processes(const struct sandbox *sandbox, struct err *err)
 {
-    if (sandbox->kind != SANDBOX_PLUGIN || SANDBOX_IS_RELAXED)
-        return 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) /* what hides behind a child comes to us */
         return err_sys(err, "sandbox: subreaper");
     return has_children(sandbox) ? 0 : set_limit(RLIMIT_NPROC, true, err);
 }
 
-int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *err)
+int sandbox_fence(const struct sandbox *sandbox, struct err *err)
 {
-    if (wants_own_net(sandbox) && leave_net(sandbox, err) == -1)
+    struct fence_gates gates = { .floor = sandbox->floor,
+                                 .may_connect = (sandbox->needs & USHER_NEEDS_CONNECT) != 0,
+                                 .has_children = has_children(sandbox) };
+
+    if (sandbox->kind != SANDBOX_PLUGIN || SANDBOX_IS_RELAXED)
+        return 0;
+    if (stop_processes(sandbox, err) == -1)
         return -1;
-    if (wants_empty_root(sandbox) &&
-        jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err) == -1)
-        return -1;
-    return stop_processes(sandbox, err);
+    return sandbox->probe->has_seccomp ? fence_worker(&gates, err) : 0;
 }
 
-/* ---- the second act ------------------------------------------------------------------------- */
+/* ---- the third act -------------------------------------------------------------------------- */
 
 /* A child's own limits, which the table may have, can be above ours where the hard one stays. */
 static int set_limits(const struct sandbox *sandbox, struct err *err)
@@ -191,9 +203,6 @@ static int close_calls(const struct sandbox *sandbox, struct err *err)
 
     if (!sandbox->probe->has_seccomp || sandbox->is_free)
         return 0;
-    if (sandbox->kind == SANDBOX_PLUGIN && !SANDBOX_IS_RELAXED &&
-        fence_floor(sandbox->floor, (sandbox->needs & USHER_NEEDS_CONNECT) != 0, err) == -1)
-        return -1;
     return filter_close(&filter, err);
 }
 
@@ -214,6 +223,14 @@ int sandbox_close(struct sandbox *sandbox, struct err *err)
     if (close_files(sandbox, err) == -1 || check_children(sandbox, err) == -1)
         return -1;
     return close_calls(sandbox, err);
+}
+
+/* A plugin's: the fence and the list. */
+unsigned sandbox_filters(const struct probe *probe, bool is_program, bool is_free)
+{
+    if (is_free || !probe->has_seccomp)
+        return 0;
+    return is_program ? 1 : 2;
 }
 
 void sandbox_fini(struct sandbox *sandbox)

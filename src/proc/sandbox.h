@@ -1,11 +1,14 @@
 /*
- * What surrounds a process beyond its identity (proc/cred), in two acts. sandbox_begin() comes while
- * it may still do everything: what takes privileges. sandbox_close() comes when all files are open
+ * What surrounds a process beyond its identity (proc/cred), in three acts. sandbox_begin() comes
+ * while it may still do everything: what takes privileges. sandbox_fence() comes before the first
+ * plugin is loaded: what its first code may not reach. sandbox_close() comes when all files are open
  * and all plugins loaded: the doors that would be in the way before. Each step is checked; a step
  * that the probe promised and that fails ends the process, it never goes on unprotected.
  *
  *   begin (privileged): network namespace, helper for the late chroot
- *   -> cred_become, cred_no_new_privs; plugins are loaded ->
+ *   -> cred_become, cred_no_new_privs ->
+ *   fence: no new process, no signal to others, inherited descriptors as they are
+ *   -> plugins are loaded and opened ->
  *   close: limits, empty root directory, Landlock, seccomp
  *
  * A build for sanitizers, valgrind and coverage (--enable-relaxed-sandbox) leaves out what those
@@ -56,9 +59,14 @@ struct sandbox {
 
 /* Privileged. cred: who the process will become. */
 int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *err);
-/* After the change of identity and no_new_privs. Nothing can be opened afterwards but what the
+/* After the change of identity and no_new_privs, in workers alone: the others load no plugin, or have
+ * closed everything before they do. */
+int sandbox_fence(const struct sandbox *sandbox, struct err *err);
+/* Nothing can be opened afterwards but what the
  * needs say. */
 int sandbox_close(struct sandbox *sandbox, struct err *err);
+/* How many filters a worker has at least, when all is closed. */
+unsigned sandbox_filters(const struct probe *probe, bool is_program, bool is_free);
 /* In a child forked for one connection or datagram: it may signal nobody but itself. */
 int sandbox_close_child(const struct sandbox *sandbox, struct err *err);
 /* What the kernel says it has become, for people: "uid=990 gid=990 groups=none caps=none nnp=yes

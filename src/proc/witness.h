@@ -15,7 +15,7 @@ struct witness {
     gid_t gid;
     bool is_poor;     /* no capability in any set that counts */
     bool is_final;    /* no_new_privs */
-    bool is_filtered; /* seccomp */
+    unsigned filters; /* of seccomp, at least, beyond those that we have ourselves */
 };
 
 /* -1: one of them is not so; err says which. Where /proc does not show the process (hidepid) nothing

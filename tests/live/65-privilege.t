@@ -255,9 +255,13 @@ def no_plugin_reaches_beyond_itself_while_it_opens():
 
 
 @test
-def the_descriptors_of_a_child_are_above_the_floor():
-    with Usherd(ROWS) as u:
-        assert int(told(u.port("forked"), "lowest")) >= u.count_listeners(), "below the floor"
+def what_a_worker_or_its_child_opens_has_a_number_above_the_inherited_ones():
+    listeners = ", ".join('"tcp://:0"' for _ in range(20))
+    row = '%s: { plugin = "hostile"; mode = "%s"; listen = [ ' + listeners + ' ]; };'
+    with Usherd(row % ("looped", "dispatch") + row % ("forked", "fork")) as u:
+        for service in ("looped", "forked"):
+            number = int(told(u.port(service), "number"))
+            assert number > 3 + 20, "%s: %d" % (service, number)
 
 
 @test

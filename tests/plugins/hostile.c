@@ -322,18 +322,39 @@ static void tell_time(char *out, size_t room)
     strftime(out, room, "%Y-%m-%d %H:%M %Z", localtime(&now)); /* NOLINT: the one that looks again */
 }
 
+/* What the next descriptor is called. */
+static int next_number(void)
+{
+    int fds[2] = { -1, -1 };
+
+    if (pipe2(fds, O_CLOEXEC) == 0) {
+        close(fds[0]);
+        close(fds[1]);
+    }
+    return fds[0];
+}
+
+/* NULL: no such deed. */
+static const char *perform(const char *name)
+{
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+        if (strcmp(name, deeds[i].name) == 0)
+            return deeds[i].run() == -1 ? strerror(errno) : "done";
+    return NULL;
+}
+
 static void answer(const char *line, char *out, size_t room)
 {
+    const char *outcome = perform(line);
     void *frames[8];
 
-    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
-        if (strcmp(line, deeds[i].name) == 0) {
-            snprintf(out, room, "%s\n", deeds[i].run() == -1 ? strerror(errno) : "done");
-            return;
-        }
-    if (strcmp(line, "born") == 0)
+    if (outcome != NULL)
+        snprintf(out, room, "%s\n", outcome);
+    else if (strcmp(line, "born") == 0)
         snprintf(out, room, "uid=%u gid=%u nnp=%d regain=%d\n", born.uid, born.gid,
                  born.no_new_privs, born.can_regain);
+    else if (strcmp(line, "number") == 0)
+        snprintf(out, room, "%d\n", next_number());
     else if (strcmp(line, "frames") == 0)
         snprintf(out, room, "%d\n", backtrace(frames, 8));
     else if (strcmp(line, "time") == 0)
@@ -410,9 +431,12 @@ static void forge_ready(void)
 static int begin(const struct usher_instance *service, void **state)
 {
     const struct conf *conf = service->conf;
+    const char *outcome = perform(conf->open);
 
     (void)state;
-    if (strcmp(conf->open, "child") == 0 || strcmp(conf->open, "grandchild") == 0)
+    if (outcome != NULL)
+        usher_log(service, USHER_WARNING, "%s: %s", conf->open, outcome);
+    else if (strcmp(conf->open, "child") == 0 || strcmp(conf->open, "grandchild") == 0)
         start_process(service, conf->open[0] == 'g');
     else if (strcmp(conf->open, "forge") == 0)
         forge_ready();

@@ -67,7 +67,7 @@ static int close_doors(const struct trial *trial, struct sandbox *sandbox, struc
     sandbox->has_children = trial->has_children;
     sandbox->probe = &probe;
     if (sandbox_begin(sandbox, &cred, err) == -1 || cred_become(&cred, err) == -1 ||
-        cred_no_new_privs(err) == -1)
+        cred_no_new_privs(err) == -1 || sandbox_fence(sandbox, err) == -1)
         return -1;
     return sandbox_close(sandbox, err);
 }
