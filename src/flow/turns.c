@@ -10,9 +10,87 @@
 #define SERVED 16     /* sources told apart in one pass */
 #define RECHECK_MS 20 /* while slots are held by other workers */
 
-/* false: the system is short of something; it stays where it is. */
-static bool start(struct row *row, size_t index)
+struct look {
+    struct row *row;
+    int64_t now_ms, due_ms;  /* due: when it is worth looking again */
+    uint32_t served[SERVED]; /* who started, or may have no slot now, in this pass */
+    size_t served_count;
+    bool has_started; /* somebody did, in this pass */
+};
+
+static void look_again_at(struct look *look, int64_t at_ms)
 {
+    if (at_ms < look->due_ms)
+        look->due_ms = at_ms;
+}
+
+static void look_again_in(struct look *look, int64_t ms)
+{
+    look_again_at(look, look->now_ms + ms);
+}
+
+/* The crowd's callers have no number: nobody knows who of them are one source. */
+static bool is_served(const struct look *look, uint32_t source)
+{
+    for (size_t i = 0; source != 0 && i < look->served_count; i++)
+        if (look->served[i] == source)
+            return true;
+    return false;
+}
+
+/* Where more than SERVED sources wait, one may be tried twice in a pass: it has a later
+ * turn then, so that nobody is passed over. */
+static void set_served(struct look *look, uint32_t source)
+{
+    if (source == 0)
+        return;
+    look->served[look->served_count % SERVED] = source;
+    if (look->served_count < SERVED)
+        look->served_count++;
+}
+
+static bool is_time_over(const struct look *look)
+{
+    return row_is_dear(look->row) && clock_ms() - look->now_ms >= PARK_TURN_MS;
+}
+
+/* No slot is left: another's silent connection may go for this one. */
+static enum admit_verdict judge_without_room(struct look *look, const struct peer *peer,
+                                             enum admit_verdict verdict)
+{
+    if (silent_exists(look->row)) {
+        look_again_in(look, LISTENER_SILENT_MS);
+        /* HELD: none goes for this source, but for one behind it one may. */
+        return silent_make_room(look->row, peer) ? ADMIT_YES : ADMIT_SHARE_HELD;
+    }
+    if (verdict == ADMIT_FILES)
+        look_again_in(look, LISTENER_PAUSE_MS);
+    return verdict;
+}
+
+/* YES, or why not now. A slot that is released wakes the park; whatever else it waits for
+ * has to be looked for. */
+static enum admit_verdict judge(struct look *look, struct peer *peer)
+{
+    struct row *row = look->row;
+    uint64_t room;
+    enum admit_verdict verdict = admit_room_again(row, &room);
+
+    if (room == 0)
+        return judge_without_room(look, peer, verdict);
+    if (verdict == ADMIT_YES)
+        verdict = admit_again(row, peer, room);
+    if (verdict == ADMIT_RATE)
+        look_again_in(look, admit_rate_wait_ms(row));
+    else if (verdict == ADMIT_SOURCE_RATE)
+        look_again_in(look, admit_source_wait_ms(row, peer));
+    return verdict;
+}
+
+/* false: the system is short of something; it stays where it is. */
+static bool start(struct look *look, size_t index)
+{
+    struct row *row = look->row;
     struct parked *parked = &row->park.places[index], leaver;
     struct err err = ERR_EMPTY;
 
@@ -22,118 +100,58 @@ static bool start(struct row *row, size_t index)
     leaver = *parked;
     if (run_stream(row, &leaver.listener->env, leaver.fd, &leaver.peer, &err) == -1) {
         listener_pause_row(row, &err);
+        look_again_in(look, LISTENER_PAUSE_MS);
         return false;
     }
     admit_spend(row, &leaver.peer);
     park_take_out(row, index);
     if (leaver.turn > row->park.turn)
         row->park.turn = leaver.turn;
+    look->has_started = true;
     return true;
 }
 
-struct look {
-    struct row *row;
-    int64_t now_ms, due_ms; /* when it is worth looking again */
-    uint32_t served[SERVED]; /* sources that had their turn in this pass, or may have no slot now */
-    size_t served_count;
-    size_t started;          /* in this pass */
-};
-
-static void due(struct look *look, int64_t at_ms)
-{
-    if (at_ms < look->due_ms)
-        look->due_ms = at_ms;
-}
-
-static bool is_served(const struct look *look, uint32_t source)
-{
-    for (size_t i = 0; source != 0 && i < look->served_count; i++)
-        if (look->served[i] == source)
-            return true;
-    return false;
-}
-
-static void set_served(struct look *look, uint32_t source)
-{
-    if (source != 0)
-        look->served[look->served_count++ % SERVED] = source;
-    if (look->served_count > SERVED)
-        look->served_count = SERVED;
-}
-
-static bool is_time_over(const struct look *look)
-{
-    return row_is_dear(look->row) && clock_ms() - look->now_ms >= PARK_TURN_MS;
-}
-
-/* What may be done for one: YES, or why not now; due() says when to ask again. */
-static enum admit_verdict judge(struct look *look, struct parked *parked)
-{
-    struct row *row = look->row;
-    uint64_t room;
-    enum admit_verdict verdict = admit_room_again(row, &room);
-
-    if (verdict == ADMIT_RATE) {
-        due(look, look->now_ms + admit_rate_wait_ms(row));
-        return verdict;
-    }
-    if (room == 0 && silent_exists(row)) {
-        due(look, look->now_ms + LISTENER_SILENT_MS);
-        return silent_make_room(row, &parked->peer) ? ADMIT_YES : ADMIT_SHARE_HELD;
-    }
-    if (verdict == ADMIT_FILES)
-        due(look, look->now_ms + LISTENER_PAUSE_MS);
-    if (verdict != ADMIT_YES)
-        return verdict;
-    verdict = admit_again(row, &parked->peer, room);
-    if (verdict == ADMIT_SOURCE_RATE)
-        due(look, look->now_ms + admit_source_wait_ms(row, &parked->peer));
-    return verdict;
-}
-
-/* false: nobody behind it can start either. */
+/* Leaves the next one's index. false: nobody behind it can start either. */
 static bool try_one(struct look *look, size_t *index)
 {
     struct row *row = look->row;
     struct parked *parked = &row->park.places[*index];
-    uint32_t source = parked->peer.source;
     enum admit_verdict verdict;
 
     if (park_has_left(parked->fd)) {
         park_refuse(row, *index, ADMIT_WAITED);
         return true;
     }
-    verdict = judge(look, parked);
+    verdict = judge(look, &parked->peer);
     if (verdict == ADMIT_RATE || verdict == ADMIT_FULL || verdict == ADMIT_FILES)
         return false;
-    set_served(look, source);
-    if (verdict != ADMIT_YES)
-        ++*index;
-    else if (start(row, *index))
-        look->started++;
-    else {
-        due(look, look->now_ms + LISTENER_PAUSE_MS);
-        return false;
-    }
+    set_served(look, parked->peer.source);
+    if (verdict == ADMIT_YES)
+        return start(look, *index);
+    ++*index;
     return true;
 }
 
-/* One pass: every source once. */
+/* One pass: every source once. Whether another is worth it. */
 static bool start_some(struct look *look)
 {
-    struct row *row = look->row;
+    struct park *park = &look->row->park;
 
-    look->served_count = look->started = 0;
-    for (size_t i = 0; i < row->park.count;) {
-        if (is_served(look, row->park.places[i].peer.source))
+    look->served_count = 0;
+    look->has_started = false;
+    for (size_t i = 0; i < park->count;) {
+        if (is_served(look, park->places[i].peer.source)) {
             i++;
-        else if (is_time_over(look)) {
-            due(look, look->now_ms);
+            continue;
+        }
+        if (is_time_over(look)) {
+            look_again_in(look, 0);
             return false;
-        } else if (!try_one(look, &i))
+        }
+        if (!try_one(look, &i))
             return false;
     }
-    return look->started > 0;
+    return look->has_started;
 }
 
 static void turn_away_who_waited(struct look *look)
@@ -144,7 +162,16 @@ static void turn_away_who_waited(struct look *look)
         if (look->now_ms - row->park.places[i].since_ms >= PARK_MS)
             park_refuse(row, i, ADMIT_WAITED);
         else
-            due(look, row->park.places[i++].since_ms + PARK_MS);
+            look_again_at(look, row->park.places[i++].since_ms + PARK_MS);
+}
+
+static void look_later(struct look *look)
+{
+    struct row *row = look->row;
+
+    if (row_has_siblings(row))
+        look_again_in(look, RECHECK_MS);
+    timer_start(&row->flow->loop, &row->park.timer, look->due_ms - look->now_ms);
 }
 
 void turns_look(int fd, short what, void *context)
@@ -161,13 +188,8 @@ void turns_look(int fd, short what, void *context)
     admit_room(row, &room);
     if (room > 0)
         listener_wake_row(row);
-    if (row->park.count == 0) {
+    if (row->park.count > 0)
+        look_later(&look);
+    else
         flow_check_drained(row->flow);
-        return;
-    }
-
-    if (row_has_siblings(row))
-        due(&look, look.now_ms + RECHECK_MS);
-    timer_start(&row->flow->loop, &row->park.timer,
-                look.due_ms > look.now_ms ? look.due_ms - look.now_ms : 0);
 }
