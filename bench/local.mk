@@ -3,6 +3,10 @@ EXTRA_DIST += \
 	bench/README.md \
 	bench/run \
 	bench/measure.py \
+	bench/programs.py \
+	bench/report.py \
+	bench/rounds.py \
+	bench/rows.py \
 	bench/servers.py \
 	bench/load.h \
 	bench/load.c \
@@ -20,7 +24,7 @@ EXTRA_DIST += \
 	bench/ref_daytime.c \
 	bench/tiny.c
 
-# BENCHFLAGS="--rounds 9 --rows udp-echo"
+# BENCHFLAGS="--rounds 8 --rows udp-echo"
 .PHONY: bench
 bench: all
 	CC="$(CC)" $(srcdir)/bench/run $(BENCHFLAGS) $(builddir)

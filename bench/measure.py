@@ -68,6 +68,7 @@ class ProcMeter:
     who collected it, and that one is in the tree as well."""
 
     name = "/proc/PID/stat, children and waited-for children included"
+    window = 1  # seconds of work, so that a tick is little of them
 
     def join(self):
         pass
@@ -94,11 +95,11 @@ class ProcMeter:
 class GroupMeter:
     """A control group of its own for the server."""
 
+    window = 0.3
     serial = 0
 
     def __init__(self, version, parent):
         GroupMeter.serial += 1
-        self.name = f"control group, version {version}"
         self.version = version
         self.path = f"{parent}/usher-bench-{os.getpid()}-{GroupMeter.serial}"
         os.mkdir(self.path)
@@ -173,8 +174,12 @@ def usable_group():
 
 
 def choose(kind):
-    """A function that makes a meter: kind is "auto", "group" or "proc"."""
+    """What makes a meter, its name, and the seconds it needs; kind is "auto", "group" or
+    "proc"."""
     group = usable_group() if kind != "proc" else None
     if kind == "group" and group is None:
         raise SystemExit("bench: no control group can be made here; use --meter proc")
-    return ProcMeter if group is None else lambda: GroupMeter(*group)
+    if group is None:
+        return ProcMeter, ProcMeter.name, ProcMeter.window
+    name = f"control group, version {group[0]}"
+    return lambda: GroupMeter(*group), name, GroupMeter.window

@@ -1,4 +1,8 @@
-"""Starting and ending what is measured: a reference loop, or usherd with a table."""
+"""Starting and ending what is measured: a reference loop, or usherd with a table.
+
+A side (Loops, Build) is one of the two that are compared: it starts a server for each
+round, in a folder of its own, because no two usherds share a control socket.
+"""
 
 import ctypes
 import os
@@ -15,7 +19,7 @@ LIBC = ctypes.CDLL(None)
 
 TABLE = """
 bind = [ "127.0.0.1" ];
-control = "{tmp}/control";
+control = "{folder}/control";
 user = "{user}";
 drain_timeout = "2s";
 services: {{
@@ -90,19 +94,20 @@ def kill(pids):
 class Server:
     """A running server on its processor, with its meter."""
 
-    def __init__(self, argv, bench, **more):
-        self.meter = bench.new_meter()
-        self.log = open(bench.tmp + "/server.log", "wb")
+    def __init__(self, argv, side, **more):
+        self.meter = side.bench.new_meter()
+        self.log = open(side.folder + "/server.log", "wb")
 
         def enter():
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            os.sched_setaffinity(0, {bench.server_cpu})
+            os.sched_setaffinity(0, {side.bench.server_cpu})
             self.meter.join()
 
         try:
             self.process = subprocess.Popen(
                 argv, preexec_fn=enter, stdin=subprocess.DEVNULL, stderr=self.log, **more)
         except (OSError, subprocess.SubprocessError) as error:
+            self.log.close()
             self.meter.close()
             raise Failed(f"{argv[0]}: {error}")
         self.meter.start(self.process.pid)
@@ -120,8 +125,8 @@ class Server:
 
 
 class Reference(Server):
-    def __init__(self, argv, bench):
-        super().__init__(argv, bench, stdout=subprocess.PIPE)
+    def __init__(self, argv, side):
+        super().__init__(argv, side, stdout=subprocess.PIPE)
         try:
             self.port = int(read_line(self.process.stdout.fileno(), argv[0]).split()[1])
         except Failed:
@@ -134,29 +139,71 @@ class Reference(Server):
 
 
 class Usher(Server):
-    def __init__(self, service, bench):
+    def __init__(self, service, side):
         ports = dict(zip(("echo", "daytime", "tiny"), free_ports(3)))
-        table = bench.tmp + "/usher.conf"
-        os.makedirs(bench.tmp + "/services.d", exist_ok=True)
-        with open(table, "w") as file:
-            file.write(TABLE.format(
-                tmp=bench.tmp, tiny=bench.tmp + "/tiny", most=bench.most_connections,
-                user="nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name,
-                echo=ports["echo"], daytime=ports["daytime"], tiny_port=ports["tiny"]))
         self.port = ports[service]
         ready, told = os.pipe()
         try:
             super().__init__(
-                [bench.usherd, "-c", table, "--plugin-dir", bench.plugin_dir,
-                 "--ready-fd", str(told)],
-                bench, stdout=subprocess.DEVNULL, pass_fds=(told,))
+                [side.usherd, "-c", write_table(side, ports), "--plugin-dir",
+                 side.plugin_dir, "--ready-fd", str(told)],
+                side, stdout=subprocess.DEVNULL, pass_fds=(told,))
         finally:
             os.close(told)
         try:
-            read_line(ready, "usherd")
+            read_line(ready, side.usherd)
         except Failed as failed:
             self.close()
-            with open(bench.tmp + "/server.log", errors="replace") as log:
+            with open(side.folder + "/server.log", errors="replace") as log:
                 raise Failed(f"{failed}\n{log.read()}")
         finally:
             os.close(ready)
+
+
+def write_table(side, ports):
+    path = side.folder + "/usher.conf"
+    os.makedirs(side.folder + "/services.d", exist_ok=True)
+    with open(path, "w") as file:
+        file.write(TABLE.format(
+            folder=side.folder, tiny=side.bench.tmp + "/tiny",
+            most=side.bench.most_connections,
+            user="nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name,
+            echo=ports["echo"], daytime=ports["daytime"], tiny_port=ports["tiny"]))
+    return path
+
+
+class Side:
+    def __init__(self, name, bench):
+        self.name, self.bench = name, bench
+        self.folder = f"{bench.tmp}/{name.replace(' ', '-')}"
+        os.mkdir(self.folder)
+
+
+class Loops(Side):
+    """The bare loops, a program for each kind of row."""
+
+    def start(self, row):
+        argv = [f"{self.bench.tmp}/{row.reference}"]
+        if row.service == "tiny":
+            argv.append(self.bench.tmp + "/tiny")
+        return Reference(argv, self)
+
+
+class Build(Side):
+    """The usherd of a build directory, with the plugins that were built there."""
+
+    def __init__(self, name, build, bench):
+        super().__init__(name, bench)
+        self.usherd = find_usherd(build)
+        self.plugin_dir = os.path.abspath(build + "/services/.libs")
+
+    def start(self, row):
+        return Usher(row.service, self)
+
+
+def find_usherd(build):
+    for path in ("src/usherd", "usherd"):
+        found = os.path.abspath(os.path.join(build, path))
+        if os.access(found, os.X_OK):
+            return found
+    raise SystemExit(f"bench: no usherd in {build}: build first, or try --self")
