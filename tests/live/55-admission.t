@@ -16,17 +16,22 @@ RESET = struct.pack("ii", 1, 0)
 WHO = 'user = "root"; pool = "p";' if IS_ROOT else 'user = "%d";' % os.getuid()
 
 
+def end_of(client):
+    """All that it hears; being cut off is an end, too."""
+    heard = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := client.recv(65536):
+            heard += part
+    return heard
+
+
 def from_source(port, source, request=b"x", host="127.0.0.1"):
     """What one caller from this address hears, to the end; None: it was closed without a word."""
-    heard = b""
     with connect(port, host, source=source) as client:
         with contextlib.suppress(OSError):  # it may be closed already
             client.sendall(request)
             client.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionResetError):
-            while part := client.recv(65536):
-                heard += part
-    return heard or None
+        return end_of(client) or None
 
 
 def hold(port, source, count):
@@ -236,6 +241,69 @@ def a_drain_turns_away_who_was_parked():
         waiting.close()
         held[0].close()
         equal(u.process.wait(DEADLINE), 0)
+
+
+ANNOUNCED = ('cat: { exec = [ "/bin/sh", "-c", "echo started; exec cat" ]; listen = "tcp://:0"; %s'
+             ' banner_busy = "Busy\\n"; %%s };' % WHO)
+
+
+def announced(port, source):
+    client = connect(port, source=source)
+    equal(read_exactly(client, 8), b"started\n")
+    return client
+
+
+def waiting_callers(u, port, count, in_queue):
+    """Of the source that is at its limit: they have said something, and nobody has read it."""
+    waiting = [connect(port, source="127.0.0.2") for _ in range(count)]
+    for client in waiting:
+        client.sendall(b"mine\n")
+    wait_for(lambda: queued_at(port) == in_queue, "the others to be parked")
+    assert is_silent(waiting[0], 0.2)
+    equal(u.count("cat", "ACTIVE"), 2)
+    return waiting
+
+
+# What stops the third caller, how many of five stay in the kernel's queue then, and what they hear when the
+# daemon ends: who is parked the banner; who is in the queue goes with the listener.
+WAITS = (("max_per_source = 2;", 0, b"Busy\n"), ('rate_per_source = "1/h:2";', 0, b"Busy\n"),
+         ('rate = "1/h:2";', 0, b"Busy\n"), ("max_connections = 2;", 5, b""))
+
+
+@contextlib.contextmanager
+def drained(wait, timeout):
+    """TERM while two are served and five wait, who hear their word and no program. Yields the two; it
+    has to end by itself then, with all its programs."""
+    rule, in_queue, word = wait
+    with Usherd(ANNOUNCED % rule, 'drain_timeout = "%s";' % timeout) as u:
+        port = u.port("cat")
+        held = [announced(port, "127.0.0.2") for _ in range(2)]
+        waiting = waiting_callers(u, port, 5, in_queue)
+        known = descendants_of(u.pid)
+        u.signal(signal.SIGTERM)
+        equal((rule, {end_of(client) for client in waiting}), (rule, {word}))
+        for client in waiting:
+            client.close()
+        yield held
+        equal((rule, u.process.wait(DEADLINE)), (rule, 0))
+        wait_for(lambda: not [pid for pid in known if is_alive(pid)], "its processes to end")
+
+
+@test
+def a_drain_starts_no_program_for_who_waits():
+    for wait in WAITS:
+        with drained(wait, "50s") as held:
+            for client in held:  # theirs go on, and it waits for them; then it does not wait any longer
+                client.sendall(b"still\n")
+                equal(read_exactly(client, 6), b"still\n")
+                client.close()
+
+
+@test
+def the_end_of_a_drain_ends_programs_and_starts_none_for_who_waited():
+    for wait in WAITS:
+        with drained(wait, "1s") as held:
+            equal((wait, [end_of(client) for client in held]), (wait, [b"", b""]))
 
 
 TWO = ('echo: { %s listen = "tcp://:0"; max_per_source = 2; banner_busy = "Busy\\n"; %s };'

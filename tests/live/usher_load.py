@@ -23,14 +23,7 @@ ROWS = """
 
 def worker_of(u, service):
     """Who serves a row: whoever gets its connection's bytes is asked by the log; here by the pool's listener."""
-    port = u.port(service)
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table) as file:
-            for line in list(file)[1:]:
-                words = line.split()
-                if int(words[1].rsplit(":", 1)[1], 16) == port and words[3] == "0A":
-                    inodes.add("socket:[%s]" % words[9])
+    inodes = {"socket:[%s]" % words[9] for words in listening_at(u.port(service))}
     for pid in u.workers():
         if inodes & set(descriptors_of(pid).values()):
             return pid
