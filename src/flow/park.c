@@ -9,25 +9,34 @@
 #include "flow/refusal.h"
 #include "flow/turns.h"
 
-static void pin(struct row *row, uint32_t number, int by)
+/* NULL: one of the crowd, or nobody counts. */
+static struct source_entry *source_of(const struct row *row, const struct peer *peer)
 {
     struct page *page = row->flow->page;
 
-    if (number == 0 || page == NULL)
-        return;
-    sources_at(&page->sources, number)->pinned += (uint16_t)by;
+    return page != NULL && peer->source != 0 ? sources_at(&page->sources, peer->source)
+                                             : NULL;
 }
 
 static size_t parked_by(const struct row *row, const struct peer *peer)
 {
-    struct page *page = row->flow->page;
+    const struct source_entry *source = source_of(row, peer);
 
-    return page != NULL && peer->source != 0 ? sources_at(&page->sources, peer->source)->pinned
-                                             : 0;
+    return source != NULL ? source->pinned : 0;
+}
+
+static void pin(struct row *row, const struct peer *peer, int by)
+{
+    struct source_entry *source = source_of(row, peer);
+
+    if (source != NULL)
+        source->pinned += (uint16_t)by;
 }
 
 /* ---- places ------------------------------------------------------------------------ */
 
+/* Who waits holds a descriptor that somebody's slot may need: so the park has its share
+ * of those that are free, as a source has of slots. */
 static bool has_files(const struct row *row)
 {
     uint64_t files = admit_free_files(row->flow);
@@ -57,7 +66,8 @@ static struct parked *find_heaviest(const struct row *row)
 
 bool park_has_place(const struct row *row)
 {
-    return has_files(row) && (row->park.at_limit < PARK_PLACES || find_heaviest(row) != NULL);
+    return has_files(row) &&
+           (row->park.at_limit < PARK_PLACES || find_heaviest(row) != NULL);
 }
 
 bool park_has_source(const struct row *row, const struct peer *peer)
@@ -65,7 +75,8 @@ bool park_has_source(const struct row *row, const struct peer *peer)
     return parked_by(row, peer) > 0;
 }
 
-static bool has_place_for(const struct row *row, const struct peer *peer, bool is_for_turn)
+static bool has_place_for(const struct row *row, const struct peer *peer,
+                          bool is_for_turn)
 {
     const struct park *park = &row->park;
     size_t left = is_for_turn ? PARK_TURNS - (park->count - park->at_limit)
@@ -82,24 +93,7 @@ static void grow(struct park *park)
     park->places = mem_grow(park->places, park->room, sizeof(*park->places));
 }
 
-void park_take_out(struct row *row, size_t index)
-{
-    struct park *park = &row->park;
-    struct parked *parked = &park->places[index];
-
-    pin(row, parked->peer.source, -1);
-    park->at_limit -= !parked->is_for_turn;
-    park->at_rate -= parked->is_for_rate;
-    park->count--;
-    row->flow->parked--;
-    memmove(parked, parked + 1, (park->count - index) * sizeof(*parked));
-}
-
-static void wake_in(struct row *row, int64_t ms)
-{
-    timer_start(&row->flow->loop, &row->park.timer, ms);
-}
-
+/* The crowd takes turns as one source. */
 static uint64_t turn_of(const struct park *park, const struct peer *peer)
 {
     for (size_t i = park->count; i > 0; i--)
@@ -108,16 +102,36 @@ static uint64_t turn_of(const struct park *park, const struct peer *peer)
     return park->turn;
 }
 
-static void put_in(struct park *park, const struct parked *parked)
+static void put_in(struct row *row, const struct parked *parked)
 {
+    struct park *park = &row->park;
+    struct parked *place;
     size_t at = park->count;
 
     grow(park);
     while (at > 0 && park->places[at - 1].turn > parked->turn)
         at--;
-    memmove(park->places + at + 1, park->places + at, (park->count - at) * sizeof(*parked));
-    park->places[at] = *parked;
+    place = &park->places[at];
+    memmove(place + 1, place, (park->count - at) * sizeof(*place));
+    *place = *parked;
+    row->flow->parked++;
     park->count++;
+    park->at_rate += parked->is_for_rate;
+    park->at_limit += !parked->is_for_turn;
+    pin(row, &parked->peer, 1);
+}
+
+void park_take_out(struct row *row, size_t index)
+{
+    struct park *park = &row->park;
+    struct parked *parked = &park->places[index];
+
+    pin(row, &parked->peer, -1);
+    park->at_limit -= !parked->is_for_turn;
+    park->at_rate -= parked->is_for_rate;
+    park->count--;
+    row->flow->parked--;
+    memmove(parked, parked + 1, (park->count - index) * sizeof(*parked));
 }
 
 /* ---- coming and going -------------------------------------------------------------- */
@@ -162,26 +176,34 @@ static bool find_place(struct row *row, const struct peer *peer, bool is_for_tur
     return has_place_for(row, peer, is_for_turn);
 }
 
+static void wake_in(struct row *row, int64_t ms)
+{
+    timer_start(&row->flow->loop, &row->park.timer, ms);
+}
+
+/* A slot that is released wakes the park. Tokens and turns do not, and somebody has to
+ * see when the first has waited for too long. */
+static void wake_for(struct row *row, enum admit_verdict why)
+{
+    if (why == ADMIT_TURN)
+        wake_in(row, 0);
+    else if (why == ADMIT_RATE || why == ADMIT_SOURCE_RATE || row->park.count == 1)
+        wake_in(row, 1);
+}
+
 bool park_add(struct listener *listener, int fd, const struct peer *peer,
               enum admit_verdict why)
 {
     struct row *row = listener->row;
-    struct park *park = &row->park;
-    bool is_for_turn = why == ADMIT_TURN;
     struct parked parked = { .listener = listener, .peer = *peer, .fd = fd,
-                             .since_ms = clock_ms(),
-                             .is_for_turn = is_for_turn, .is_for_rate = why == ADMIT_RATE };
+                             .since_ms = clock_ms(), .is_for_turn = why == ADMIT_TURN,
+                             .is_for_rate = why == ADMIT_RATE };
 
-    if (!find_place(row, peer, is_for_turn))
+    if (!find_place(row, peer, parked.is_for_turn))
         return false;
-    parked.turn = turn_of(park, peer);
-    put_in(park, &parked);
-    park->at_limit += !is_for_turn;
-    park->at_rate += parked.is_for_rate;
-    row->flow->parked++;
-    pin(row, peer->source, 1);
-    if (why == ADMIT_SOURCE_RATE || why == ADMIT_RATE || is_for_turn || park->count == 1)
-        wake_in(row, is_for_turn ? 0 : 1);
+    parked.turn = turn_of(&row->park, peer);
+    put_in(row, &parked);
+    wake_for(row, why);
     return true;
 }
 
