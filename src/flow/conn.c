@@ -12,7 +12,7 @@
 
 #define CALLBACKS 8 /* that follow one event at most; the rest waits a turn */
 
-/* ---- entering and leaving -------------------------------------------------------------- */
+/* ---- entering and leaving ---------------------------------------------------------- */
 
 int64_t conn_enter(struct conn *conn)
 {
@@ -200,13 +200,14 @@ static void shed_more(struct conn *conn)
 {
     struct conn_more *more = conn->more;
 
-    if (more != NULL && more->output == NULL && more->input == NULL && more->tools == NULL &&
-        more->peeked == 0 && more->offer == NULL && list_is_empty(&more->pending) && !conn_row(conn)->service->log_connections)
+    if (more != NULL && more->output == NULL && more->input == NULL &&
+        more->tools == NULL && more->peeked == 0 && more->offer == NULL &&
+        list_is_empty(&more->pending) && !conn_row(conn)->service->log_connections)
         mem_free(&conn->more);
 }
 
-/* Whoever is served right after accept often ends within the same moment: it meets the loop only
- * if it is still there when the others of its batch are served. */
+/* Whoever is served right after accept often ends within the same moment: it meets the
+ * loop only if it is still there when the others of its batch are served. */
 static bool is_deferred(struct conn *conn)
 {
     struct flow *flow = conn_row(conn)->flow;
@@ -269,7 +270,7 @@ void conn_leave(struct conn *conn)
     flow_leave(flow);
 }
 
-/* ---- beginning and end ------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------- */
 
 static void conn_ready(int fd, short what, void *context)
 {
@@ -287,7 +288,7 @@ static void conn_ready(int fd, short what, void *context)
     conn_leave(conn);
 }
 
-/* Whether something is worth trying: it is while it succeeds, and now and then otherwise. */
+/* Something is worth trying while it succeeds, and now and then otherwise. */
 static bool is_promising(struct luck *luck)
 {
     return luck->score >= 0 || ++luck->skipped % 32 == 0;
@@ -301,8 +302,8 @@ static void learn(struct luck *luck, bool has_succeeded)
         luck->score = luck->score > -8 ? luck->score - 1 : -8;
 }
 
-/* Many peers have spoken by the time we accept them: then one read saves a turn of the loop. Where
- * they have not, it is a wasted call: so each row learns. */
+/* Many peers have spoken by the time we accept them: then one read saves a turn of the
+ * loop. Where they have not, it is a wasted call: so each row learns. */
 static void read_early(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);
@@ -311,7 +312,8 @@ static void read_early(struct conn *conn, int64_t now_ms)
         return;
     input_read(conn, now_ms);
     learn(&row->early, (conn->flags & (CONN_HEARD | CONN_FINISHED)) != 0);
-    if ((conn->flags & CONN_HEARD) != 0 && !row->flow->is_child && is_promising(&row->brief))
+    if ((conn->flags & CONN_HEARD) != 0 && !row->flow->is_child &&
+        is_promising(&row->brief))
         conn->flags |= CONN_FRESH;
 }
 
@@ -382,7 +384,7 @@ void conn_close(struct conn *conn, enum usher_reason reason)
     conn_leave(conn);
 }
 
-/* ---- host functions --------------------------------------------------------------------- */
+/* ---- host functions ---------------------------------------------------------------- */
 
 static bool is_deaf(const struct conn *conn)
 {

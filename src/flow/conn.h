@@ -1,14 +1,15 @@
 /*
- * An accepted connection of a plugin's row, from opened() to gone(). One small block: the public
- * handle, the embedded watch, and the plugin's own bytes at its end. What only some connections
- * need (kept input and output, a timer, watches) is attached while they need it.
+ * An accepted connection of a plugin's row, from opened() to gone(). One small block: the
+ * public handle, the embedded watch, and the plugin's own bytes at its end. What only
+ * some connections need (kept input and output, a timer, watches) is attached while they
+ * need it.
  *
- * Whatever enters a connection (readiness, a timer, a host call from elsewhere) goes through
- * conn_enter() and conn_leave(); host functions only mark, and conn_leave() acts on the marks.
- * So no callback ever runs inside a host call, and gone() is the last.
+ * Whatever enters a connection (readiness, a timer, a host call from elsewhere) goes
+ * through conn_enter() and conn_leave(); host functions only mark, and conn_leave() acts
+ * on the marks. So no callback ever runs inside a host call, and gone() is the last.
  *
- * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the plugin's timer
- * and watches, deadline.c its timeouts.
+ * Files: conn.c its life, input.c and peek.c reading, output.c writing, tools.c the
+ * plugin's timer and watches, deadline.c its timeouts.
  */
 #ifndef FLOW_CONN_H
 #define FLOW_CONN_H
@@ -33,10 +34,10 @@ enum {
     CONN_ENDING = 64,    /* end() was called: over when the output is sent */
     CONN_TAKEN = 128,    /* the descriptor is the plugin's now */
     CONN_OVER = 256,     /* reason is set; the block goes in conn_leave() */
-    CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
     CONN_PACKETS = 512,  /* seqpacket: kept output is a row of lengths and messages */
-    CONN_MOVED = 4096,   /* something has gone on since opened(), though the peer may be silent */
+    CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
     CONN_HANDED = 2048,  /* hand_over() was called: leaves as soon as the door takes it */
+    CONN_MOVED = 4096,   /* something has gone on, though the peer may be silent */
 
     /* the plugin has no say any more */
     CONN_DEAF = CONN_OVER | CONN_ENDING | CONN_TAKEN | CONN_HANDED
@@ -93,16 +94,18 @@ static inline size_t conn_kept_output(const struct conn *conn)
 
 static inline bool conn_wants_input(const struct conn *conn)
 {
-    return (conn->flags & (CONN_DEAF | CONN_PAUSED | CONN_FINISHED | CONN_RESUMED)) == 0 &&
-           conn_kept_output(conn) == 0;
+    const unsigned not_now = CONN_DEAF | CONN_PAUSED | CONN_FINISHED | CONN_RESUMED;
+
+    return (conn->flags & not_now) == 0 && conn_kept_output(conn) == 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------- */
 
-/* Takes fd (non-blocking) over and serves it; may be gone on return. -1: no memory, fd stays the
- * caller's. */
+/* Takes fd (non-blocking) over and serves it; may be gone on return. -1: no memory, fd
+ * stays the caller's. */
 int conn_open(struct row *row, int fd, const struct peer *peer);
-/* After a batch of conn_open(): whoever ends at once has done so by now; the others meet the loop. */
+/* After a batch of conn_open(): whoever ends at once has done so by now; the others meet
+ * the loop. */
 void conn_look_again(struct flow *flow);
 /* From outside of any callback: it ends now. */
 void conn_close(struct conn *conn, enum usher_reason reason);
@@ -112,11 +115,12 @@ void conn_leave(struct conn *conn); /* conn may be freed on return */
 
 /* Marks; the first reason stands. */
 void conn_over(struct conn *conn, enum usher_reason reason);
-/* Somebody called a host function: conn_leave() must see it, even if it is another's callback. */
+/* Somebody called a host function: conn_leave() must see it, even if it is another's
+ * callback. */
 void conn_touch(struct conn *conn);
 struct conn_more *conn_more(struct conn *conn); /* there from now on */
 
-/* The loop's timer for connections that were touched from elsewhere; context: the flow. */
+/* The loop's timer for connections touched from elsewhere; context: the flow. */
 void conn_again(int fd, short what, void *context);
 
 void conn_end(struct usher_conn *head);
@@ -128,7 +132,7 @@ void conn_local(const struct usher_conn *head, struct usher_address *out);
 int conn_take(struct usher_conn *head);
 void conn_done(struct usher_conn *head);
 
-/* ---- input ----------------------------------------------------------------------------- */
+/* ---- input ------------------------------------------------------------------------- */
 
 void input_read(struct conn *conn, int64_t now_ms); /* what is there, within a budget */
 void input_offer_kept(struct conn *conn);           /* after resume() */
@@ -142,7 +146,7 @@ void peek_read(struct conn *conn, int64_t now_ms);
 void peek_again(struct conn *conn);
 void peek_finish(struct conn *conn);
 
-/* ---- output ---------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------------------ */
 
 int output_write(struct usher_conn *head, const void *bytes, size_t count);
 size_t output_room(const struct usher_conn *head);
@@ -150,7 +154,7 @@ size_t output_room(const struct usher_conn *head);
 void output_push(struct conn *conn);
 void output_flush(struct conn *conn); /* what is kept, as far as the peer takes it */
 
-/* ---- tools ----------------------------------------------------------------------------- */
+/* ---- tools ------------------------------------------------------------------------- */
 
 void tools_timer(struct usher_conn *head, int64_t after_ms,
                  void (*expired)(struct usher_conn *head));
@@ -158,12 +162,13 @@ int tools_watch(struct usher_conn *head, int fd, unsigned what,
                 void (*ready)(struct usher_conn *head, int fd, unsigned what));
 void tools_free(struct conn *conn);
 
-/* ---- timeouts -------------------------------------------------------------------------- */
+/* ---- timeouts ---------------------------------------------------------------------- */
 
 void deadline_init(struct row *row);
 void deadline_add(struct conn *conn);
 void deadline_heard(struct conn *conn, int64_t now_ms); /* the first byte */
-void deadline_moved(struct conn *conn, int64_t now_ms); /* not heard, but no longer silent */
+/* Not heard, but no longer silent. */
+void deadline_moved(struct conn *conn, int64_t now_ms);
 void deadline_remove(struct conn *conn);
 
 /* Something moved. Cheap: its place changes only when that would be seen. */

@@ -9,10 +9,11 @@
 #include "flow/run.h"
 #include "flow/silent.h"
 
-/* ---- serving --------------------------------------------------------------------------------- */
+/* ---- serving ----------------------------------------------------------------------- */
 
 /* 0: served, or its caller is gone; -1: not now, fd is still ours. */
-static int serve(struct listener *listener, int fd, const struct peer *peer, struct err *err)
+static int serve(struct listener *listener, int fd, const struct peer *peer,
+                 struct err *err)
 {
     return run_stream(listener->row, &listener->env, fd, peer, err);
 }
@@ -58,7 +59,7 @@ int intake_serve_held(struct listener *listener, struct err *err)
     return 0;
 }
 
-/* ---- callers --------------------------------------------------------------------------------- */
+/* ---- callers ----------------------------------------------------------------------- */
 
 static bool is_patient(const struct row *row)
 {
@@ -107,8 +108,9 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
         wait_for_room(listener, before); /* even who holds nothing has to wait */
 }
 
-/* Children take time to start: when this wake-up has had its part of it, or others of its source wait
- * already, a caller waits for its turn, so that the next in the queue can be looked at. */
+/* Children take time to start: when this wake-up has had its part of it, or others of its
+ * source wait already, a caller waits for its turn, so that the next in the queue can be
+ * looked at. */
 static bool has_to_wait(const struct row *row, const struct peer *peer, int64_t until_ms)
 {
     if (!row_is_dear(row) || row->flow->page == NULL)
@@ -146,7 +148,7 @@ static void judge(struct listener *listener, int fd, struct peer *peer,
     }
 }
 
-/* ---- accepting ------------------------------------------------------------------------------- */
+/* ---- accepting --------------------------------------------------------------------- */
 
 static bool is_shortage(int code)
 {
@@ -177,7 +179,8 @@ static void describe(const struct listener *listener, struct err *err)
         err_prefix(err, "loop = \"select\" holds at most %d descriptors", FD_SETSIZE);
 }
 
-/* The caller's descriptor; -1: nobody, and `listener` is paused where that is our trouble. */
+/* The caller's descriptor; -1: nobody, and `listener` is paused where that is our
+ * trouble. */
 static int accept_caller(struct listener *listener, struct peer *peer)
 {
     int flags = SOCK_CLOEXEC | (run_is_blocking(listener->row) ? 0 : SOCK_NONBLOCK);
@@ -199,8 +202,8 @@ static int accept_caller(struct listener *listener, struct peer *peer)
     return fd;
 }
 
-/* Callers of a row that may give no slot now: they wait in the kernel's queue, unless somebody has to
- * be looked at. Says whether to accept. */
+/* Callers of a row that may give no slot now: they wait in the kernel's queue, unless
+ * somebody has to be looked at. Says whether to accept. */
 static bool accepts_at(struct listener *listener, enum admit_verdict before)
 {
     struct row *row = listener->row;

@@ -1,7 +1,7 @@
 /*
- * From a listener's readiness to callers that are served, parked or turned away: accepts within a
- * budget, asks flow/admit about each, and does what it says. States of the listener itself are
- * flow/listener's.
+ * From a listener's readiness to callers that are served, parked or turned away: accepts
+ * within a budget, asks flow/admit about each, and does what it says. States of the
+ * listener itself are flow/listener's.
  */
 #ifndef FLOW_INTAKE_H
 #define FLOW_INTAKE_H

@@ -1,21 +1,24 @@
 /*
- * Where accepted callers of a row wait, unread, without a slot. Sources take turns: a caller's turn is
- * the one after that of the last of its source who waits, or else the one that is on now.
+ * Where accepted callers of a row wait, unread, without a slot. Sources take turns: a
+ * caller's turn is the one after that of the last of its source who waits, or else the
+ * one that is on now.
  *
- * At a limit: its source holds its share, or its max_per_source, or is ahead of its rate_per_source, or
- * all are ahead of the row's rate. It starts as soon as it may. At most PARK_PLACES a row and worker.
+ * At a limit: its source holds its share, or its max_per_source, or is ahead of its
+ * rate_per_source, or all are ahead of the row's rate. It starts as soon as it may. At
+ * most PARK_PLACES a row and worker.
  *
- * For a turn: a row whose callers cost a process each can be asked for more than the worker can start
- * in time. Then the kernel's queue would make everybody wait behind a flood; so callers are taken out
- * of it at once, and sources are served by turns, for PARK_TURN_MS at a time. Who comes from a source
- * that nobody waits of starts at once. At most PARK_TURNS.
+ * For a turn: a row whose callers cost a process each can be asked for more than the
+ * worker can start in time. Then the kernel's queue would make everybody wait behind a
+ * flood; so callers are taken out of it at once, and sources are served by turns, for
+ * PARK_TURN_MS at a time. Who comes from a source that nobody waits of starts at once. At
+ * most PARK_TURNS.
  *
- * Places are shared between sources as slots are: one source has at most 8/9 of them. Who waits for
- * too long is turned away. The park's timer runs only while somebody waits.
+ * Places are shared between sources as slots are: one source has at most 8/9 of them. Who
+ * waits for too long is turned away. The park's timer runs only while somebody waits.
  *
- * A draining worker keeps the park of a kept row, and is drained when that is empty: who waits there was
- * accepted, and starts as the limits allow, which are the pool's over all its generations. No caller is
- * ever started past a limit.
+ * A draining worker keeps the park of a kept row, and is drained when that is empty: who
+ * waits there was accepted, and starts as the limits allow, which are the pool's over all
+ * its generations. No caller is ever started past a limit.
  *
  * Who starts, and when, is decided in flow/turns.
  */
@@ -28,8 +31,8 @@
 #define PARK_PLACES 64
 #define PARK_TURNS 1024
 #define PARK_TURN_MS 5
-#define PARK_MS 30000     /* longer nobody waits */
-#define PARK_SWEEP_MS 10  /* so often who has left makes place */
+#define PARK_MS 30000       /* longer nobody waits */
+#define PARK_SWEEP_MS 10    /* so often who has left makes place */
 #define PARK_SPARE_FILES 16 /* descriptors that parking leaves for slots */
 
 struct listener;
@@ -57,20 +60,22 @@ struct park { /* in a row */
 void park_init(struct row *row);
 void park_fini(struct row *row); /* closes who is there */
 
-/* Takes fd over. why: ADMIT_TURN, or a limit. false: no place for this source; fd stays the
- * caller's. */
+/* Takes fd over. why: ADMIT_TURN, or a limit. false: no place for this source; fd stays
+ * the caller's. */
 bool park_add(struct listener *listener, int fd, const struct peer *peer,
               enum admit_verdict why);
-bool park_has_place(const struct row *row); /* at a limit, for a source that has none here */
+/* At a limit, for a source that has none here. */
+bool park_has_place(const struct row *row);
 /* Makes one for it where all are taken: the last of whoever has most here goes. */
 bool park_make_place(struct row *row);
-bool park_has_source(const struct row *row, const struct peer *peer); /* somebody waits of it */
+/* Somebody waits of peer's source. */
+bool park_has_source(const struct row *row, const struct peer *peer);
 /* Something was released: looks, a turn of the loop later, who may start. */
 void park_wake(struct row *row);
 /* Nobody of the row starts here any more: who waits hears banner_busy. */
 void park_turn_away(struct row *row);
 
-/* Whether the peer has reset its connection, or closed both sides: not worth a process. */
+/* The peer has reset its connection, or closed both sides: it is not worth a process. */
 bool park_has_left(int fd);
 
 /* ---- for flow/turns ---------------------------------------------------------------- */

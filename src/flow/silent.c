@@ -21,8 +21,8 @@ static struct choice find_heaviest(struct row *row)
     struct list *node = row->silent.next, *next;
     int64_t now_ms = clock_ms();
 
-    for (int looks = LOOKS, left = CANDIDATES; looks > 0 && left > 0 && node != &row->silent;
-         looks--, node = next) {
+    for (int looks = LOOKS, left = CANDIDATES;
+         looks > 0 && left > 0 && node != &row->silent; looks--, node = next) {
         struct conn *conn = CONTAINER(node, struct conn, by_rest);
         uint64_t held;
 
