@@ -146,6 +146,8 @@ libmaster_a_SOURCES = \
 	src/master/pool.c src/master/pool.h \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
+	src/master/reader_child.c src/master/reader_child.h \
+	src/master/reader_result.c src/master/reader_result.h \
 	src/master/reload.c src/master/reload.h \
 	src/master/rowstate.c \
 	src/master/rights.c src/master/rights.h \

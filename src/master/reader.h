@@ -1,14 +1,8 @@
 /*
  * The reader: a short-lived child that reads the table's bytes while privileged, drops
  * everything, then parses and checks them and prints the plan, or the list of mistakes,
- * as records. Bounded in time, memory and output. The master starts it, reads what it
- * prints, and believes none of it without checking (conf/planwire).
- *
- *   warning text=...      any number
- *   mistake text=...      any number
- *   system                they are not the table's: the system said no
- *   plan ...              conf/planwire, unless there were mistakes
- *   end                   last: without it the output was cut off
+ * as records (reader_result). Bounded in time, memory and output. The master starts it, reads
+ * what it prints, and believes none of it without checking.
  */
 #ifndef MASTER_READER_H
 #define MASTER_READER_H
@@ -23,7 +17,6 @@
 
 #define READER_TIMEOUT_MS  15000
 #define READER_OUTPUT_MAX  (8 * 1024 * 1024)
-#define READER_REMARKS_MAX 1000 /* mistakes, and warnings; the rest is counted */
 
 struct reader_input {
     const char *config;

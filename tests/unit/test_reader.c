@@ -4,6 +4,7 @@
  * process.
  */
 #include "master/reader.h"
+#include "master/reader_result.h"
 
 #include <dirent.h>
 #include <errno.h>
