@@ -89,6 +89,69 @@ def b11_b12_r8_without_descriptors_one_listener_pauses_and_the_others_serve():
         wait_for(lambda: descriptors_of(worker).keys() == used.keys(), "the descriptors to come back")
 
 
+HEAVY = "127.0.0.2"
+PARKED = 64  # callers at a limit that a row keeps
+TALKERS = """
+    plugin: { plugin = "echo"; listen = "tcp://:0"; max_connections = 50000; };
+    other: { plugin = "echo"; listen = "tcp://:0"; max_connections = 50000; };
+    program: { exec = [ "/bin/cat" ]; user = "nobody"; listen = "tcp://:0"; max_connections = 50000; };
+    child: { plugin = "echo"; mode = "fork"; listen = "tcp://:0"; max_connections = 50000; };
+"""
+
+
+def answered(client):
+    """True; False: it was closed; None: nothing yet."""
+    try:
+        return client.recv(1) == b"x"
+    except BlockingIOError:
+        return None
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def held_by_one(port, count):
+    """A source that holds all it can get, and talks on all of it: nothing of it is silent. Yields how many."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(port, source=HEAVY)) for _ in range(count)]
+        for client in clients:
+            client.setblocking(False)
+            with contextlib.suppress(OSError):  # beyond its share and the park it may be closed already
+                client.send(b"x")
+        heard = {}
+
+        def all_but_the_parked():
+            heard.update({client: answered(client) for client in clients if heard.get(client) is None})
+            return list(heard.values()).count(None) <= PARKED and queued_at(port) == 0
+
+        wait_for(all_but_the_parked, "each to be served, parked or closed")
+        yield list(heard.values()).count(True)
+
+
+def others_are_served(port, count):
+    """Each a source of its own, and all of them stay."""
+    with contextlib.ExitStack() as stack:
+        for number in range(count):
+            client = stack.enter_context(connect(port, source="127.0.1.%d" % (1 + number)))
+            client.sendall(b"o")
+            equal((number, read_exactly(client, 1)), (number, b"o"))
+
+
+@test
+def b5_b11_whoever_holds_most_descriptors_leaves_room_for_others():
+    """Promises 14 and 8: max_connections is far above what the worker has descriptors for."""
+    raise_own_descriptors(2048)
+    for service, limit, callers in (("plugin", 1024, 900), ("program", 64, 100), ("child", 64, 100)):
+        with Usherd(TALKERS, prefix=[program("prlimit"), "--nofile=%d:%d" % (limit, limit)]) as u:
+            ports = ports_of(u)
+            with held_by_one(ports[service], callers) as held:
+                if service == "plugin":  # at most 8/9 of 8/9 of what is free
+                    assert 0.6 * limit < held < 0.8 * limit, held
+                others_are_served(ports[service], 10)
+                others_are_served(ports["other"], 10)
+            assert " hold " not in u.log(), u.log()
+
+
 @test
 def b14_r9_without_processes_a_program_waits_and_the_others_serve():
     for service in ("cat", "forked"):
