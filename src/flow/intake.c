@@ -9,6 +9,15 @@
 #include "flow/run.h"
 #include "flow/silent.h"
 
+#define TROUBLE_MS 1000 /* pause after an error that no shortage explains */
+
+/* What a wake-up has for its callers. */
+struct chance {
+    uint64_t room;             /* slots the row may still give */
+    enum admit_verdict before; /* what was known before accept() */
+    int64_t until_ms;          /* dear ones may be started at once */
+};
+
 /* ---- serving ----------------------------------------------------------------------- */
 
 /* 0: served, or its caller is gone; -1: not now, fd is still ours. */
@@ -66,19 +75,27 @@ static bool is_patient(const struct row *row)
     return row->service->on_limit == PLAN_ON_LIMIT_QUEUE;
 }
 
-/* What a wake-up has for its callers. */
-struct chance {
-    uint64_t room;    /* slots the row may still give */
-    enum admit_verdict before; /* what was known before accept() */
-    int64_t until_ms; /* dear ones may be started at once */
-};
-
-static void wait_for_room(struct listener *listener, enum admit_verdict before)
+/* Callers stay in the kernel's queue meanwhile. err: said, if it is not the slots. */
+static void wait_for_room(struct listener *listener, enum admit_verdict before,
+                          const struct err *err)
 {
     if (before == ADMIT_FULL)
         listener_fill(listener);
     else
-        listener_pause(listener, LISTENER_PAUSE_MS, NULL);
+        listener_pause(listener, LISTENER_PAUSE_MS, err);
+}
+
+/* false: it may not, or finds no place. */
+static bool wait_in_park(struct listener *listener, int fd, const struct peer *peer,
+                         enum admit_verdict verdict)
+{
+    struct row *row = listener->row;
+
+    if (!is_patient(row))
+        return false;
+    if (admit_held(row, peer) == 0 && !park_has_source(row, peer))
+        park_make_place(row);
+    return park_add(listener, fd, peer, verdict);
 }
 
 /* At a limit: another's silent connection goes, or this one waits, or this one goes. */
@@ -92,20 +109,14 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
 
     if (is_row_full && (verdict == ADMIT_SHARE_HELD || verdict == ADMIT_FULL))
         verdict = before; /* nobody's share is anything now */
-    if (is_row_full && verdict == before && silent_make_room(row, peer)) {
+    if (is_row_full && verdict == before && silent_make_room(row, peer))
         start(listener, fd, peer);
-        return;
-    }
-    if (verdict == ADMIT_RATE && is_patient(row) && park_has_left(fd)) {
+    else if (verdict == ADMIT_RATE && is_patient(row) && park_has_left(fd))
         refusal_stream(row, fd, peer, ADMIT_WAITED);
-        return;
-    }
-    if (is_patient(row) && admit_held(row, peer) == 0 && !park_has_source(row, peer))
-        park_make_place(row);
-    if (!is_patient(row) || !park_add(listener, fd, peer, verdict))
+    else if (!wait_in_park(listener, fd, peer, verdict))
         refusal_stream(row, fd, peer, verdict);
     else if (is_row_full && admit_held(row, peer) == 0)
-        wait_for_room(listener, before); /* even who holds nothing has to wait */
+        wait_for_room(listener, before, NULL); /* even who holds nothing has to wait */
 }
 
 /* Children take time to start: when this wake-up has had its part of it, or others of its
@@ -169,7 +180,7 @@ static bool is_passing(int code)
     return false;
 }
 
-/* Of errno. */
+/* What accept() left in errno, or would have. */
 static void describe(const struct listener *listener, struct err *err)
 {
     bool is_select = strcmp(loop_method(&listener->row->flow->loop), "select") == 0;
@@ -185,7 +196,7 @@ static int accept_caller(struct listener *listener, struct peer *peer)
 {
     int flags = SOCK_CLOEXEC | (run_is_blocking(listener->row) ? 0 : SOCK_NONBLOCK);
     struct sockaddr_storage addr;
-    socklen_t length = sizeof(addr);
+    socklen_t length;
     struct err err = ERR_EMPTY;
     int fd;
 
@@ -197,14 +208,15 @@ static int accept_caller(struct listener *listener, struct peer *peer)
         peer_set(peer, &addr, length);
     else if (errno != EAGAIN) {
         describe(listener, &err);
-        listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : 1000, &err);
+        listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : TROUBLE_MS,
+                       &err);
     }
     return fd;
 }
 
 /* Callers of a row that may give no slot now: they wait in the kernel's queue, unless
  * somebody has to be looked at. Says whether to accept. */
-static bool accepts_at(struct listener *listener, enum admit_verdict before)
+static bool may_accept(struct listener *listener, enum admit_verdict before)
 {
     struct row *row = listener->row;
     struct err err = ERR_EMPTY;
@@ -213,25 +225,22 @@ static bool accepts_at(struct listener *listener, enum admit_verdict before)
         return true;
     if (silent_exists(row) && park_has_place(row))
         return true;
-    if (before == ADMIT_FULL)
-        listener_fill(listener);
-    else {
+    if (before == ADMIT_FILES) {
         errno = EMFILE;
         describe(listener, &err);
-        listener_pause(listener, LISTENER_PAUSE_MS, &err);
     }
+    wait_for_room(listener, before, &err);
     return false;
 }
 
 /* false: nothing more now. */
 static bool accept_one(struct listener *listener, struct chance *chance)
 {
-    struct row *row = listener->row;
     struct peer peer;
-    enum admit_verdict before = chance->before = admit_room(row, &chance->room);
     int fd;
 
-    if (!accepts_at(listener, before))
+    chance->before = admit_room(listener->row, &chance->room);
+    if (!may_accept(listener, chance->before))
         return false;
     fd = accept_caller(listener, &peer);
     if (fd == -1)
@@ -248,7 +257,8 @@ void intake_accept(struct listener *listener)
 
     if (row_is_dear(row)) {
         chance.until_ms = clock_ms() + PARK_TURN_MS;
-        left = row->park.count > row->park.at_limit ? INTAKE_CROWDED : INTAKE_BUDGET;
+        if (row->park.count > row->park.at_limit)
+            left = INTAKE_CROWDED;
     }
     while (left-- > 0 && accept_one(listener, &chance))
         continue;
