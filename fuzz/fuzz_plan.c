@@ -3,13 +3,10 @@
  * refuses them, or has a plan that is the same after a journey, and that the rest of it
  * can live with.
  */
-#include <string.h>
-
-#include "base/mem.h"
-#include "base/str.h"
 #include "conf/planwire.h"
 #include "fuzz.h"
 #include "oracle.h"
+#include "travel.h"
 
 static void look_at(const struct plan *plan)
 {
@@ -30,24 +27,6 @@ static void look_at(const struct plan *plan)
         must(service->max_connections >= 1 && service->nice >= -20 &&
              service->nice <= 19);
     }
-}
-
-static void travel(const struct plan *plan)
-{
-    struct record_out first = RECORD_OUT_EMPTY, second = RECORD_OUT_EMPTY;
-    struct err err = ERR_EMPTY;
-    struct plan *again;
-
-    planwire_print(&first, plan);
-    again = planwire_parse(first.bytes, first.length, &err);
-    if (again == NULL)
-        fprintf(stderr, "%s\n%s", err.text, first.bytes);
-    must(again != NULL);
-    planwire_print(&second, again);
-    must(strcmp(first.bytes, second.bytes) == 0);
-    plan_free(&again);
-    record_out_free(&first);
-    record_out_free(&second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)

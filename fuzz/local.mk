@@ -10,6 +10,7 @@ EXTRA_DIST += tests/check/fuzz.t fuzz/corpus fuzz/dict fuzz/run
 
 FUZZ_MAIN = fuzz/replay.c fuzz/fuzz.h fuzz/oracle.h
 FUZZ_TABLES = fuzz/names.c fuzz/tables.c fuzz/tables.h $(SOME_PLUGINS)
+FUZZ_TRAVEL = fuzz/travel.c fuzz/travel.h
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 FUZZ_CONF_LIBS = libconf.a libsock.a libwire.a libbase.a $(LIBCONFIG_LIBS)
 
@@ -38,14 +39,14 @@ fuzz_replay_log_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_log.c
 fuzz_replay_log_LDADD = libmaster.a libbase.a
 fuzz_replay_number_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_number.c
 fuzz_replay_number_LDADD = $(FUZZ_CONF_LIBS)
-fuzz_replay_plan_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_plan.c
+fuzz_replay_plan_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_plan.c $(FUZZ_TRAVEL)
 fuzz_replay_plan_LDADD = $(FUZZ_CONF_LIBS)
 fuzz_replay_plandiff_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_plandiff.c $(FUZZ_TABLES)
 fuzz_replay_plandiff_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_replay_plandiff_LDADD = $(FUZZ_CONF_LIBS)
 fuzz_replay_record_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_record.c
 fuzz_replay_record_LDADD = libwire.a libbase.a
-fuzz_replay_table_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_table.c $(FUZZ_TABLES)
+fuzz_replay_table_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_table.c $(FUZZ_TABLES) $(FUZZ_TRAVEL)
 fuzz_replay_table_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_replay_table_LDADD = $(FUZZ_CONF_LIBS)
 fuzz_replay_tcpmux_SOURCES = $(FUZZ_MAIN) fuzz/fuzz_tcpmux.c tests/support/mock_host.c
