@@ -27,6 +27,7 @@ static struct choice find_heaviest(struct row *row)
         uint64_t held;
 
         next = node->next;
+        /* Something has gone on: first_byte_timeout at most still counts it as silent. */
         if ((conn->flags & CONN_MOVED) != 0) {
             deadline_moved(conn, now_ms);
             continue;
@@ -39,6 +40,7 @@ static struct choice find_heaviest(struct row *row)
     return best;
 }
 
+/* Holding one more is not enough: two sources would take a slot from each other for ever. */
 static bool must_go(const struct choice *choice, uint64_t newcomer_held)
 {
     if (choice->held >= newcomer_held + 2)
