@@ -11,6 +11,8 @@
 #include "flow/listener.h"
 
 #define CALLBACKS 8 /* that follow one event at most; the rest waits a turn */
+#define MEMORY 8    /* so many attempts turn a row's luck */
+#define RETRY 32    /* out of luck, one of so many is made all the same */
 
 /* ---- entering and leaving ---------------------------------------------------------- */
 
@@ -48,14 +50,13 @@ void conn_again(int fd, short what, void *context)
 {
     struct flow *flow = context;
     struct list *end = &flow->turn;
-    struct conn_more *more;
 
     (void)fd, (void)what;
     /* Who is touched meanwhile has its turn after everybody else's. */
     list_init(end);
     list_append(&flow->pending, end);
-    while ((more = CONTAINER(flow->pending.next, struct conn_more, pending)),
-           &more->pending != end) {
+    while (flow->pending.next != end) {
+        struct conn_more *more = CONTAINER(flow->pending.next, struct conn_more, pending);
         struct conn *conn = more->owner;
 
         list_remove(&more->pending);
@@ -263,7 +264,7 @@ void conn_leave(struct conn *conn)
     else if (left > 0)
         shed_more(conn);
     else {
-        flow->current = NULL;
+        flow->current = NULL; /* or its touch would be taken for one of this callback */
         conn_touch(conn);
     }
     flow->current = NULL;
@@ -291,15 +292,15 @@ static void conn_ready(int fd, short what, void *context)
 /* Something is worth trying while it succeeds, and now and then otherwise. */
 static bool is_promising(struct luck *luck)
 {
-    return luck->score >= 0 || ++luck->skipped % 32 == 0;
+    return luck->score >= 0 || ++luck->skipped % RETRY == 0;
 }
 
 static void learn(struct luck *luck, bool has_succeeded)
 {
-    if (has_succeeded)
-        luck->score = luck->score < 8 ? luck->score + 1 : 8;
-    else
-        luck->score = luck->score > -8 ? luck->score - 1 : -8;
+    if (has_succeeded && luck->score < MEMORY)
+        luck->score++;
+    else if (!has_succeeded && luck->score > -MEMORY)
+        luck->score--;
 }
 
 /* Many peers have spoken by the time we accept them: then one read saves a turn of the
@@ -354,7 +355,7 @@ int conn_open(struct row *row, int fd, const struct peer *peer)
     deadline_add(conn);
     if (row->service->log_connections) {
         row_log_begin(row, peer);
-        conn_more(conn);
+        conn_more(conn); /* counts its bytes */
     }
     if (row->calls->opened != NULL)
         row->calls->opened(&conn->head);
@@ -461,6 +462,7 @@ int conn_take(struct usher_conn *head)
 {
     struct conn *conn = conn_of(head);
 
+    /* What this callback has written comes before what the plugin writes by itself. */
     if (conn_row(conn)->flow->current == conn)
         output_push(conn);
     if (is_deaf(conn) || conn_kept_output(conn) > 0)
