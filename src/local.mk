@@ -60,6 +60,9 @@ libconf_a_SOURCES = \
 
 libplug_a_SOURCES = \
 	src/plug/catalogue.c src/plug/catalogue.h \
+	src/plug/catalogue_ask.c src/plug/catalogue_ask.h \
+	src/plug/catalogue_bounds.c \
+	src/plug/catalogue_child.c src/plug/catalogue_child.h \
 	src/plug/plug.c src/plug/plug.h
 
 libproc_a_SOURCES = \
@@ -126,6 +129,7 @@ libflow_a_SOURCES = \
 libmaster_a_SOURCES = \
 	src/master/blame.c src/master/blame.h \
 	src/master/boot.c src/master/boot.h \
+	src/master/change.c \
 	src/master/control.c src/master/control.h \
 	src/master/counts.c src/master/counts.h \
 	src/master/daemon.c src/master/daemon.h \

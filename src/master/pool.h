@@ -49,6 +49,11 @@ struct pool {
     bool is_ending;      /* leaving, and its orphans must end too */
 };
 
+static inline struct pool *pool_at(struct list *link)
+{
+    return CONTAINER(link, struct pool, link);
+}
+
 /* For the rows of the plan that have the key of `first`. Joins no list; starts nothing. */
 struct pool *pool_new(struct pools *pools, const struct plan *plan,
                       const struct plan_service *first, uint32_t number);

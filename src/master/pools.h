@@ -6,6 +6,9 @@
  *
  *   fresh  --commit-->  running  --commit of a plan without it-->  leaving  --last end-->  gone
  *     \--abandon--> leaving
+ *
+ * Files: pools.c what becomes of workers, and the end; change.c the transaction; rowstate.c what is told
+ * of a row.
  */
 #ifndef MASTER_POOLS_H
 #define MASTER_POOLS_H
@@ -97,6 +100,13 @@ void pools_row_state(const struct pools *pools, const struct plan_service *servi
                      struct pools_row_state *out);
 /* For `usherctl list`: the running pool that serves this row, or NULL. */
 const struct pool *pools_of(const struct pools *pools, const char *service);
+/* Between pools.c and change.c. */
+struct pool *pools_find(struct list *head, const char *key);
+void pools_leave(struct pool *pool);  /* its plan may be freed from here on */
+void pools_settle(struct pool *pool); /* one that is leaving goes with its last process; it may be gone
+                                         afterwards */
+bool pools_has_holder(const struct pools *pools, const struct pool *pool); /* of a wait row's listener */
+void pools_check_ready(struct pools *pools); /* tells done() when all that is fresh is */
 /* From member.c and orphan.c only. The pool may be gone afterwards. */
 void pools_on_member(struct member *member, enum member_event event, const char *text);
 void pools_on_orphan_end(struct pool *pool);
