@@ -10,6 +10,9 @@
  * Or failed text=..., once, where the child itself could not begin.
  *
  * What it answers is gossip: parsed strictly, and unprintable bytes in texts are escaped.
+ *
+ * Files: catalogue.c what is known of plugins, catalogue_ask.c one question to the child,
+ * catalogue_child.c what runs in the child, catalogue_bounds.c what it may use up.
  */
 #ifndef PLUG_CATALOGUE_H
 #define PLUG_CATALOGUE_H
