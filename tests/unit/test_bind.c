@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "support/descriptors.h"
+
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -485,28 +487,15 @@ static void what_cannot_serve_is_refused(void **state)
     }
 }
 
-static int open_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 256; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
-}
-
-static int before_all;
-
 static int make_folder(void **state)
 {
-    (void)state;
-    before_all = open_descriptors();
+    descriptors_at_start(state);
     return mkdtemp(folder) == NULL;
 }
 
 static int nothing_is_left(void **state)
 {
-    (void)state;
-    return rmdir(folder) == -1 || open_descriptors() != before_all;
+    return rmdir(folder) == -1 ? -1 : descriptors_at_end(state);
 }
 
 int main(void)

@@ -4,7 +4,6 @@
  */
 #include "plug/catalogue.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -20,6 +19,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -411,30 +412,9 @@ static void options_are_shown_to_the_real_plugin(void **state)
     catalogue_close(&catalogue);
 }
 
-static size_t at_start;
-
-static size_t open_descriptors(void)
-{
-    DIR *all = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    while (readdir(all) != NULL)
-        count++;
-    closedir(all);
-    return count;
-}
-
-static int count_at_start(void **state)
-{
-    (void)state;
-    at_start = open_descriptors();
-    return 0;
-}
-
 static void nothing_is_left_behind(void **state)
 {
-    (void)state;
-    assert_int_equal(open_descriptors(), at_start);
+    no_descriptor_is_left(state);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
 }
@@ -456,5 +436,5 @@ int main(void)
         cmocka_unit_test(nothing_is_left_behind),
     };
 
-    return cmocka_run_group_tests(tests, count_at_start, NULL);
+    return cmocka_run_group_tests(tests, descriptors_at_start, NULL);
 }

@@ -14,35 +14,24 @@
 
 #include <cmocka.h>
 
+#include "support/descriptors.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 
-#define FDS 256 /* the tests stay below */
-
-static int pair[2], open_before;
-
-static int count_open(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < FDS; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
-}
+static int pair[2];
 
 static int open_pair(void **state)
 {
-    (void)state;
-    open_before = count_open();
+    descriptors_at_start(state);
     return fd_pair(pair, NULL);
 }
 
 static int close_pair(void **state)
 {
-    (void)state;
     fd_close(&pair[0]);
     fd_close(&pair[1]);
-    return count_open() == open_before ? 0 : -1;
+    return descriptors_at_end(state);
 }
 
 /* Sends bytes as they are, with some descriptors. */
@@ -72,7 +61,7 @@ static void send_raw(const void *bytes, size_t length, const int *fds, size_t fd
 /* The next packet is refused in these words, and nothing stays open. */
 static void refused(const char *want)
 {
-    int before = count_open(), passed = 99;
+    int before = descriptors_count(), passed = 99;
     struct record record;
     struct err err = ERR_EMPTY;
 
@@ -81,7 +70,7 @@ static void refused(const char *want)
     assert_int_equal(err.code, EBADMSG);
     assert_int_equal(passed, -1);
     assert_null(record.line);
-    assert_int_equal(count_open(), before);
+    assert_int_equal(descriptors_count(), before);
 }
 
 static void good_one_comes(void)
@@ -413,7 +402,8 @@ static void a_bad_record_takes_its_descriptor_along(void **state)
 
 static void an_empty_packet_takes_its_descriptor_along(void **state)
 {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), before = count_open(), passed = 99;
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), passed = 99;
+    int before = descriptors_count();
     struct record record;
     struct err err = {5, ""};
 
@@ -422,7 +412,7 @@ static void an_empty_packet_takes_its_descriptor_along(void **state)
     assert_int_equal(channel_receive_fd(pair[0], &record, &passed, &err), -1);
     assert_int_equal(err.code, 0);
     assert_int_equal(passed, -1);
-    assert_int_equal(count_open(), before);
+    assert_int_equal(descriptors_count(), before);
     fd_close(&null);
 }
 
@@ -435,12 +425,12 @@ static void c10_descriptors_nobody_asked_for_never_arrive(void **state)
     (void)state;
     for (int i = 0; i < 3; i++)
         nulls[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    before = count_open();
+    before = descriptors_count();
     for (size_t count = 1; count <= 3; count++) {
         send_raw("ok", 2, nulls, count);
         assert_int_equal(channel_receive(pair[0], &record, &err), 1);
         record_free(&record);
-        assert_int_equal(count_open(), before);
+        assert_int_equal(descriptors_count(), before);
     }
     for (size_t count = 2; count <= 3; count++) {
         send_raw("ok", 2, nulls, count);
@@ -466,28 +456,6 @@ static void a_descriptor_without_a_place_is_an_error(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
     good_one_comes();
     fd_close(&null);
-}
-
-/* Valgrind only pretends to set the limit; what needs it is left out there. (skip() will
- * not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a failure.) */
-static bool limit_is_kept(void)
-{
-    struct rlimit all, few;
-    int probe[2];
-    bool is_kept;
-
-    if (getrlimit(RLIMIT_NOFILE, &all) == -1)
-        return false;
-    few = all;
-    few.rlim_cur = 0;
-    if (setrlimit(RLIMIT_NOFILE, &few) == -1)
-        return false;
-    is_kept = fd_pair(probe, NULL) == -1;
-    if (!is_kept) {
-        fd_close(&probe[0]);
-        fd_close(&probe[1]);
-    }
-    return setrlimit(RLIMIT_NOFILE, &all) == 0 && is_kept;
 }
 
 #define PAIRED(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
@@ -516,7 +484,7 @@ int main(void)
     };
     size_t count = ARRAY_LEN(tests);
 
-    if (!limit_is_kept()) {
+    if (!descriptors_have_a_limit()) {
         print_message("# left out: the limit of descriptors is not kept here\n");
         count--;
     }

@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "support/descriptors.h"
+
 #include "base/addr.h"
 #include "base/mem.h"
 
@@ -91,15 +93,6 @@ static void scene_close(struct scene *scene)
     close(scene->client);
     dgram_free(&scene->batch);
     assert_null(scene->batch);
-}
-
-static int open_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 256; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
 }
 
 static void wait_for(int fd)
@@ -511,11 +504,11 @@ static void c10_descriptors_sent_by_a_peer_are_not_taken(void **state)
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(head), &zero, sizeof zero);
-    before = open_descriptors();
+    before = descriptors_count();
     for (int i = 0; i < 3; i++) {
         assert_int_equal(sendmsg(s.client, &msg, 0), 1);
         assert_int_equal(receive(&s, DGRAM_BATCH), 1);
-        assert_int_equal(open_descriptors(), before);
+        assert_int_equal(descriptors_count(), before);
     }
     scene_close(&s);
 }
@@ -596,21 +589,6 @@ static void untouched_slots_cost_nothing(void **state)
     scene_close(&s);
 }
 
-static int before_all;
-
-static int count_before(void **state)
-{
-    (void)state;
-    before_all = open_descriptors();
-    return 0;
-}
-
-static int none_is_left(void **state)
-{
-    (void)state;
-    return open_descriptors() != before_all;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,5 +610,5 @@ int main(void)
         cmocka_unit_test(untouched_slots_cost_nothing),
     };
 
-    return cmocka_run_group_tests(tests, count_before, none_is_left);
+    return cmocka_run_group_tests(tests, descriptors_at_start, descriptors_at_end);
 }

@@ -1,7 +1,6 @@
 #include "flow/door.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -12,6 +11,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -235,17 +236,6 @@ static void hears_end(int fd)
         assert_true(got != -1 || errno == EAGAIN);
     }
     assert_int_equal(got, 0);
-}
-
-static size_t count_descriptors(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
 }
 
 /* ---- tests ------------------------------------------------------------------------------- */
@@ -504,13 +494,13 @@ static void c10_bad_packets_leave_nothing_behind(void **state)
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int unconnected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int ours, theirs = tcp_pair(&ours), fd;
-    size_t before;
+    int before;
 
     (void)state;
     begin();
     open_door();
     assert_int_equal(listen(listener, 1), 0);
-    before = count_descriptors();
+    before = descriptors_count();
     for (int i = 0; i < 20; i++) {
         send_record("caller", -1);
         send_record("caller", dgram);
@@ -527,7 +517,7 @@ static void c10_bad_packets_leave_nothing_behind(void **state)
         for (int j = 0; j < 5; j++)
             turn();
     }
-    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(descriptors_count(), before);
     assert_int_equal(w.rows[1].live, 0);
     fd = caller("echo\nstill here");
     hears(fd, "+Go\r\nstill here");

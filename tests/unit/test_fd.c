@@ -9,13 +9,14 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/mem.h"
 
@@ -24,30 +25,6 @@
 static bool is_open(int fd)
 {
     return fcntl(fd, F_GETFD) != -1;
-}
-
-static int count_open(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < FDS; fd++)
-        count += is_open(fd);
-    return count;
-}
-
-static int open_before;
-
-static int count_before(void **state)
-{
-    (void)state;
-    open_before = count_open();
-    return 0;
-}
-
-static int none_is_left(void **state)
-{
-    (void)state;
-    return count_open() == open_before ? 0 : -1;
 }
 
 static int open_null(void)
@@ -290,29 +267,8 @@ static void writing_reaches_a_file_or_fails(void **state)
     assert_int_equal(errno, EBADF);
 }
 
-/* Valgrind only pretends to set the limit; what needs it is left out there. (skip() will
- * not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a failure.) */
-static bool limit_is_kept(void)
-{
-    struct rlimit all, few;
-    int probe[2];
-    bool is_kept;
-
-    if (getrlimit(RLIMIT_NOFILE, &all) == -1)
-        return false;
-    few = all;
-    few.rlim_cur = 0;
-    if (setrlimit(RLIMIT_NOFILE, &few) == -1)
-        return false;
-    is_kept = fd_pair(probe, NULL) == -1;
-    if (!is_kept) {
-        fd_close(&probe[0]);
-        fd_close(&probe[1]);
-    }
-    return setrlimit(RLIMIT_NOFILE, &all) == 0 && is_kept;
-}
-
-#define COUNTED(name) cmocka_unit_test_setup_teardown(name, count_before, none_is_left)
+#define COUNTED(name) cmocka_unit_test_setup_teardown(name, descriptors_at_start,                    \
+                                                              descriptors_at_end)
 
 int main(void)
 {
@@ -328,7 +284,7 @@ int main(void)
     };
     size_t count = ARRAY_LEN(tests);
 
-    if (!limit_is_kept()) {
+    if (!descriptors_have_a_limit()) {
         print_message("# left out: the limit of descriptors is not kept here\n");
         count--;
     }

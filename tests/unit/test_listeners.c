@@ -14,12 +14,13 @@
 
 #include <cmocka.h>
 
+#include "support/descriptors.h"
+
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define DESCRIPTORS 256 /* enough to see a leak */
 
 static char folder[] = "/tmp/test_listenersXXXXXX";
 static char path[64];
@@ -142,28 +143,9 @@ static bool has_ipv6(void)
 
 /* ---- nothing is left ---- */
 
-static int count_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < DESCRIPTORS; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
-}
-
-static int descriptors_before;
-
-static int look_before(void **state)
-{
-    (void)state;
-    descriptors_before = count_descriptors();
-    return 0;
-}
-
 static int look_after(void **state)
 {
-    (void)state;
-    return count_descriptors() == descriptors_before && access(path, F_OK) == -1 ? 0 : -1;
+    return access(path, F_OK) == -1 ? descriptors_at_end(state) : -1;
 }
 
 static int make_folder(void **state)
@@ -315,14 +297,14 @@ static void what_is_abandoned_leaves_the_old_listeners(void **state)
     listeners_init(&listeners, &nothing);
     run(&listeners, first);
     fd = fd_of(&listeners, first, 0, 0);
-    count = count_descriptors();
+    count = descriptors_count();
     prepare(&listeners, second);
     assert_true(answers(port_of(second, 0, 0)));
     listeners_abandon(&listeners);
     assert_false(answers(port_of(second, 0, 0)));
     assert_true(answers(port_of(first, 0, 0)));
     assert_int_equal(fd_of(&listeners, first, 0, 0), fd);
-    assert_int_equal(count_descriptors(), count);
+    assert_int_equal(descriptors_count(), count);
     listeners_close(&listeners);
     plan_free(&first);
     plan_free(&second);
@@ -344,10 +326,10 @@ static void one_port_in_use_undoes_all_of_a_plan(void **state)
              "t.conf:4: listen: tcp://%s: bind %s: Address already in use", address, address);
     add_endpoint(add_service(plan, "b"), ENDPOINT_TCP, address);
     listeners_init(&listeners, &nothing);
-    count = count_descriptors();
+    count = descriptors_count();
     assert_refused(&listeners, plan, want);
     assert_int_equal(listeners.count, 0);
-    assert_int_equal(count_descriptors(), count);
+    assert_int_equal(descriptors_count(), count);
     listeners_close(&listeners);
     listeners_close(&other);
     plan_free(&thief);
@@ -550,7 +532,7 @@ static void a_name_that_was_not_passed_in_is_a_mistake(void **state)
     plan_free(&plan);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, look_before, look_after)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, descriptors_at_start, look_after)
 
 int main(void)
 {

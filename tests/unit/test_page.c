@@ -1,6 +1,5 @@
 #include "flow/page.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/addr.h"
 
@@ -150,22 +151,12 @@ static void a_worker_reads_its_siblings_and_writes_only_itself(void **state)
     pages_close(&pages);
 }
 
-static int open_descriptors;
-
-static int count_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 256; fd++)
-        if (fcntl(fd, F_GETFD) != -1)
-            count++;
-    return count;
-}
+static int open_before;
 
 static int look_for_descriptors(struct pages *pages, struct page *page)
 {
     (void)pages, (void)page;
-    return count_descriptors() == open_descriptors ? 0 : 1;
+    return descriptors_count() == open_before ? 0 : 1;
 }
 
 static void a_worker_keeps_no_descriptor_of_it(void **state)
@@ -174,12 +165,12 @@ static void a_worker_keeps_no_descriptor_of_it(void **state)
     struct err err = ERR_EMPTY;
 
     (void)state;
-    open_descriptors = count_descriptors();
+    open_before = descriptors_count();
     pages = open_pages();
     assert_int_equal(pages_take(pages, 1, &err), 0);
     assert_int_equal(in_worker(pages, 0, look_for_descriptors), 0);
     pages_close(&pages);
-    assert_int_equal(count_descriptors(), open_descriptors);
+    assert_int_equal(descriptors_count(), open_before);
 }
 
 static void the_peer_is_printed_from_raw_bytes(void **state)

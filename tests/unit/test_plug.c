@@ -1,6 +1,5 @@
 #include "plug/plug.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/mem.h"
 #include "wire/descriptor.h"
@@ -427,32 +428,6 @@ static void built_plugins_are_loaded_or_refused(void **state)
     }
 }
 
-static size_t open_descriptors(void)
-{
-    DIR *all = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    while (readdir(all) != NULL)
-        count++;
-    closedir(all);
-    return count;
-}
-
-static size_t at_start;
-
-static int count_at_start(void **state)
-{
-    (void)state;
-    at_start = open_descriptors();
-    return 0;
-}
-
-static void no_descriptor_is_left(void **state)
-{
-    (void)state;
-    assert_int_equal(open_descriptors(), at_start);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,5 +449,5 @@ int main(void)
         cmocka_unit_test(no_descriptor_is_left),
     };
 
-    return cmocka_run_group_tests(tests, count_at_start, NULL);
+    return cmocka_run_group_tests(tests, descriptors_at_start, NULL);
 }

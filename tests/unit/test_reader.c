@@ -6,7 +6,6 @@
 #include "master/reader.h"
 #include "master/reader_result.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -21,6 +20,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/descriptors.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -449,30 +450,9 @@ static void a_cancelled_one_says_nothing(void **state)
 
 /* ---- what is left ----------------------------------------------------------------- */
 
-static size_t at_start;
-
-static size_t open_descriptors(void)
-{
-    DIR *all = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    while (readdir(all) != NULL)
-        count++;
-    closedir(all);
-    return count;
-}
-
-static int count_at_start(void **state)
-{
-    (void)state;
-    at_start = open_descriptors();
-    return 0;
-}
-
 static void nothing_is_left_behind(void **state)
 {
-    (void)state;
-    assert_int_equal(open_descriptors(), at_start);
+    no_descriptor_is_left(state);
     assert_int_equal(reap_count(), 0);
     assert_int_equal(waitpid(-1, NULL, 0), -1);
     assert_int_equal(errno, ECHILD);
@@ -496,5 +476,5 @@ int main(void)
         cmocka_unit_test(nothing_is_left_behind),
     };
 
-    return cmocka_run_group_tests(tests, count_at_start, NULL);
+    return cmocka_run_group_tests(tests, descriptors_at_start, NULL);
 }
