@@ -46,8 +46,14 @@ libconf_a_SOURCES = \
 	src/conf/lex.c src/conf/lex.h \
 	src/conf/plan.c src/conf/plan.h \
 	src/conf/plandiff.c src/conf/plandiff.h \
+	src/conf/planlimits.c src/conf/planlimits.h \
 	src/conf/planrules.c src/conf/planrules.h \
-	src/conf/planwire.c src/conf/planwire.h \
+	src/conf/planwire.h \
+	src/conf/planwire_fields.c \
+	src/conf/planwire_parse.c src/conf/planwire_parse.h \
+	src/conf/planwire_parts.c \
+	src/conf/planwire_print.c \
+	src/conf/planwire_service.c \
 	src/conf/plugins.c \
 	src/conf/programs.c \
 	src/conf/resolve.c src/conf/resolve.h \

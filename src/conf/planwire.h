@@ -3,6 +3,10 @@
  * "limit", "endpoint". What the reader prints and the master reads; exact in both
  * directions. The master's side believes nothing: counts, ranges and words are checked
  * again.
+ *
+ * Files: planwire_print.c the reader's side; planwire_parse.c the master's, with
+ * planwire_service.c one row, planwire_parts.c what belongs to it and planwire_fields.c
+ * the fields of any record; planrules.c and planlimits.c two kinds of records, both ways.
  */
 #ifndef CONF_PLANWIRE_H
 #define CONF_PLANWIRE_H
