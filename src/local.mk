@@ -16,6 +16,11 @@ libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/opt.c src/base/opt.h \
+	src/base/opt_numbers.c \
+	src/base/opt_preset.c \
+	src/base/opt_text.c \
+	src/base/opt_type.c src/base/opt_type.h \
+	src/base/opt_words.c \
 	src/base/str.c src/base/str.h
 
 libwire_a_SOURCES = \

@@ -6,6 +6,9 @@
  *
  * Texts and lists in the struct are owned by it: filled by opt_preset() and opt_set(),
  * given back by opt_free().
+ *
+ * Files: opt.c rows and fields, opt_type.c the types, opt_numbers.c and opt_words.c text
+ * into a value of each, opt_text.c the way back, opt_preset.c presets.
  */
 #ifndef BASE_OPT_H
 #define BASE_OPT_H
