@@ -156,6 +156,7 @@ EXTRA_DIST += tests/install/install.t tests/install/hello.c tests/install/files.
 # make check TESTS='$(UNIT_TESTS)' LOG_COMPILER=tests/support/valgrind.sh
 EXTRA_DIST += tests/support/valgrind.sh tests/support/cmocka.sh
 
+BUILD_PLAN = tests/support/build_plan.c tests/support/build_plan.h $(SOME_PLUGINS)
 DESCRIPTORS = tests/support/descriptors.c tests/support/descriptors.h
 
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
@@ -231,7 +232,7 @@ tests_unit_test_endpoint_LDADD = $(SOCK_LIBS)
 tests_unit_test_admission_SOURCES = tests/unit/test_admission.c
 tests_unit_test_admission_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_admission_LDADD = $(CONF_LIBS)
-tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
+tests_unit_test_plan_SOURCES = tests/unit/test_plan.c $(BUILD_PLAN)
 tests_unit_test_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_plan_LDADD = $(CONF_LIBS)
 tests_unit_test_plandiff_SOURCES = tests/unit/test_plandiff.c
@@ -267,7 +268,7 @@ tests_unit_test_spawn_LDADD = $(PROC_LIBS)
 tests_unit_test_access_SOURCES = tests/unit/test_access.c
 tests_unit_test_access_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_access_LDADD = $(FLOW_LIBS)
-tests_unit_test_callers_SOURCES = tests/unit/test_callers.c
+tests_unit_test_callers_SOURCES = tests/unit/test_callers.c $(BUILD_PLAN)
 tests_unit_test_callers_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_callers_LDADD = $(FLOW_LIBS)
 tests_unit_test_admit_SOURCES = tests/unit/test_admit.c

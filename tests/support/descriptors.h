@@ -14,8 +14,9 @@ int descriptors_at_end(void **state);
 /* The same as a group's last test. */
 void no_descriptor_is_left(void **state);
 
-/* false: valgrind, which only pretends to set the limit; what needs it is left out there. (skip() will
- * not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a failure.) */
+/* false: valgrind, which only pretends to set the limit; what needs it is left out there.
+ * (skip() will not do: cmocka 1.1 writes "not ok" before its SKIP, which counts as a
+ * failure.) */
 bool descriptors_have_a_limit(void);
 
 #endif

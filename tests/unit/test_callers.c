@@ -8,67 +8,15 @@
 
 #include <cmocka.h>
 
+#include "support/build_plan.h"
 #include "support/slow.h"
 
 #include "base/addr.h"
 #include "base/mem.h"
-#include "conf/check.h"
 #include "conf/planwire.h"
 #include "flow/access.h"
 
 /* ---- tables ---------------------------------------------------------------------- */
-
-static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so",
-            sentence[] = "Echoes.";
-static struct usher_option no_options[] = {USHER_OPTION_END};
-static const struct descriptor echo = {
-    plugin_name, plugin_path, sentence, USHER_STREAM | USHER_DATAGRAM,
-    0,           true,        false,    no_options};
-
-static const struct descriptor *describe(void *context, const char *dir,
-                                         const char *plugin, struct err *err)
-{
-    (void)context;
-    if (strcmp(plugin, "echo") == 0)
-        return &echo;
-    err_set(err, "%s/%s.so: none", dir, plugin);
-    return NULL;
-}
-
-static int check(void *context, const struct plan_service *service, struct err *err)
-{
-    (void)context;
-    (void)service;
-    (void)err;
-    return 0;
-}
-
-static struct plan *build(const char *text, struct mistakes *mistakes)
-{
-    static const struct check_catalogue catalogue = {NULL, describe, check};
-    struct check_input input = {
-        .main_file = "t.conf", .uid = 4242, .gid = 4242, .catalogue = &catalogue};
-    char name[] = "t.conf", *bytes = mem_text(text);
-    struct source_file file = {name, bytes, strlen(bytes), false};
-    struct source source = {.files = &file, .file_count = 1};
-    struct plan *plan;
-
-    source_scan(&file, mistakes);
-    plan = check_build(&input, &source, mistakes);
-    mem_free(&bytes);
-    return plan;
-}
-
-static struct plan *build_good(const char *text)
-{
-    struct mistakes mistakes = {0};
-    struct plan *plan = build(text, &mistakes);
-
-    if (plan == NULL)
-        fail_msg("%s", mistakes.count > 0 ? mistakes.at[0] : "no plan, and no mistake");
-    mistakes_free(&mistakes);
-    return plan;
-}
 
 static struct plan *carry(const struct plan *plan)
 {
@@ -88,7 +36,7 @@ static struct plan *carry(const struct plan *plan)
 
 static void rules_are_canonical_and_travel(void **state)
 {
-    struct plan *plan = build_good(
+    struct plan *plan = build_good_plan(
         "services: { s: { plugin = \"echo\"; listen = [ \"tcp://:7\", \"unix:///x\" ];\n"
         "  allow = [ \"::FFFF:10.0.0.0/104\", \"uid:root\", \"2001:DB8:0::/32\" ];\n"
         "  deny = \"gid:root\"; rate = \"5/s:9\"; rate_per_source = \"1/m\";\n"
@@ -135,7 +83,7 @@ static void a_table_full_of_rules_becomes_a_plan(void **state)
                                  i > 0 ? "," : "", i >> 14 & 127, i >> 7 & 127, i & 127);
     used += (size_t)snprintf(bytes + used, room - used, "]; }; };");
     assert_true(used < room);
-    plan = build_good(bytes);
+    plan = build_good_plan(bytes);
     copy = carry(plan);
     assert_int_equal(copy->services[0].deny.count, rules);
     assert_string_equal(copy->services[0].deny.at[rules - 1],
@@ -161,7 +109,7 @@ static void a_plan_with_bad_texts_is_refused(void **state)
         {"hours=08:00-18:00", "hours=08:00-28:00", "is not a time of the day"},
         {"max_per_source=3", "allow=10.0.0.0/8", "allow: not expected here"},
     };
-    struct plan *plan = build_good("services: { s: { plugin = \"echo\"; listen = "
+    struct plan *plan = build_good_plan("services: { s: { plugin = \"echo\"; listen = "
                                    "\"tcp://:7\"; allow = \"10.0.0.0/8\";\n"
                                    "  rate = \"5/s\"; max_load = \"8.0\"; hours = "
                                    "\"08:00-18:00\"; max_per_source = 3;\n"
@@ -210,7 +158,7 @@ static void d6_what_nobody_could_enforce_is_refused(void **state)
             keys[i]);
         snprintf(want, sizeof(want), "t.conf:2: %.*s: is not for wait rows",
                  (int)strcspn(keys[i], " "), keys[i]);
-        assert_null(build(text, &mistakes));
+        assert_null(build_plan(text, &mistakes));
         assert_int_equal(mistakes.count, 1);
         if (strncmp(mistakes.at[0], want, strlen(want)) != 0)
             fail_msg("want: %s; got: %s", want, mistakes.at[0]);
@@ -222,7 +170,7 @@ static void d6_defaults_that_do_not_hold_are_warned_of(void **state)
 {
     struct mistakes mistakes = {0};
     struct plan *plan =
-        build("defaults: { allow = \"10.0.0.0/8\"; hours = \"08:00-18:00\"; rate = "
+        build_plan("defaults: { allow = \"10.0.0.0/8\"; hours = \"08:00-18:00\"; rate = "
               "\"5/s\"; };\n"
               "services: {\n"
               "  w: { exec = \"/bin/cat\"; wait = true; listen = \"tcp://:7\"; };\n"
@@ -287,7 +235,7 @@ static void d5_no_character_that_is_lost_opens_the_service(void **state)
 
         memcpy(text, table, at);
         memcpy(text + at, table + at + 1, sizeof(table) - at - 1);
-        plan = build(text, &mistakes);
+        plan = build_plan(text, &mistakes);
         refused += plan == NULL;
         for (size_t i = 0; plan != NULL && i < ARRAY_LEN(strangers); i++)
             if (lets_in(plan, strangers[i]))

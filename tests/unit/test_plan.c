@@ -21,6 +21,7 @@
 #include "conf/keys.h"
 #include "conf/planwire.h"
 #include "conf/resolve.h"
+#include "support/build_plan.h"
 
 /* ---- users and groups ------------------------------------------------------------ */
 
@@ -84,74 +85,6 @@ static void a_failed_look_up_is_no_missing_user(void **state)
 
 /* ---- from a table ---------------------------------------------------------------- */
 
-static char plugin_name[] = "echo", plugin_path[] = "/plugins/echo.so",
-            sentence[] = "Echoes.";
-static struct usher_option no_options[] = { USHER_OPTION_END };
-static const struct descriptor echo = { plugin_name, plugin_path,
-                                        sentence,    USHER_STREAM | USHER_DATAGRAM,
-                                        0,           true,
-                                        false,       no_options };
-
-static const struct descriptor *describe(void *context, const char *dir,
-                                         const char *plugin, struct err *err)
-{
-    (void)context;
-    if (strcmp(plugin, "echo") == 0)
-        return &echo;
-    err_set(err, "%s/%s.so: none", dir, plugin);
-    return NULL;
-}
-
-static int check(void *context, const struct plan_service *service, struct err *err)
-{
-    (void)context;
-    (void)service;
-    (void)err;
-    return 0;
-}
-
-/* From the main file, and one of services_dir where more is not NULL. */
-static struct plan *build_from(const char *text, const char *more, bool is_root,
-                               struct mistakes *mistakes)
-{
-    static const struct check_catalogue catalogue = { NULL, describe, check };
-    struct check_input input = { .main_file = "t.conf",
-                                 .is_root = is_root,
-                                 .uid = 4242,
-                                 .gid = 4242,
-                                 .catalogue = &catalogue };
-    char names[][16] = { "t.conf", "rows/u.conf" };
-    char *bytes[] = { mem_text(text), mem_text(more != NULL ? more : "") };
-    struct source_file files[] = { { names[0], bytes[0], strlen(bytes[0]), false },
-                                   { names[1], bytes[1], strlen(bytes[1]), false } };
-    struct source source = { .files = files, .file_count = more != NULL ? 2 : 1 };
-    struct plan *plan;
-
-    for (size_t i = 0; i < source.file_count; i++)
-        source_scan(&files[i], mistakes);
-    plan = check_build(&input, &source, mistakes);
-    mem_free(&bytes[0]);
-    mem_free(&bytes[1]);
-    return plan;
-}
-
-static struct plan *build(const char *text, bool is_root, struct mistakes *mistakes)
-{
-    return build_from(text, NULL, is_root, mistakes);
-}
-
-static struct plan *build_good(const char *text)
-{
-    struct mistakes mistakes = { 0 };
-    struct plan *plan = build(text, false, &mistakes);
-
-    if (plan == NULL)
-        fail_msg("%s", mistakes.count > 0 ? mistakes.at[0] : "no plan, and no mistake");
-    assert_int_equal(mistakes.count, 0);
-    mistakes_free(&mistakes);
-    return plan;
-}
-
 static const char table[] =
     "port_offset = 10000;\n"
     "services: {\n"
@@ -165,7 +98,7 @@ static const char table[] =
 
 static void a_table_becomes_a_plan(void **state)
 {
-    struct plan *plan = build_good(table);
+    struct plan *plan = build_good_plan(table);
     struct plan_service *service;
 
     (void)state;
@@ -176,7 +109,7 @@ static void a_table_becomes_a_plan(void **state)
     assert_non_null(service);
     assert_int_equal(service->way, PLAN_WAY_DISPATCH);
     assert_int_equal(service->line, 3);
-    assert_string_equal(service->plugin_path, "/plugins/echo.so");
+    assert_string_equal(service->plugin_path, "/plugins");
     assert_int_equal(service->idle_timeout, 300000);
     assert_int_equal(service->total_timeout, -1);
     assert_int_equal(service->uid, 4242);
@@ -203,7 +136,7 @@ static void a_table_becomes_a_plan(void **state)
 
 static void udp_ports_of_rows_that_are_on_are_known(void **state)
 {
-    struct plan *plan = build_good(table);
+    struct plan *plan = build_good_plan(table);
 
     (void)state;
     assert_true(plan_has_udp_port(plan, 10007));
@@ -245,7 +178,7 @@ static void presets_follow_their_own_rules(void **state)
 
 static void rows_of_equal_identity_share_a_pool(void **state)
 {
-    struct plan *plan = build_good(
+    struct plan *plan = build_good_plan(
         "services: {\n"
         "  a: { plugin = \"echo\"; listen = \"tcp://:1\"; };\n"
         "  b: { plugin = \"echo\"; listen = \"tcp://:2\"; max_connections = 5; };\n"
@@ -285,11 +218,11 @@ static void a_table_may_have_512_rows_and_no_more(void **state)
         text = more;
     }
     whole = mem_print("%s};\n", text);
-    plan = build_from(whole, "", false, &mistakes);
+    plan = build_plan_from(whole, "", false, &mistakes);
     assert_non_null(plan);
     assert_int_equal(plan->service_count, PLAN_SERVICES);
     plan_free(&plan);
-    assert_null(build_from(whole,
+    assert_null(build_plan_from(whole,
                            "more: { plugin = \"echo\"; listen = \"tcp://:999\"; };",
                            false, &mistakes));
     assert_int_equal(mistakes.count, 1);
@@ -310,7 +243,7 @@ static void root_needs_the_user_usher(void **state)
     (void)state;
     if (resolve_user("usher", &uid, &gid, NULL) == 0)
         skip();
-    plan = build("", true, &mistakes);
+    plan = build_plan_from("", NULL, true, &mistakes);
     assert_null(plan);
     assert_int_equal(mistakes.count, 1);
     assert_string_equal(
@@ -409,7 +342,7 @@ static void services_dir_is_found_without_parsing(void **state)
 
 static void a_plan_is_read_as_it_was_printed(void **state)
 {
-    struct plan *plan = build_good(table), *again;
+    struct plan *plan = build_good_plan(table), *again;
     struct record_out first = RECORD_OUT_EMPTY, second = RECORD_OUT_EMPTY;
     struct err err = ERR_EMPTY;
 
@@ -535,7 +468,7 @@ static void what_is_odd_is_not_believed(void **state)
 static void every_changed_byte_is_taken_or_refused(void **state)
 {
     static const char bytes[] = "\n =\\x0-z/";
-    struct plan *plan = build_good(table);
+    struct plan *plan = build_good_plan(table);
     struct record_out out = RECORD_OUT_EMPTY;
 
     (void)state;
