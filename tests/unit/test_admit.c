@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "support/stage.h"
+
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -39,9 +41,8 @@ static void begin_service(void)
     static char name[] = "echo";
 
     memset(&w, 0, sizeof(w));
-    w.service = (struct plan_service){ .name = name, .number = 3,
-                                       .max_connections = 100, .first_byte_timeout = -1,
-                                       .idle_timeout = -1, .total_timeout = -1 };
+    w.service = stage_service(name);
+    w.service.number = 3;
 }
 
 static void sibling_holds(int slot, const char *host, unsigned count);
@@ -58,14 +59,11 @@ static void begin_worker(const char *sibling_host, unsigned sibling_count)
         sibling_holds(other, sibling_host, sibling_count);
     w.plan.services = &w.service;
     w.plan.service_count = 1;
-    w.flow.plan = &w.plan;
-    w.flow.channel = w.flow.log = -1;
     w.flow.pages = w.pages;
     w.flow.pool = 1;
     w.flow.page = pages_attach(w.pages, own, &err);
     atomic_store(&w.flow.page->is_accepting, 1);
-    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
-    flow_init(&w.flow);
+    stage_open(&w.flow, &w.plan);
     row_init(&w.row, &w.flow, &w.service, &w.flow.page->rows[w.service.number]);
     if (admit_open(&w.row, &err) == -1)
         fail_msg("%s", err.text);
@@ -79,8 +77,7 @@ static void begin(void)
 static void end(void)
 {
     row_close(&w.row);
-    flow_fini(&w.flow);
-    loop_close(&w.flow.loop);
+    stage_close(&w.flow);
     pages_close(&w.pages);
     clock_fake(-1);
 }

@@ -1,9 +1,7 @@
 #include "flow/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,11 +14,11 @@
 
 #include <cmocka.h>
 
+#include "support/stage.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "flow/host.h"
-
-#define DEADLINE_MS 10000
 
 /* ---- a world of one row ------------------------------------------------------------------ */
 
@@ -31,7 +29,6 @@ static struct world {
     struct flow flow;
     struct row row;
     struct usher_service calls;
-    struct watch tick;
 
     /* what the plugin was told */
     struct usher_conn *conn, *other;
@@ -122,30 +119,16 @@ static size_t data_lines(struct usher_conn *conn, const void *bytes, size_t coun
     return used;
 }
 
-static void stop_turn(int fd, short what, void *context)
-{
-    (void)fd, (void)what, (void)context;
-    loop_stop(&w.flow.loop);
-}
-
 static void begin(size_t (*data)(struct usher_conn *, const void *, size_t))
 {
     static char name[] = "row";
-    struct err err = ERR_EMPTY;
 
     memset(&w, 0, sizeof(w));
-    w.service = (struct plan_service){ .name = name, .max_connections = 100,
-                                       .first_byte_timeout = -1, .idle_timeout = -1,
-                                       .total_timeout = -1 };
+    w.service = stage_service(name);
     w.calls = (struct usher_service){ .opened = on_opened, .data = data,
                                       .finished = on_finished, .drained = on_drained,
                                       .gone = on_gone };
-    w.flow.plan = &w.plan;
-    w.flow.channel = w.flow.log = -1;
-    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
-    flow_init(&w.flow);
-    flow_make_buffer(&w.flow, 4096);
-    timer_init(&w.tick, stop_turn, NULL);
+    stage_open(&w.flow, &w.plan);
 }
 
 static void begin_row(void)
@@ -161,27 +144,16 @@ static void end(void)
     assert_int_equal(w.opened, w.gone);
     assert_false(w.is_nested);
     row_close(&w.row);
-    flow_fini(&w.flow);
-    loop_close(&w.flow.loop);
+    stage_close(&w.flow);
 }
 
 /* What is ready now, and what comes within a millisecond. */
 static void turn(void)
 {
-    struct err err = ERR_EMPTY;
-
-    timer_start(&w.flow.loop, &w.tick, 1);
-    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+    stage_turn(&w.flow, 1);
 }
 
-static void turn_before(int64_t end_ms)
-{
-    assert_true(clock_ms() < end_ms);
-    turn();
-}
-
-#define UNTIL(condition)                                                                       \
-    for (int64_t end_ms = clock_ms() + DEADLINE_MS; !(condition); turn_before(end_ms))
+#define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
 /* ---- peers ------------------------------------------------------------------------------- */
 
@@ -199,26 +171,17 @@ static int caller(int type)
 
 static int tcp_caller(const char *first)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr_storage from;
-    socklen_t length = sizeof(addr);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), theirs;
+    socklen_t length = sizeof(from);
     struct peer peer;
+    int ours, theirs = stage_connection(&ours);
 
-    assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &length), 0);
-    assert_int_equal(connect(ours, (struct sockaddr *)&addr, sizeof(addr)), 0);
     if (first != NULL)
         assert_int_equal(send(ours, first, strlen(first), 0), (ssize_t)strlen(first));
-    length = sizeof(from);
-    theirs = accept4(listener, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(getpeername(theirs, (struct sockaddr *)&from, &length), 0);
     peer_set(&peer, &from, length);
     assert_int_equal(conn_open(&w.row, theirs, &peer), 0);
     conn_look_again(&w.flow);
-    close(listener);
     return ours;
 }
 

@@ -1,8 +1,6 @@
 #include "flow/door.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,16 +11,13 @@
 #include <cmocka.h>
 
 #include "support/descriptors.h"
+#include "support/stage.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/mem.h"
 #include "flow/conn.h"
 #include "flow/hand_over.h"
 #include "flow/worker.h"
 #include "wire/channel.h"
-
-#define DEADLINE_MS 10000
 
 /* ---- a worker with both sides: row 0 hands over, row 1 is offered, row 2 is not ---------- */
 
@@ -35,7 +30,6 @@ static struct world {
     struct row rows[3];
     struct usher_service mux, echo;
     struct worker_offer offers[3];
-    struct watch tick;
     int ends[2]; /* of the door */
 
     unsigned shown, finished, gone;
@@ -84,12 +78,6 @@ static size_t echo_data(struct usher_conn *conn, const void *bytes, size_t count
     return count;
 }
 
-static void stop_turn(int fd, short what, void *context)
-{
-    (void)fd, (void)what, (void)context;
-    loop_stop(&w.flow.loop);
-}
-
 static void begin(void)
 {
     static char names[][8] = { "mux", "Echo", "Hidden" };
@@ -102,24 +90,15 @@ static void begin(void)
     w.echo = (struct usher_service){ .data = echo_data };
     w.plan.services = w.services;
     w.plan.service_count = 3;
-    w.flow.plan = &w.plan;
-    w.flow.channel = w.flow.log = -1;
-    assert_int_equal(pages_open(&w.pages, &err), 0);
-    w.flow.pages = w.pages;
-    w.flow.pool = 1;
-    w.flow.page = pages_attach(w.pages, pages_take(w.pages, 1, &err), &err);
+    stage_pages(&w.flow, &w.pages);
     w.counts = w.flow.page->rows;
     w.flow.rows = w.rows;
     w.flow.row_count = 3;
-    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
-    flow_init(&w.flow);
-    flow_make_buffer(&w.flow, 4096);
-    timer_init(&w.tick, stop_turn, NULL);
+    stage_open(&w.flow, &w.plan);
     for (unsigned i = 0; i < 3; i++) {
-        w.services[i] = (struct plan_service){ .name = names[i], .max_connections = 100,
-                                               .enabled = true, .tcpmux = i == 1, .number = i,
-                                               .first_byte_timeout = -1, .idle_timeout = -1,
-                                               .total_timeout = -1 };
+        w.services[i] = stage_service(names[i]);
+        w.services[i].number = i;
+        w.services[i].tcpmux = i == 1;
         row_init(&w.rows[i], &w.flow, &w.services[i], &w.counts[i]);
         w.rows[i].calls = i == 0 ? &w.mux : &w.echo;
     }
@@ -149,53 +128,25 @@ static void end(void)
     }
     door_free(&w.flow);
     close(w.ends[0]);
-    flow_fini(&w.flow);
-    loop_close(&w.flow.loop);
+    stage_close(&w.flow);
     pages_close(&w.pages);
 }
 
 static void turn(void)
 {
-    struct err err = ERR_EMPTY;
-
-    timer_start(&w.flow.loop, &w.tick, 1);
-    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+    stage_turn(&w.flow, 1);
 }
 
-static void turn_before(int64_t end_ms)
-{
-    assert_true(clock_ms() < end_ms);
-    turn();
-}
-
-#define UNTIL(condition)                                                                       \
-    for (int64_t end_ms = clock_ms() + DEADLINE_MS; !(condition); turn_before(end_ms))
+#define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
 /* ---- callers ----------------------------------------------------------------------------- */
-
-static int tcp_pair(int *ours)
-{
-    struct sockaddr_in addr = { .sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof(addr);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), theirs;
-
-    *ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &length), 0);
-    assert_int_equal(connect(*ours, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    theirs = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    close(listener);
-    return theirs;
-}
 
 static int caller(const char *first)
 {
     struct sockaddr_storage from;
     socklen_t length = sizeof(from);
     struct peer peer;
-    int ours, theirs = tcp_pair(&ours);
+    int ours, theirs = stage_connection(&ours);
 
     if (first != NULL)
         assert_int_equal(send(ours, first, strlen(first), 0), (ssize_t)strlen(first));
@@ -493,7 +444,7 @@ static void c10_bad_packets_leave_nothing_behind(void **state)
     int dgram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int unconnected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int ours, theirs = tcp_pair(&ours), fd;
+    int ours, theirs = stage_connection(&ours), fd;
     int before;
 
     (void)state;

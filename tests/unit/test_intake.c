@@ -15,12 +15,13 @@
 
 #include <cmocka.h>
 
+#include "support/stage.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "flow/conn.h"
 
-#define DEADLINE_MS 10000
 #define CLIENTS 128
 
 /* ---- a worker with one row, one listener, and clients from many addresses ---------------------- */
@@ -34,7 +35,6 @@ static struct world {
     struct endpoint endpoint;
     struct listener listeners[1];
     struct usher_service echo;
-    struct watch tick;
     unsigned short port;
     int clients[CLIENTS];
     unsigned opened[256]; /* the last byte of whoever was served, in this order */
@@ -63,12 +63,6 @@ static size_t on_data(struct usher_conn *conn, const void *bytes, size_t count)
     return count;
 }
 
-static void stop_turn(int fd, short what, void *context)
-{
-    (void)fd, (void)what, (void)context;
-    loop_stop(&w.flow.loop);
-}
-
 static int open_listener(void)
 {
     struct sockaddr_in in4 = { .sin_family = AF_INET,
@@ -87,28 +81,17 @@ static int open_listener(void)
 static void begin(unsigned max_connections)
 {
     static char name[] = "echo";
-    struct err err = ERR_EMPTY;
 
     memset(&w, 0, sizeof(w));
     for (int i = 0; i < CLIENTS; i++)
         w.clients[i] = -1;
-    w.service = (struct plan_service){ .name = name, .enabled = true,
-                                       .max_connections = max_connections,
-                                       .first_byte_timeout = -1, .idle_timeout = -1,
-                                       .total_timeout = -1 };
+    w.service = stage_service(name);
+    w.service.max_connections = max_connections;
     w.echo = (struct usher_service){ .opened = on_opened, .data = on_data };
     w.plan.services = &w.service;
     w.plan.service_count = 1;
-    w.flow.plan = &w.plan;
-    w.flow.channel = w.flow.log = -1;
-    assert_int_equal(pages_open(&w.pages, &err), 0);
-    w.flow.pages = w.pages;
-    w.flow.pool = 1;
-    w.flow.page = pages_attach(w.pages, pages_take(w.pages, 1, &err), &err);
-    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
-    flow_init(&w.flow);
-    flow_make_buffer(&w.flow, 4096);
-    timer_init(&w.tick, stop_turn, NULL);
+    stage_pages(&w.flow, &w.pages);
+    stage_open(&w.flow, &w.plan);
     row_init(&w.row, &w.flow, &w.service, &w.flow.page->rows[0]);
     w.row.calls = &w.echo;
     w.flow.rows = &w.row;
@@ -133,10 +116,7 @@ static void serve(void)
 
 static void turn(int64_t ms)
 {
-    struct err err = ERR_EMPTY;
-
-    timer_start(&w.flow.loop, &w.tick, ms);
-    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+    stage_turn(&w.flow, ms);
 }
 
 static void end(void)
@@ -149,8 +129,7 @@ static void end(void)
     LIST_EACH(&w.row.by_age, node, safe)
         conn_close(CONTAINER(node, struct conn, by_age), USHER_GONE_STOPPED);
     row_close(&w.row);
-    flow_fini(&w.flow);
-    loop_close(&w.flow.loop);
+    stage_close(&w.flow);
     pages_close(&w.pages);
     for (int i = 0; i < CLIENTS; i++)
         fd_close(&w.clients[i]);
@@ -193,7 +172,7 @@ static uint64_t refused_by(enum admit_verdict verdict)
 
 static void wait_until(bool (*is_so)(void))
 {
-    int64_t until_ms = clock_us() / 1000 + DEADLINE_MS;
+    int64_t until_ms = clock_us() / 1000 + STAGE_DEADLINE_MS;
 
     while (!is_so()) {
         turn(1);
@@ -221,7 +200,7 @@ static const char *heard(int client)
     size_t count = 0;
     ssize_t got;
 
-    for (int64_t until_ms = clock_us() / 1000 + DEADLINE_MS;;) {
+    for (int64_t until_ms = clock_us() / 1000 + STAGE_DEADLINE_MS;;) {
         got = recv(w.clients[client], text + count, sizeof(text) - 1 - count, MSG_DONTWAIT);
         if (got == 0 || (got == -1 && errno != EAGAIN))
             break;

@@ -12,14 +12,13 @@
 
 #include <cmocka.h>
 
+#include "support/stage.h"
+
 #include "base/addr.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "flow/host.h"
 #include "flow/listener.h"
 #include "flow/request.h"
-
-#define DEADLINE_MS 10000
 
 /* ---- a world of one row that listens to datagrams ---------------------------------------- */
 
@@ -30,7 +29,6 @@ static struct world {
     struct flow flow;
     struct row row;
     struct listener listener;
-    struct watch tick;
 
     unsigned ready, expired, closed;
     int ready_fd;
@@ -53,50 +51,31 @@ static void on_expired(const struct usher_instance *service)
     w.expired++;
 }
 
-static void stop_turn(int fd, short what, void *context)
-{
-    (void)fd, (void)what, (void)context;
-    loop_stop(&w.flow.loop);
-}
-
 static void begin(void)
 {
     static char name[] = "row";
     static struct page_row counts;
-    struct err err = ERR_EMPTY;
 
     memset(&w, 0, sizeof(w));
     host = &host_table;
     w.counts = counts;
-    w.service = (struct plan_service){ .name = name, .max_connections = 100,
-                                       .first_byte_timeout = -1, .idle_timeout = -1,
-                                       .total_timeout = -1 };
-    w.flow.plan = &w.plan;
-    w.flow.channel = w.flow.log = -1;
-    assert_int_equal(loop_open(&w.flow.loop, LOOP_AUTO, &err), 0);
-    flow_init(&w.flow);
-    timer_init(&w.tick, stop_turn, NULL);
+    w.service = stage_service(name);
+    stage_open(&w.flow, &w.plan);
     row_init(&w.row, &w.flow, &w.service, &w.counts);
 }
 
 static void end(void)
 {
     row_close(&w.row);
-    flow_fini(&w.flow);
-    loop_close(&w.flow.loop);
+    stage_close(&w.flow);
 }
 
 static void turn(void)
 {
-    struct err err = ERR_EMPTY;
-
-    timer_start(&w.flow.loop, &w.tick, 1);
-    assert_int_equal(loop_run(&w.flow.loop, &err), 0);
+    stage_turn(&w.flow, 1);
 }
 
-#define UNTIL(condition)                                                                       \
-    for (int64_t end_ms = clock_ms() + DEADLINE_MS; !(condition); turn())                      \
-    assert_true(clock_ms() < end_ms)
+#define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
 /* ---- watches ------------------------------------------------------------------------------ */
 
