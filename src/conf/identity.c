@@ -111,22 +111,15 @@ static void check_as_root(struct row_check *row)
 
 /* ---- run by anybody else --------------------------------------------------------- */
 
-static void check_as_caller(struct row_check *row)
+static void refuse_what_takes_root(struct row_check *row, uid_t uid, gid_t gid)
 {
-    struct plan_service *service = row->service;
+    const struct plan_service *service = row->service;
     const struct check_input *input = row->all->input;
-    struct err err = ERR_EMPTY;
-    uid_t uid;
-    gid_t gid;
 
-    if (service->user != NULL && resolve_user(service->user, &uid, &gid, &err) == -1)
-        row_mistake(row, "user", "%s", err.text);
-    else if (service->user != NULL && uid != input->uid)
+    if (uid != input->uid)
         row_mistake(row, "user", "\"%s\": only root can run services as somebody else",
                     service->user);
-    if (service->group != NULL && resolve_group(service->group, &gid, &err) == -1)
-        row_mistake(row, "group", "%s", err.text);
-    else if (service->group != NULL && gid != input->gid)
+    if (gid != input->gid)
         row_mistake(row, "group", "\"%s\": only root can run services in another group",
                     service->group);
     if (service->groups.count > 0)
@@ -135,6 +128,23 @@ static void check_as_caller(struct row_check *row)
         row_mistake(row, "root", "only root can give programs another root directory");
     if (service->nice < 0)
         row_mistake(row, "nice", "%d: only root can raise the priority", service->nice);
+}
+
+/* A row that is off may be for root alone: the same table serves both. */
+static void check_as_caller(struct row_check *row)
+{
+    struct plan_service *service = row->service;
+    const struct check_input *input = row->all->input;
+    struct err err = ERR_EMPTY;
+    uid_t uid = input->uid;
+    gid_t gid = input->gid, unused;
+
+    if (service->user != NULL && resolve_user(service->user, &uid, &unused, &err) == -1)
+        row_mistake(row, "user", "%s", err.text);
+    if (service->group != NULL && resolve_group(service->group, &gid, &err) == -1)
+        row_mistake(row, "group", "%s", err.text);
+    if (service->enabled)
+        refuse_what_takes_root(row, uid, gid);
     service->uid = input->uid;
     service->gid = input->gid;
     if (service->user == NULL) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Starting: exit codes, messages, files, the background, the service manager."""
+import json
 import os
 import re
 import signal
@@ -218,14 +219,8 @@ def c18_it_starts_alike_with_standard_descriptors_closed():
 def an_ordinary_user_runs_it_without_identity_changes():
     if not IS_ROOT:
         raise Skip("the rest of the suite does so already")
-    setpriv = program("setpriv")
     u = Usherd(ECHO, start=False)
-    os.chown(u.dir, 65534, 65534)
-    text = open(u.conf).read().replace('user = "nobody"; group = "nogroup";\n', "")
-    with open(u.conf, "w") as file:
-        file.write(text)
-    open(u.log_path, "w").close()
-    u.prefix = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
+    make_ordinary(u)
     try:
         u.start()
         equal(talk(u.port("echo"), b"rootless"), b"rootless")
@@ -239,6 +234,18 @@ def an_ordinary_user_runs_it_without_identity_changes():
         assert "user" in done.stderr, done.stderr
     finally:
         u.clean()
+
+
+@test
+def an_ordinary_user_runs_the_shipped_table():
+    if not IS_ROOT:
+        raise Skip("the rest of the suite does so already")
+    with shipped(prepare=make_ordinary) as u:
+        states = {row["name"]: row["state"] for row in
+                  json.loads(u.ctl("status", "--json").stdout)["services"]}
+        equal({states[name] for name in ("ftp", "telnet", "smtp", "pop3")}, {"off"})
+        equal(set(states.values()), {"off", "ready"})
+        equal(talk(7 + u.offset, b"rootless"), b"rootless")
 
 
 run()

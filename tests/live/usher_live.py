@@ -374,7 +374,19 @@ class Usherd:
             self.clean()
 
 
-def shipped(settings="", **more):
+def make_ordinary(daemon):
+    """For a test that root runs: before it starts, makes it an ordinary user's."""
+    for path in (daemon.dir, *(os.path.join(daemon.dir, name) for name in os.listdir(daemon.dir))):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    with open(daemon.conf) as file:
+        text = file.read().replace('user = "nobody"; group = "nogroup";\n', "")
+    with open(daemon.conf, "w") as file:
+        file.write(text)
+    open(daemon.log_path, "w").close()
+    daemon.prefix = [program("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def shipped(settings="", prepare=lambda daemon: None, **more):
     """The table of etc/ as it is installed, all its ports shifted to where they are free: .offset."""
     folder = os.path.join(SOURCE, "etc", "services.d")
     files = {}
@@ -386,6 +398,7 @@ def shipped(settings="", **more):
         offset = random.randrange(2000, 15500)  # with it 50000 is still a port
         daemon = Usherd("", settings + "port_offset = %d;\n" % offset, files, start=False, **more)
         daemon.offset = offset
+        prepare(daemon)
         try:
             return daemon.start()
         except AssertionError:
