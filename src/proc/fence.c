@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #define MOST 192 /* steps */
 #define ALLOW SECCOMP_RET_ALLOW
 #define REFUSE (SECCOMP_RET_ERRNO | EPERM)
+#define X32_CALLS 0x40000000 /* on x86-64: from here on */
 
 /* The kernel looks at the lower half of what is an int to it, and so do we. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -27,7 +29,6 @@
 #define LOW_HALF 0
 #endif
 
-/* Other kinds of numbers than this processor's own are proc/filter's to refuse. */
 struct fence {
     struct sock_filter steps[MOST];
     unsigned short count;
@@ -89,10 +90,18 @@ static void refuse_call(struct fence *fence, long number)
     end_call(fence, call);
 }
 
+/* Numbers of the processor's other kinds would be other calls: nobody here has a use for them. */
 static void begin(struct fence *fence)
 {
     fence->count = 0;
+    load(fence, offsetof(struct seccomp_data, arch));
+    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(),
+                                            1, 0));
+    answer(fence, SECCOMP_RET_KILL_PROCESS);
     load(fence, offsetof(struct seccomp_data, nr));
+#if defined(__x86_64__) && !defined(__ILP32__)
+    answer_when(fence, SECCOMP_RET_KILL_PROCESS, BPF_JGE, X32_CALLS);
+#endif
 }
 
 static int raise_fence(struct fence *fence, struct err *err)

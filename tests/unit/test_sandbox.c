@@ -51,6 +51,7 @@ struct trial {
     enum sandbox_kind kind;
     unsigned needs;
     bool has_children;
+    bool is_open;    /* the doors: as in a plugin's open() */
     int (*fn)(void); /* its result is the child's status; below 100 */
     char *text;      /* shared with the child; or NULL */
 };
@@ -69,7 +70,7 @@ static int close_doors(const struct trial *trial, struct sandbox *sandbox, struc
     if (sandbox_begin(sandbox, &cred, err) == -1 || cred_become(&cred, err) == -1 ||
         cred_no_new_privs(err) == -1 || sandbox_fence(sandbox, err) == -1)
         return -1;
-    return sandbox_close(sandbox, err);
+    return trial->is_open ? 0 : sandbox_close(sandbox, err);
 }
 
 static int live(const struct trial *trial)
@@ -364,6 +365,51 @@ static void hostile_calls_end_a_plugin_and_fail_in_a_program(void **state)
         expect_death(&executes);
         expect_death(&leaves);
     }
+}
+
+/* The numbers that 32-bit programs and x32 ones have for kill() of nobody. */
+static int call_by_other_numbers(void)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+    long result = 37;
+
+    __asm__ volatile("int $0x80" : "+a"(result) : "b"(getppid()), "c"(0) : "memory");
+    return result == -ENOSYS ? raise(SIGSYS) : 0;
+#else
+    return raise(SIGSYS);
+#endif
+}
+
+static int call_by_x32_numbers(void)
+{
+#if defined(__x86_64__) && !defined(__ILP32__)
+    return errno_of(syscall(0x40000000 + SYS_kill, getppid(), 0)) == ENOSYS ? raise(SIGSYS) : 0;
+#else
+    return raise(SIGSYS);
+#endif
+}
+
+static void the_fence_holds_while_plugins_open(void **state)
+{
+    static const struct {
+        int (*fn)(void);
+        int result;
+    } calls[] = {
+        { signal_first, EPERM }, { signal_self, EPERM }, { trace, EPERM }, { start_child, EAGAIN },
+        { open_file, 0 },        { make_socket, 0 },     { map_code, 0 },
+    };
+    struct trial opening = { .kind = SANDBOX_PLUGIN, .is_open = true };
+
+    (void)state;
+    need_filter();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        opening.fn = calls[i].fn;
+        expect(&opening, calls[i].result);
+    }
+    opening.fn = call_by_other_numbers;
+    assert_true(WIFSIGNALED(status_of(&opening))); /* SIGSEGV where the kernel has no such calls */
+    opening.fn = call_by_x32_numbers;
+    expect_death(&opening);
 }
 
 static int use_posix_spawn(void)
@@ -711,6 +757,7 @@ int main(void)
         cmocka_unit_test(each_need_adds_its_calls_and_no_more),
         cmocka_unit_test(a_forking_plugin_signals_nobody_else),
         cmocka_unit_test(hostile_calls_end_a_plugin_and_fail_in_a_program),
+        cmocka_unit_test(the_fence_holds_while_plugins_open),
         cmocka_unit_test(programs_go_on_as_ever),
         cmocka_unit_test(the_reader_reads_asks_and_starts_a_poorer_catalogue),
         cmocka_unit_test(the_parent_death_signal_is_set_after_the_ids),
