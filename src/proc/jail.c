@@ -80,9 +80,14 @@ int jail_start(struct jail *jail, int root, const struct cred *cred, struct err 
     char *stack;
 
     *jail = (struct jail)JAIL_EMPTY;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1 ||
-        set_patience(pair[0]) == -1)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
         return err_sys(err, "sandbox: socketpair");
+    if (set_patience(pair[0]) == -1) {
+        err_sys(err, "sandbox: socketpair");
+        fd_close(&pair[0]);
+        fd_close(&pair[1]);
+        return -1;
+    }
     errand.fd = pair[1];
     stack = mem_new(STACK_SIZE);
     jail->pid = clone(helper_main, stack + STACK_SIZE, CLONE_FS | SIGCHLD, &errand);
