@@ -99,6 +99,7 @@ class Server:
         self.log = open(side.folder + "/server.log", "wb")
 
         def enter():
+            os.setsid()  # as usherd's workers do: the kernel shares time out by session
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.sched_setaffinity(0, {side.bench.server_cpu})
             self.meter.join()
