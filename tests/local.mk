@@ -99,6 +99,7 @@ LIVE_TESTS = \
 	tests/live/20-clients.t \
 	tests/live/21-classic.t \
 	tests/live/22-input.t \
+	tests/live/24-connections.t \
 	tests/live/25-course.t \
 	tests/live/26-people.t \
 	tests/live/27-tcpmux.t \

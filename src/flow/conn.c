@@ -176,6 +176,16 @@ static void free_more(struct conn *conn)
     mem_free(&conn->more);
 }
 
+/* It ends before its batch is looked at again. */
+static void leave_fresh(struct conn *conn)
+{
+    struct flow *flow = conn_row(conn)->flow;
+
+    for (size_t i = 0; i < flow->fresh_count; i++)
+        if (flow->fresh[i] == conn)
+            flow->fresh[i] = NULL;
+}
+
 static void finish(struct conn *conn)
 {
     struct row *row = conn_row(conn);
@@ -183,6 +193,8 @@ static void finish(struct conn *conn)
 
     if (conn->watching != 0)
         watch_stop(&row->flow->loop, &conn->watch);
+    if ((conn->flags & CONN_DEFERRED) != 0)
+        leave_fresh(conn);
     deadline_remove(conn);
     if (row->calls->gone != NULL)
         row->calls->gone(&conn->head, (enum usher_reason)conn->reason);
@@ -209,30 +221,31 @@ static void shed_more(struct conn *conn)
 
 /* Whoever is served right after accept often ends within the same moment: it meets the
  * loop only if it is still there when the others of its batch are served. */
-static bool is_deferred(struct conn *conn)
+static bool defer(struct conn *conn)
 {
     struct flow *flow = conn_row(conn)->flow;
 
-    if ((conn->flags & CONN_FRESH) == 0)
-        return false;
-    conn->flags &= (uint16_t)~CONN_FRESH;
     if (flow->fresh_count == ARRAY_LEN(flow->fresh))
         return false;
     flow->fresh[flow->fresh_count++] = conn;
+    conn->flags |= CONN_DEFERRED;
     return true;
 }
 
 static void rewatch(struct conn *conn)
 {
     struct flow *flow = conn_row(conn)->flow;
+    bool is_fresh = (conn->flags & CONN_FRESH) != 0;
     short what = 0;
     struct err err = ERR_EMPTY;
 
+    /* Nobody looks again after another batch than its own. */
+    conn->flags &= (uint16_t)~CONN_FRESH;
     if (conn_kept_output(conn) > 0)
         what = LOOP_WRITE;
     else if (conn_wants_input(conn))
         what = LOOP_READ;
-    if (what == conn->watching || (what == LOOP_READ && is_deferred(conn)))
+    if (what == conn->watching || (what == LOOP_READ && is_fresh && defer(conn)))
         return;
 
     conn->watching = (uint8_t)what;
@@ -322,8 +335,12 @@ void conn_look_again(struct flow *flow)
 {
     for (size_t i = 0; i < flow->fresh_count; i++) {
         struct conn *conn = flow->fresh[i];
-        int64_t now_ms = conn_enter(conn);
+        int64_t now_ms;
 
+        if (conn == NULL)
+            continue;
+        conn->flags &= (uint16_t)~CONN_DEFERRED;
+        now_ms = conn_enter(conn);
         if (conn_wants_input(conn))
             input_read(conn, now_ms);
         learn(&conn_row(conn)->brief, (conn->flags & (CONN_FINISHED | CONN_OVER)) != 0);

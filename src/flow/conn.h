@@ -35,9 +35,10 @@ enum {
     CONN_TAKEN = 128,    /* the descriptor is the plugin's now */
     CONN_OVER = 256,     /* reason is set; the block goes in conn_leave() */
     CONN_PACKETS = 512,  /* seqpacket: kept output is a row of lengths and messages */
-    CONN_FRESH = 1024,   /* being opened: meets the loop later, if at all */
+    CONN_FRESH = 1024,   /* being opened: may meet the loop later, if at all */
     CONN_HANDED = 2048,  /* hand_over() was called: leaves as soon as the door takes it */
     CONN_MOVED = 4096,   /* something has gone on, though the peer may be silent */
+    CONN_DEFERRED = 8192, /* in flow->fresh: not in the loop until conn_look_again() */
 
     /* the plugin has no say any more */
     CONN_DEAF = CONN_OVER | CONN_ENDING | CONN_TAKEN | CONN_HANDED

@@ -71,7 +71,7 @@ struct flow {
     struct conn *current;  /* whose callback runs */
     size_t staged;         /* bytes of its output in stage */
     char stage[FLOW_STAGE];
-    struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet */
+    struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet; NULL: ended */
     size_t fresh_count;
     struct list pending;   /* connections that were touched from elsewhere */
     struct list turn;      /* a mark in it, or in handing: where this turn ends */

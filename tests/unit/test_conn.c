@@ -169,6 +169,21 @@ static int caller(int type)
     return pair[1];
 }
 
+/* One who has spoken by the time it is accepted. */
+static int early_caller(const char *first)
+{
+    struct peer peer = { .kind = PEER_UNIX };
+    int pair[2], small = 4096;
+
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    assert_int_equal(send(pair[1], first, strlen(first), 0), (ssize_t)strlen(first));
+    assert_int_equal(conn_open(&w.row, pair[0], &peer), 0);
+    conn_look_again(&w.flow);
+    return pair[1];
+}
+
 static int tcp_caller(const char *first)
 {
     struct sockaddr_storage from;
@@ -423,6 +438,71 @@ static void pause_holds_input_and_its_end(void **state)
     assert_int_equal(w.got_count, 6);
     assert_int_equal(w.finished, 1);
     close(fd);
+    end();
+}
+
+/* Whoever has not met the loop by the end of its batch meets it like all others. */
+static void output_kept_at_accept_leaves_no_trace_in_later_batches(void **state)
+{
+    static char out[65536];
+    int fd, second;
+
+    (void)state;
+    begin(data_flood);
+    begin_row();
+    fd = early_caller("a");
+    assert_int_equal(w.got_count, 1);
+    assert_true(usher_room(w.conn) < CONN_OUTPUT);
+    assert_int_equal(hear(fd, out, sizeof(out)), sizeof(out));
+    UNTIL(w.drained == 1);
+    assert_int_equal(w.flow.fresh_count, 0);
+    close(fd);
+    UNTIL(w.gone == 1);
+
+    second = caller(SOCK_STREAM); /* looks at its own batch only */
+    assert_int_equal(w.gone, 1);
+    close(second);
+    UNTIL(w.gone == 2);
+    end();
+}
+
+static void whoever_paused_at_accept_is_heard_after_resume(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_pause);
+    begin_row();
+    fd = early_caller("a");
+    assert_int_equal(w.got_count, 1);
+    usher_resume(w.conn);
+    turn();
+    say(fd, "bc");
+    UNTIL(w.got_count == 3);
+    assert_memory_equal(w.got, "abc", 3);
+    close(fd);
+    UNTIL(w.gone == 1);
+    end();
+}
+
+static void whoever_ends_within_its_batch_is_not_looked_at_again(void **state)
+{
+    struct peer peer = { .kind = PEER_UNIX };
+    int pair[2];
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    say(pair[1], "a");
+    assert_int_equal(conn_open(&w.row, pair[0], &peer), 0);
+    assert_int_equal(w.flow.fresh_count, 1);
+    conn_close(conn_of(w.conn), USHER_GONE_STOPPED);
+    assert_int_equal(w.gone, 1);
+    conn_look_again(&w.flow);
+    assert_int_equal(w.flow.fresh_count, 0);
+    close(pair[1]);
     end();
 }
 
@@ -759,6 +839,9 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_is_not_read_either),
         cmocka_unit_test(writing_beyond_room_ends),
         cmocka_unit_test(pause_holds_input_and_its_end),
+        cmocka_unit_test(output_kept_at_accept_leaves_no_trace_in_later_batches),
+        cmocka_unit_test(whoever_paused_at_accept_is_heard_after_resume),
+        cmocka_unit_test(whoever_ends_within_its_batch_is_not_looked_at_again),
         cmocka_unit_test(another_connection_may_be_ended),
         cmocka_unit_test(unread_input_does_not_cost_the_peer_its_reply),
         cmocka_unit_test(a_reset_is_gone_peer_and_counted),

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""What befalls a connection between its accept and its end, where the plugin has little to do with it."""
+import contextlib
+import os
+import signal
+import socket
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+
+@contextlib.contextmanager
+def standing_still(u):
+    """Meanwhile nobody accepts: callers speak, and are queued by the kernel."""
+    workers = u.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+
+
+def unix(path, kind=socket.SOCK_STREAM):
+    client = socket.socket(socket.AF_UNIX, kind)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    client.settimeout(DEADLINE)
+    client.connect(path)
+    return client
+
+
+def send_what_is_taken(client):
+    sent = 0
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while sent < 2 << 20:
+            sent += client.send(b"x" * 65536)
+    client.settimeout(DEADLINE)
+    return sent
+
+
+@test
+def who_filled_its_buffers_before_accept_leaves_nothing_behind():
+    """With AddressSanitizer: nor does the next batch look at it."""
+    name = "usher-live-%d" % os.getpid()
+    with Usherd('echo: { plugin = "echo"; listen = "unix://@%s"; };' % name) as u:
+        workers = u.workers()
+        for _ in range(3):
+            with standing_still(u):
+                client = unix("\0" + name)
+                sent = send_what_is_taken(client)
+            wait_for(lambda: u.count("echo", "ACTIVE") == 1, "it to be accepted")
+            wait_rest(*workers, window=0.2)  # output is kept for it
+            equal(len(read_exactly(client, sent)), sent)
+            client.close()
+            wait_for(lambda: u.count("echo", "ACTIVE") == 0, "it to be gone")
+            with unix("\0" + name) as other:
+                other.sendall(b"hello")
+                equal(read_exactly(other, 5), b"hello")
+        equal(u.workers(), workers)
+
+
+run()
