@@ -60,4 +60,21 @@ def who_filled_its_buffers_before_accept_leaves_nothing_behind():
         equal(u.workers(), workers)
 
 
+@test
+def who_paused_its_service_at_accept_is_heard_afterwards():
+    with Usherd('ident: { plugin = "ident"; listen = "tcp://:0"; };') as u:
+        port, workers = u.port("ident"), u.workers()
+        with standing_still(u):
+            client = connect(port)
+            client.sendall(b"1,2\r\n" * 40)
+            wait_taken(client)
+        with client, client.makefile("rb") as answers:
+            for _ in range(40):
+                assert answers.readline().startswith(b"1 , 2 : ERROR")
+            for _ in range(3):  # and nobody else connects meanwhile
+                client.sendall(b"3,4\r\n")
+                assert answers.readline().startswith(b"3 , 4 : ERROR")
+        equal(u.workers(), workers)
+
+
 run()
