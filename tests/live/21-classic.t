@@ -309,7 +309,7 @@ def f12_callers_that_never_read_cost_bounded_memory_and_nobody_time():
             for service in ("time", "qotd", "greeting", "discard"):
                 start = time.monotonic()
                 talk(u.port(service))
-                assert time.monotonic() - start < 1
+                assert time.monotonic() - start < soon(1)
             grown = memory_kb(worker) - before
             assert grown < 100 * 80 + 2000, "%d kB" % grown  # 64 KiB each is all that is kept
             wait_rest(worker)
@@ -329,7 +329,7 @@ def a_fast_reader_of_chargen_leaves_time_for_others():
                 start = time.monotonic()
                 equal(len(talk(u.port("time"))), 4)
                 slowest = max(slowest, time.monotonic() - start)
-            assert slowest < 1, slowest
+            assert slowest < soon(1), slowest
         finally:
             for reader in readers:
                 reader.kill()

@@ -84,7 +84,7 @@ class Bad(AssertionError):
 
 def need_strace():
     tool = program("strace")
-    if "sanitizers" in BUILD:
+    if IS_SANITIZED:
         raise Skip("the leak check does not work under strace")
     done = subprocess.run([tool, "-f", "-o", "/dev/null", "-e", "inject=sysinfo:error=EPERM", "/bin/true"],
                           capture_output=True, text=True)

@@ -30,6 +30,18 @@ DEADLINE = 10.0  # for one thing that must happen
 POLL = 0.01  # seconds between two looks of wait_for()
 IS_ROOT = os.geteuid() == 0
 LOOPS = ("epoll", "poll", "select")
+IS_LONG = bool(os.environ.get("USHER_TEST_LONG"))  # script/test-long, where nothing else runs
+try:
+    with open(USHERD, "rb") as _file:
+        IS_SANITIZED = b"__asan_init" in _file.read()
+except OSError:
+    IS_SANITIZED = False
+
+
+def soon(seconds):
+    """A bound for what takes no time worth speaking of. Beside other tests, or with a sanitizer, anybody may wait
+    longer than that for a processor: there only who hangs is found."""
+    return seconds if IS_LONG and not IS_SANITIZED else max(3.0, seconds)
 
 
 class Skip(Exception):
