@@ -3,16 +3,19 @@ the time. USHER_TEST_LONG=1: ten times as many of everything."""
 import contextlib
 import os
 import resource
+import socket
+import subprocess
+import sys
 import threading
 import time
 
 import usher_live
 from usher_live import *  # noqa: F403 - the test vocabulary
 
-MANY = 10 if os.environ.get("USHER_TEST_LONG") else 1
+MANY = 10 if IS_LONG else 1
 usher_live.TEST_SECONDS *= MANY
 # Where other things run beside, or a sanitizer does: how much later things may be.
-SLOW = (4 if "sanitizers" in BUILD else 1) * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
+SLOW = (4 if IS_SANITIZED else 1) * max(1, os.getloadavg()[0] / os.cpu_count() / 2)
 ROWS = """
     echo: { plugin = "echo"; listen = "tcp://:0"; pool = "beside"; };
     tight: { plugin = "echo"; listen = "tcp://:0"; max_connections = 500; };
@@ -45,27 +48,76 @@ def raise_own_descriptors(count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
 
 
-@contextlib.contextmanager
-def probing(port, every=0.02):
-    """Talks to a row all the time: yields a list of how long each took; failures end the test."""
-    took, failures, stop = [], [], threading.Event()
+# An echo server that usher has nothing to do with: what its callers wait is the machine's affair.
+BYSTANDER = """
+import signal, socket, sys
+signal.alarm(int(sys.argv[1]))
+listener = socket.socket(fileno=0)
+while True:
+    client, _ = listener.accept()
+    with client:
+        while heard := client.recv(100):
+            client.sendall(heard)
+"""
 
-    def probe():
-        while not stop.wait(every):
+
+@contextlib.contextmanager
+def bystander():
+    """Yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = subprocess.Popen([sys.executable, "-c", BYSTANDER, str(usher_live.TEST_SECONDS)], stdin=listener)
+        port = listener.getsockname()[1]
+    try:
+        equal(talk(port, b"it is there"), b"it is there")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Took(list):
+    """How long callers of a row took, one after the other; beside: those of a bystander, by turns."""
+
+    def __init__(self, port, other):
+        super().__init__()
+        self.ports, self.beside = (port, other), []
+
+    def look(self):
+        for port, into in zip(self.ports, (self, self.beside)):
             started = time.monotonic()
             try:
                 equal(talk(port, b"probe"), b"probe")
+            finally:
+                into.append(time.monotonic() - started)
+
+    def is_quick(self, part, seconds):
+        """This part of them took no longer; where the machine is busy, not much longer than at the bystander."""
+        most = max(seconds, 3 * share(self.beside, part))
+        assert share(self, part) <= most, "%.0f ms, at the bystander %.0f ms" % (
+            1e3 * share(self, part), 1e3 * share(self.beside, part))
+
+
+@contextlib.contextmanager
+def probing(port, every=0.02):
+    """Talks to a row all the time: yields what it Took; failures end the test."""
+    failures, stop = [], threading.Event()
+
+    def probe(took):
+        while not stop.wait(every):
+            try:
+                took.look()
             except (OSError, AssertionError) as problem:
                 failures.append(repr(problem))
-            took.append(time.monotonic() - started)
 
-    thread = threading.Thread(target=probe)
-    thread.start()
-    try:
-        yield took
-    finally:
-        stop.set()
-        thread.join()
+    with bystander() as other:
+        took = Took(port, other)
+        thread = threading.Thread(target=probe, args=(took,))
+        thread.start()
+        try:
+            yield took
+        finally:
+            stop.set()
+            thread.join()
     equal(failures, [])
 
 
