@@ -392,11 +392,13 @@ def datagrams_obey_access_and_the_rate_of_the_row():
             assert is_silent(denied, 0.1)
         equal(u.counts("echo")["refused"], 1)
         with udp() as client:
+            slow, started = u.port("slow", "udp"), time.monotonic()
             for _ in range(20):
-                client.sendto(b"x", ("127.0.0.1", u.port("slow", "udp")))
+                client.sendto(b"x", ("127.0.0.1", slow))
             wait_for(lambda: u.count("slow", "ACCEPTED") == 20, "all to be counted")
-            equal(u.counts("slow")["refused"] + u.counts("slow")["replied"], 20)
-            assert 2 <= u.counts("slow")["replied"] <= 4
+            passed = time.monotonic() - started
+            wait_for(lambda: u.counts("slow")["refused"] + u.counts("slow")["replied"] == 20, "each to be counted once")
+            assert 2 <= u.counts("slow")["replied"] <= 3 + 5 * passed, passed
 
 
 @test
