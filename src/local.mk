@@ -159,6 +159,7 @@ libmaster_a_SOURCES = \
 	src/master/orphan.c src/master/orphan.h \
 	src/master/pidfile.c src/master/pidfile.h \
 	src/master/pool.c src/master/pool.h \
+	src/master/pool_name.c src/master/pool_name.h \
 	src/master/pools.c src/master/pools.h \
 	src/master/reader.c src/master/reader.h \
 	src/master/reader_child.c src/master/reader_child.h \
@@ -168,6 +169,7 @@ libmaster_a_SOURCES = \
 	src/master/rights.c src/master/rights.h \
 	src/master/session.c src/master/session.h \
 	src/master/status.c src/master/status.h \
+	src/master/stray.c src/master/stray.h \
 	src/master/verdict.c src/master/verdict.h
 
 libctl_a_SOURCES = \

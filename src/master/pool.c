@@ -4,24 +4,8 @@
 #include <sys/stat.h>
 
 #include "master/orphan.h"
+#include "master/pool_name.h"
 #include "master/pools.h"
-
-/* What people read: the name in the table, the default "usher", or the row that needs its own. */
-static char *name_pool(const struct plan *plan, const struct plan_service *service)
-{
-    const char *user = service->user == NULL ? plan->globals.user : service->user;
-
-    if (blame_is_own(service->pool_key))
-        return mem_print("own-%s", service->name);
-    if (service->pool != NULL && service->pool[0] != '\0')
-        return mem_text(service->pool);
-    if (service->way == PLAN_WAY_WAIT)
-        return mem_text(service->name);
-    if (service->way == PLAN_WAY_EXEC)
-        return mem_print("exec-%s", user);
-    return mem_print("%s%s%s", user, service->way == PLAN_WAY_FORK ? "-fork" : "",
-                     service->needs != 0 ? "-more" : "");
-}
 
 /* A row that crashes gets one worker, and one hold. */
 static size_t count_members(const struct plan *plan, const struct plan_service *service)
@@ -86,7 +70,7 @@ struct pool *pool_new(struct pools *pools, const struct plan *plan,
     pool->number = number;
     pool->generation = pools->generation;
     pool->key = mem_text(first->pool_key);
-    pool->name = name_pool(plan, first);
+    pool->name = pool_name(plan, first);
     pool->is_own = blame_is_own(first->pool_key);
     pool->has_children = first->way == PLAN_WAY_FORK || first->way == PLAN_WAY_EXEC;
     pool->is_wait = first->way == PLAN_WAY_WAIT;

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "proc/cred.h"
 #include "proc/jail.h"
 #include "proc/probe.h"
@@ -72,6 +73,8 @@ int sandbox_close_child(const struct sandbox *sandbox, struct err *err);
 /* What the kernel says it has become, for people: "uid=990 gid=990 groups=none caps=none nnp=yes
  * seccomp=allow landlock=7 root=empty net=own needs=none". Once, after sandbox_close(). */
 char *sandbox_print(struct sandbox *sandbox, char *out, size_t room);
+/* Each need's name, with `before` before it. */
+void sandbox_print_needs(struct str *text, unsigned needs, const char *before);
 void sandbox_fini(struct sandbox *sandbox);
 
 #endif

@@ -98,7 +98,7 @@ static void add_modes(struct str *text, const char *status, bool is_allow_list)
 
 /* ---- what /proc does not say ------------------------------------------------------------------ */
 
-static void add_needs(struct str *text, const struct sandbox *sandbox)
+void sandbox_print_needs(struct str *text, unsigned needs, const char *before)
 {
     static const struct {
         unsigned bit;
@@ -109,18 +109,20 @@ static void add_needs(struct str *text, const struct sandbox *sandbox)
         { USHER_NEEDS_VIEW, "view" },         { USHER_NEEDS_HAND_OVER, "hand_over" },
         { USHER_NEEDS_NETWORK, "network" },
     };
-    const char *comma = "";
-    bool is_none = true;
 
-    str_add(text, "needs=");
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (sandbox->needs & all[i].bit) {
-            str_add(text, "%s%s", comma, all[i].name);
-            comma = ",";
-            is_none = false;
-        }
-    if (is_none)
-        str_add(text, "none");
+        if (needs & all[i].bit)
+            str_add(text, "%s%s", before, all[i].name);
+}
+
+static void add_needs(struct str *text, unsigned needs)
+{
+    char names[SANDBOX_TEXT];
+    struct str list;
+
+    str_init(&list, names, sizeof(names));
+    sandbox_print_needs(&list, needs, ",");
+    str_add(text, "needs=%s", names[0] == '\0' ? "none" : names + 1);
 }
 
 static void add_places(struct str *text, const struct sandbox *sandbox)
@@ -155,7 +157,7 @@ char *sandbox_print(struct sandbox *sandbox, char *out, size_t room)
         str_add(&text, "ids=unknown ");
     }
     add_places(&text, sandbox);
-    add_needs(&text, sandbox);
+    add_needs(&text, sandbox->needs);
     if (SANDBOX_IS_RELAXED)
         str_add(&text, " RELAXED");
     return out;
