@@ -194,6 +194,8 @@ static void begin(struct master *master)
     struct err err = ERR_EMPTY;
 
     master->reload.state = RELOAD_STARTING;
+    if (master->plan == NULL) /* what the first workers have to say is worth as much */
+        log_set_level((enum log_level)master->reload.fresh->globals.log_level);
     if (listeners_prepare(&master->listeners, master->reload.fresh, &mistakes) == -1) {
         finish(master, RELOAD_SYSTEM_SAID_NO, &mistakes);
     } else if (pools_prepare(&master->pools, master->plan, master->reload.fresh, on_started,
