@@ -20,10 +20,10 @@ static const char usage[] =
     "usage: usherctl [-s SOCKET] [--json] list | status\n"
     "       usherctl [-s SOCKET] [--json] explain SERVICE ADDRESS [LOCAL-ADDRESS]\n"
     "       usherctl [-s SOCKET] check | reload | help\n"
-    "  -s SOCKET  usherd's control socket (" USHER_RUNSTATEDIR "/usher/control)\n"
-    "  --json     the answer as one JSON object\n"
-    "  -v         print the version\n"
-    "  -h         print this; `usherctl help` asks usherd for its commands\n";
+    "  -s SOCKET       usherd's control socket (" USHER_RUNSTATEDIR "/usher/control)\n"
+    "  --json          the answer as one JSON object\n"
+    "  -v, --version   print the version\n"
+    "  -h, --help      print this; `usherctl help` asks usherd for its commands\n";
 
 /* What this program knows of a command beyond its word; others are carried as they are. */
 static const struct command {
@@ -132,9 +132,9 @@ static const char *take(struct options *options, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             options->as_json = true;
-        else if (strcmp(argv[i], "-v") == 0)
+        else if (strcmp(argv[i], "-v") == 0 || strcmp(argv[i], "--version") == 0)
             options->wants_version = true;
-        else if (strcmp(argv[i], "-h") == 0)
+        else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
             options->wants_help = true;
         else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
             options->socket = argv[++i];

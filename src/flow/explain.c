@@ -109,7 +109,7 @@ static int say_rate(struct view *view, const char *key, const char *text, struct
     view->has_rate = view->has_rate || rate.count > 0;
     if (rate.count > 0)
         str_add(view->out, "%s: %" PRIu64 " per %" PRId64 " ms, burst %" PRIu64
-                ", over %u workers\n", key, rate.count, rate.per_ms, rate.burst,
+                ", workers that share it: %u\n", key, rate.count, rate.per_ms, rate.burst,
                 pages_accepting(question->pages, question->pool));
     return 0;
 }

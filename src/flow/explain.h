@@ -37,7 +37,7 @@ struct explain {
  *   hours: 08:00-18:00; it is 14:05: open
  *   load: 0.52 of 8.00
  *   source: holds 3 of max_per_source 4, share 8 times 997 free
- *   rate: 50 per 1000 ms, burst 100, over 2 workers
+ *   rate: 50 per 1000 ms, burst 100, workers that share it: 2
  *   slots: 3 of 1000 taken
  *   descriptors: for 450 more
  *   verdict: served

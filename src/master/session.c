@@ -1,5 +1,6 @@
 #include "master/session.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -219,6 +220,16 @@ static void run_help(struct session *session)
     end(session, "ok", NULL);
 }
 
+/* usherctl sends no other bytes in a word; somebody else may. */
+static void refuse_command(struct session *session)
+{
+    char word[64], text[96];
+
+    log_escape(word, sizeof(word), session->request.word, strlen(session->request.word));
+    snprintf(text, sizeof(text), "no command \"%s\": see usherctl help", word);
+    end(session, "usage", text);
+}
+
 static void run(struct session *session)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -230,7 +241,7 @@ static void run(struct session *session)
             commands[i].run(session);
         return;
     }
-    end(session, "usage", "unknown command");
+    refuse_command(session);
 }
 
 /* ---- life ---- */

@@ -561,7 +561,7 @@ static void the_master_explains_from_live_pages(void **state)
 
     assert_string_equal(explained("10.1.2.3"), "access: deny 10.0.0.0/8\n"
                         "source: holds 0 of max_per_source 2, share 8 times 98 free\n"
-                        "rate: 50 per 1000 ms, burst 100, over 1 workers\n"
+                        "rate: 50 per 1000 ms, burst 100, workers that share it: 1\n"
                         "slots: 2 of 100 taken\n"
                         "verdict: refused (denied)\n");
     assert_non_null(strstr(explained("192.0.2.1"),
