@@ -66,10 +66,16 @@ static int64_t next_due(struct row *row)
 
 static void start_reaper(struct row *row)
 {
-    int64_t due_ms = next_due(row);
+    row->reap_due_ms = next_due(row);
+    if (row->reap_due_ms != NEVER)
+        timer_start(&row->flow->loop, &row->reaper, row->reap_due_ms - clock_ms());
+    else
+        timer_stop(&row->flow->loop, &row->reaper);
+}
 
-    if (due_ms != NEVER)
-        timer_start(&row->flow->loop, &row->reaper, due_ms - clock_ms());
+static bool has_jobs(const struct row *row)
+{
+    return !list_is_empty(&row->jobs) || !list_is_empty(&row->dying);
 }
 
 static void reaper_came(int fd, short what, void *context)
@@ -91,6 +97,7 @@ void job_init(struct row *row)
     list_init(&row->jobs);
     list_init(&row->dying);
     timer_init(&row->reaper, reaper_came, row);
+    row->reap_due_ms = NEVER;
 }
 
 static bool is_good(int status)
@@ -127,6 +134,8 @@ static void job_reaped(struct child *child, int status, void *context)
     (void)child;
     say_end(job, status);
     list_remove(&job->link);
+    if (!has_jobs(row) && row->reap_due_ms != NEVER)
+        start_reaper(row); /* it stands for nobody */
     if (job->ended != NULL)
         job->ended(job, status);
     peer = job->peer;
@@ -157,7 +166,8 @@ void job_start(struct job *job, pid_t pid)
     row_take(row, &job->peer);
     if (row->service->log_connections && job->peer.kind != PEER_NONE)
         row_log_begin(row, &job->peer);
-    if (limit_ms(row) != NEVER && !timer_is_on(&row->flow->loop, &row->reaper))
+    /* The timer may be on for somebody who is long gone, or dies slowly. */
+    if (limit_ms(row) != NEVER && job->started_ms + limit_ms(row) < row->reap_due_ms)
         start_reaper(row);
 }
 

@@ -55,6 +55,7 @@ struct row {
     struct list jobs;     /* children, oldest first */
     struct list dying;    /* children that were told to end */
     struct watch reaper;  /* total_timeout of jobs, KILL for dying ones */
+    int64_t reap_due_ms;  /* of the timer */
 
     struct admit admit;     /* who may come in */
     struct park park;       /* who waits for a slot of its source's */

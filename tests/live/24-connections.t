@@ -4,8 +4,11 @@ import contextlib
 import os
 import signal
 import socket
+import time
 
 from usher_live import *  # noqa: F403 - the test vocabulary
+
+WHO = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
 
 
 @contextlib.contextmanager
@@ -75,6 +78,28 @@ def who_paused_its_service_at_accept_is_heard_afterwards():
                 client.sendall(b"3,4\r\n")
                 assert answers.readline().startswith(b"3 , 4 : ERROR")
         equal(u.workers(), workers)
+
+
+@test
+def total_timeout_holds_for_each_child_after_another_had_it():
+    rows = 'slow: { exec = [ "%s", "100" ]; listen = "tcp://:0"; total_timeout = "500ms"; %s };'
+    with Usherd(rows % (program("sleep"), WHO)) as u:
+        for _ in range(3):
+            started = time.monotonic()
+            equal(talk(u.port("slow"), half_close=False), b"")
+            assert 0.4 < time.monotonic() - started < 3, time.monotonic() - started
+
+
+@test
+def total_timeout_holds_while_another_child_does_not_heed_it():
+    rows = '''deaf: { exec = [ "%s", "-c", "trap 'echo no' TERM; while :; do sleep 100; done" ];
+                      listen = "tcp://:0"; total_timeout = "500ms"; %s };'''
+    with Usherd(rows % (program("sh"), WHO), 'drain_timeout = "1ms";') as u:
+        for _ in range(2):
+            with connect(u.port("deaf")) as client:
+                started = time.monotonic()
+                equal(read_exactly(client, 3), b"no\n")
+                assert 0.4 < time.monotonic() - started < 3, time.monotonic() - started
 
 
 run()
