@@ -76,14 +76,15 @@ void hand_over_send(struct conn *conn)
     if (!list_is_empty(&conn->more->handing))
         return;
     setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
-    if (try_send(conn, &err) == 0)
+    if (conn->more->input_count == 0 && try_send(conn, &err) == 0)
         conn_over(conn, USHER_GONE_HANDED);
     else if (is_passing(err.code)) {
         if (list_is_empty(&flow->handing))
             timer_start(&flow->loop, &flow->hand_again, AGAIN_MS);
         list_append(&flow->handing, &conn->more->handing);
     } else {
-        /* A reload took the other side away after the plugin had asked. */
+        /* A reload took the other side away after the plugin had asked; or it asked before it used what
+         * had to be taken out of the socket (flow/peek). */
         (void)send(conn->fd, DOOR_NONE, strlen(DOOR_NONE), MSG_DONTWAIT | MSG_NOSIGNAL);
         conn_over(conn, USHER_GONE_ENDED);
     }

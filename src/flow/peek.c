@@ -2,23 +2,35 @@
  * Reading for rows whose plugin hands connections over: what data() has not used stays in the
  * socket, so that the next service finds it. SO_RCVLOWAT keeps the loop quiet until there is more
  * than data() has seen.
+ *
+ * Where the kernel wakes us all the same, we would see the same bytes for ever: it does so in front
+ * of an urgent byte, which no look gets past, and when it is short of memory. Then what was seen is
+ * taken out and kept. Urgent bytes are skipped, as in every other read.
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#include "base/mem.h"
 #include "flow/conn.h"
 
 #define READS 4 /* an event */
 
+/* Of this many, `kept` are ours already and the others in the socket. */
 static size_t seen(const struct conn *conn)
 {
     return conn->more != NULL ? conn->more->peeked : 0;
 }
 
+static size_t kept(const struct conn *conn)
+{
+    return conn->more != NULL ? conn->more->input_count : 0;
+}
+
 static void wait_for_more_than(struct conn *conn, size_t count)
 {
-    int least = (int)count + 1;
+    int least = (int)(count > kept(conn) ? count - kept(conn) : 0) + 1;
 
     if (count == seen(conn))
         return;
@@ -26,27 +38,86 @@ static void wait_for_more_than(struct conn *conn, size_t count)
     setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
-/* Woken, but nothing new: the end of file, which stands behind what is left, or a reset. */
-static void look_for_end(struct conn *conn)
+/* Everything that data() has not used goes to the worker's buffer; yields how much that is. What the
+ * kernel says of the socket is in *result. */
+static size_t look(struct conn *conn, ssize_t *result)
 {
-    struct pollfd look = { .fd = conn->fd, .events = POLLRDHUP };
+    struct row *row = conn_row(conn);
+    char *buffer = row->flow->buffer;
+    size_t count = kept(conn), room = input_max(row) - count;
 
-    if (poll(&look, 1, 0) != 1)
-        return;
-    if ((look.revents & (POLLERR | POLLHUP)) != 0)
-        conn_over(conn, USHER_GONE_PEER);
-    else if ((look.revents & POLLRDHUP) != 0)
+    if (count > 0)
+        memcpy(buffer, conn->more->input, count);
+    *result = -1;
+    errno = EAGAIN;
+    if (room > 0)
+        *result = recv(conn->fd, buffer + count, room, MSG_PEEK | MSG_DONTWAIT);
+    return count + (*result > 0 ? (size_t)*result : 0);
+}
+
+/* Whether something came out. */
+static bool take_out(struct conn *conn, size_t count)
+{
+    struct conn_more *more = conn_more(conn);
+    char *input = mem_try(more->input_count + count);
+    ssize_t got;
+    int any = 1;
+
+    if (input == NULL) {
+        conn_over(conn, USHER_GONE_INPUT);
+        return false;
+    }
+    if (more->input_count > 0)
+        memcpy(input, more->input, more->input_count);
+    mem_free(&more->input);
+    more->input = input;
+    got = recv(conn->fd, input + more->input_count, count, MSG_DONTWAIT);
+    if (got > 0)
+        more->input_count += (size_t)got;
+    setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+    return got > 0;
+}
+
+/* Woken, but nothing new: the end of file, which stands behind what is left, a reset, or a kernel that
+ * would wake us again. Whether it is worth another look. */
+static bool look_for_end(struct conn *conn, ssize_t count)
+{
+    struct pollfd what = { .fd = conn->fd, .events = POLLIN | POLLPRI | POLLRDHUP };
+
+    if (count == 0)
         conn->flags |= CONN_FINISHED;
+    if (count == 0 || poll(&what, 1, 0) != 1)
+        return false;
+    if ((what.revents & (POLLERR | POLLHUP)) != 0)
+        conn_over(conn, USHER_GONE_PEER);
+    else if ((what.revents & (POLLRDHUP | POLLPRI)) == POLLRDHUP)
+        conn->flags |= CONN_FINISHED;
+    else if ((what.revents & POLLIN) != 0)
+        return take_out(conn, count > 0 ? (size_t)count : 1);
+    return false;
+}
+
+static void consume_kept(struct conn_more *more, size_t count)
+{
+    more->input_count -= count;
+    if (more->input_count > 0)
+        memmove(more->input, more->input + count, more->input_count);
+    else
+        mem_free(&more->input);
 }
 
 /* It is there: we saw it. */
 static void consume(struct conn *conn, size_t count)
 {
     struct row *row = conn_row(conn);
+    size_t ours = count < kept(conn) ? count : kept(conn);
 
     page_add(&row->counts->bytes_in, count);
     if (row->service->log_connections)
         conn->more->bytes_in += count;
+    if (ours > 0)
+        consume_kept(conn->more, ours);
+    count -= ours;
     while (count > 0) {
         ssize_t got = recv(conn->fd, row->flow->buffer, count, MSG_DONTWAIT);
 
@@ -80,26 +151,23 @@ static bool show(struct conn *conn, size_t count)
 
 void peek_read(struct conn *conn, int64_t now_ms)
 {
-    struct row *row = conn_row(conn);
-
     for (int reads = READS; reads > 0 && conn_wants_input(conn); reads--) {
-        ssize_t count = recv(conn->fd, row->flow->buffer, input_max(row),
-                             MSG_PEEK | MSG_DONTWAIT);
+        ssize_t result;
+        size_t count = look(conn, &result);
 
-        if (count == 0)
-            conn->flags |= CONN_FINISHED;
-        else if (count == -1 && errno != EAGAIN && errno != EINTR)
+        if (result == -1 && errno != EAGAIN && errno != EINTR) {
             conn_over(conn, USHER_GONE_PEER);
-        if (count <= 0)
             return;
-        if ((size_t)count <= seen(conn)) {
-            look_for_end(conn);
-            return;
+        }
+        if (count <= seen(conn)) {
+            if (!look_for_end(conn, result))
+                return;
+            continue;
         }
         if ((conn->flags & CONN_HEARD) == 0)
             deadline_heard(conn, now_ms);
         deadline_touch(conn, now_ms);
-        if (!show(conn, (size_t)count))
+        if (!show(conn, count))
             return;
     }
 }
@@ -113,10 +181,11 @@ void peek_again(struct conn *conn)
 void peek_finish(struct conn *conn)
 {
     struct row *row = conn_row(conn);
-    ssize_t count = recv(conn->fd, row->flow->buffer, input_max(row), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t result;
+    size_t count = look(conn, &result);
 
     if (row->calls->finished != NULL)
-        row->calls->finished(&conn->head, row->flow->buffer, count > 0 ? (size_t)count : 0);
+        row->calls->finished(&conn->head, row->flow->buffer, count);
     else
         conn_end(&conn->head);
 }

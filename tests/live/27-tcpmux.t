@@ -160,6 +160,38 @@ def part_of_a_name_costs_no_processor_time():
 
 
 @test
+def urgent_bytes_are_skipped_and_wake_nobody_twice():
+    """No look at a socket gets past one: whoever waits for more behind it would spin."""
+    for name in ("echo", "Forked", "cat"):
+        told = b"+Go\r\n" + (b"child: " if name == "Forked" else b"")
+        with Usherd(ROWS.replace('deadline = "1s"', 'deadline = "30s"')) as u:
+            for at in range(len(name) + 5):
+                asked = name.encode() + b"\r\nabc"
+                with connect(u.port("tcpmux")) as client:
+                    client.sendall(asked[:at])
+                    client.send(b"!", socket.MSG_OOB)
+                    wait_taken(client)
+                    if at in (0, 2):
+                        wait_rest(*u.workers())
+                    client.sendall(asked[at:])
+                    client.shutdown(socket.SHUT_WR)
+                    equal((at, read_all(client)), (at, told + b"abc"))
+            with connect(u.port("tcpmux")) as client:  # each pushes the one before it into the stream, or out
+                for byte in b"nobody\r\n":
+                    client.send(bytes([byte]), socket.MSG_OOB)
+                    wait_taken(client)
+                wait_rest(*u.workers())
+                client.sendall(b"\r\n")
+                equal(read_all(client), NONE)
+            with connect(u.port("tcpmux")) as client:
+                client.sendall(name.encode()[:2])
+                client.send(b"!", socket.MSG_OOB)
+                client.sendall(name.encode()[2:])
+                client.shutdown(socket.SHUT_WR)
+                equal(read_all(client), b"")
+
+
+@test
 def limits_of_the_service_hold():
     rows = ROWS.replace("echo: { ", "echo: { max_connections = 2; ")
     with Usherd(rows) as u, connect(u.port("echo")) as first:
