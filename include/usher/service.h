@@ -331,6 +331,8 @@ struct usher_service {
      *   process  loop
      *   block    no
      *   owns     borrows bytes until return
+     *   packets  of a seqpacket socket come one a call, behind what was left of those before;
+     *            one longer than 65536 bytes ends the connection, an empty one is passed over
      *   result   how many bytes it used. The rest is kept and comes again with more behind
      *            it; when max_input bytes are kept and none is used, the connection ends.
      *            Bytes left for want of room() come again only with pause() here and

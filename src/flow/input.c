@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -30,15 +32,20 @@ static void keep(struct conn *conn, const char *bytes, size_t count)
     more->input_count = count;
 }
 
-void input_refuse(struct conn *conn, size_t count)
+static void refuse(struct conn *conn, const char *what, size_t count, size_t max)
 {
     struct row *row = conn_row(conn);
     unsigned long left_out;
 
     if (log_limit(&row->limit, &left_out))
-        log_info(row->service->name, "fail input kept=%zu max=%zu left_out=%lu", count,
-                 input_max(row), left_out);
+        log_info(row->service->name, "fail input %s=%zu max=%zu left_out=%lu", what, count, max,
+                 left_out);
     conn_over(conn, USHER_GONE_INPUT);
+}
+
+void input_refuse(struct conn *conn, size_t count)
+{
+    refuse(conn, "kept", count, input_max(conn_row(conn)));
 }
 
 static void offer(struct conn *conn, const char *bytes, size_t count)
@@ -144,23 +151,38 @@ static void take_in(struct conn *conn, size_t count, int64_t now_ms)
     offer(conn, at, kept_count + count);
 }
 
+/* After a read that brought nothing. Of packets it may have been an empty one, which is passed
+ * over: the end is where the peer has gone and no bytes are left, asked in this order. */
+static bool is_at_end(const struct conn *conn)
+{
+    struct pollfd look = { .fd = conn->fd, .events = POLLRDHUP };
+    int left = 0;
+
+    if ((conn->flags & CONN_PACKETS) == 0)
+        return true;
+    return poll(&look, 1, 0) == 1 && ioctl(conn->fd, FIONREAD, &left) == 0 && left == 0;
+}
+
 void input_read(struct conn *conn, int64_t now_ms)
 {
     struct flow *flow = conn_row(conn)->flow;
+    /* The whole length of a packet; of a stream it would throw bytes away. */
+    int flags = MSG_DONTWAIT | ((conn->flags & CONN_PACKETS) != 0 ? MSG_TRUNC : 0);
 
     if (row_hands_over(conn_row(conn))) {
         peek_read(conn, now_ms);
         return;
     }
     for (int reads = READS; reads > 0 && conn_wants_input(conn); reads--) {
-        ssize_t count = recv(conn->fd, flow->buffer + flow->buffer_kept, FLOW_READ,
-                             MSG_DONTWAIT);
+        ssize_t count = recv(conn->fd, flow->buffer + flow->buffer_kept, FLOW_READ, flags);
 
-        if (count > 0)
+        if (count > (ssize_t)FLOW_READ)
+            refuse(conn, "packet", (size_t)count, FLOW_READ);
+        else if (count > 0)
             take_in(conn, (size_t)count, now_ms);
-        else if (count == 0)
+        else if (count == 0 && is_at_end(conn))
             conn->flags |= CONN_FINISHED;
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (count == -1 && errno != EAGAIN && errno != EINTR)
             conn_over(conn, USHER_GONE_PEER);
         if (count < (ssize_t)FLOW_READ)
             return;

@@ -102,4 +102,23 @@ def total_timeout_holds_while_another_child_does_not_heed_it():
                 assert 0.4 < time.monotonic() - started < 3, time.monotonic() - started
 
 
+@test
+def packets_come_back_whole_or_not_at_all():
+    name = "usher-live-%d" % os.getpid()
+    rows = 'echo: { plugin = "echo"; listen = "unix-seqpacket://@%s"; log_connections = true; };' % name
+    with Usherd(rows) as u:
+        with unix("\0" + name, socket.SOCK_SEQPACKET) as client:
+            for count in (1, 65535, 65536):
+                packet = os.urandom(count)
+                client.send(packet)
+                equal(client.recv(1 << 18), packet)
+            client.send(b"")  # passed over
+            client.send(b"on")
+            equal(client.recv(100), b"on")
+            client.send(os.urandom(65537))
+            equal(client.recv(1 << 18), b"")
+        u.wait_log("fail input packet=65537 max=65536")
+        u.wait_log("bytes_in=131074 bytes_out=131074 reason=input")
+
+
 run()

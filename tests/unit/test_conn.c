@@ -809,6 +809,55 @@ static void seqpacket_keeps_its_boundaries(void **state)
     end();
 }
 
+static void a_packet_of_more_than_a_read_ends(void **state)
+{
+    static char packet[FLOW_READ + 1];
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    w.row.is_packets = true;
+    fd = caller(SOCK_SEQPACKET);
+    assert_int_equal(send(fd, packet, FLOW_READ, MSG_NOSIGNAL), FLOW_READ);
+    UNTIL(w.got_count == FLOW_READ);
+    assert_int_equal(recv(fd, packet, sizeof(packet), 0), FLOW_READ);
+    assert_int_equal(send(fd, packet, sizeof(packet), MSG_NOSIGNAL), sizeof(packet));
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.reason, USHER_GONE_INPUT);
+    assert_int_equal(w.got_count, FLOW_READ);
+    close(fd);
+    end();
+}
+
+static void an_empty_packet_is_no_end_of_file(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    w.row.is_packets = true;
+    fd = caller(SOCK_SEQPACKET);
+    say(fd, "");
+    turn();
+    assert_int_equal(w.finished, 0);
+    say(fd, "one");
+    UNTIL(w.got_count == 3);
+
+    say(fd, "");
+    say(fd, "two");
+    say(fd, "");
+    shutdown(fd, SHUT_WR);
+    UNTIL(w.gone == 1);
+    assert_int_equal(w.got_count, 6);
+    assert_memory_equal(w.got, "onetwo", 6);
+    assert_int_equal(w.finished, 1);
+    assert_int_equal(w.reason, USHER_GONE_ENDED);
+    close(fd);
+    end();
+}
+
 static void closing_all_tells_everyone_once(void **state)
 {
     struct list *node, *safe;
@@ -852,6 +901,8 @@ int main(void)
         cmocka_unit_test(a_short_deadline_does_not_wait_for_a_long_one),
         cmocka_unit_test(a_taken_descriptor_is_left_alone),
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
+        cmocka_unit_test(a_packet_of_more_than_a_read_ends),
+        cmocka_unit_test(an_empty_packet_is_no_end_of_file),
         cmocka_unit_test(closing_all_tells_everyone_once),
     };
 
