@@ -118,6 +118,7 @@ LIVE_TESTS = \
 	tests/live/65-privilege.t \
 	tests/live/70-start.t \
 	tests/live/75-lifetime.t \
+	tests/live/76-orphans.t \
 	tests/live/80-limits.t \
 	tests/live/85-access.t \
 	tests/live/90-udp-safety.t \

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -171,6 +172,7 @@ static int enter_worker(void *context)
     };
 
     find_offers(pool, &start);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* so that we know whose they are: master/stray */
     reap_forget_all();
     give_file_limit(pool);
     if (pool->pools->is_background)
@@ -305,10 +307,9 @@ static void log_end(const struct member *member, int status, const char *how)
 /* Children that it left behind: those of a wait row still have the listener. */
 static void leave_orphans(struct member *member)
 {
-    if (member->pool->has_children)
-        orphans_adopt_all(member->pool);
     for (size_t i = 0; i < member->wait_child_count; i++)
         orphan_adopt(member->pool, member->wait_children[i]);
+    orphans_adopt_new(member->pool);
     mem_free(&member->wait_children);
     member->wait_child_count = 0;
 }

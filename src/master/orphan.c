@@ -3,12 +3,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/pool.h"
 #include "master/pools.h"
+#include "master/stray.h"
 #include "proc/reap.h"
 
 struct orphan {
@@ -19,6 +19,7 @@ struct orphan {
     struct watch timer;
     int64_t kill_ms;
     bool was_told;
+    bool is_doubtful; /* may be another pool's: ends with the daemon, not with a row */
 };
 
 static struct orphan *orphan_at(struct list *link)
@@ -47,6 +48,7 @@ static void on_end(struct child *child, int status, void *context)
     else
         log_debug("pool", "end pool=%s orphan=%ld %s", pool->name, (long)orphan->pid,
                   reap_print(status, how, sizeof(how)));
+    orphans_adopt_new(pool); /* its own children, before the pool may go */
     orphan_free(orphan);
     pools_on_orphan_end(pool);
 }
@@ -63,19 +65,13 @@ static void on_timer(int fd, short what, void *context)
     orphan->was_told = true;
 }
 
-static bool is_living_child(pid_t pid)
-{
-    siginfo_t info = { 0 };
-
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
-}
-
-static void adopt(struct pool *pool, pid_t pid)
+static void adopt(struct pool *pool, pid_t pid, bool is_doubtful)
 {
     struct orphan *orphan = mem_new(sizeof(*orphan));
 
     orphan->pool = pool;
     orphan->pid = pid;
+    orphan->is_doubtful = is_doubtful;
     timer_init(&orphan->timer, on_timer, orphan);
     list_append(&pool->orphans, &orphan->link);
     reap_watch(&orphan->child, pid, on_end, orphan);
@@ -83,72 +79,66 @@ static void adopt(struct pool *pool, pid_t pid)
         orphans_end(pool, 0, ORPHAN_KILL_MS);
 }
 
-/* Workers and their children are in sessions of their own, made after we began: so whoever is in one
- * that was there before us came from somebody else. */
-static bool is_strange(const struct pools *pools, pid_t pid)
+void orphan_adopt(struct pool *pool, pid_t pid)
 {
-    pid_t session = getsid(pid);
+    if (pid <= 0 || !stray_is_new(&pool->pools->strays, pid))
+        return;
+    log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
+    pool->is_held = true;
+    adopt(pool, pid, false);
+}
 
-    if (session == getsid(0))
-        return true;
-    for (size_t i = 0; i < pools->strange_session_count; i++)
-        if (pools->strange_sessions[i] == session)
+/* ---- whose are they? ---- */
+
+static bool has_dead(struct pool *pool)
+{
+    struct list *link, *safe;
+
+    for (size_t i = 0; i < pool->member_count; i++)
+        if (pool->members[i].child.pid != 0 && stray_is_dead(pool->members[i].child.pid))
+            return true;
+    LIST_EACH(&pool->orphans, link, safe)
+        if (orphan_at(link)->child.pid != 0 && stray_is_dead(orphan_at(link)->child.pid))
             return true;
     return false;
 }
 
-static bool is_orphan(const struct pools *pools, pid_t pid)
+/* Whether somebody of another pool died too, and was not waited for yet: who is new may be his. */
+static bool is_another_dead(struct pool *pool)
 {
-    return is_living_child(pid) && !reap_is_watched(pid) && !is_strange(pools, pid);
+    struct pools *pools = pool->pools;
+    struct list *const heads[] = { &pools->running, &pools->fresh, &pools->leaving };
+    struct list *link, *safe;
+
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        LIST_EACH(heads[i], link, safe)
+            if (pool_at(link) != pool && has_dead(pool_at(link)))
+                return true;
+    return false;
 }
 
-void orphan_adopt(struct pool *pool, pid_t pid)
+/* A daemon that a wait row's program became is nobody's: not to be mistaken for a child that still has
+ * the listener. */
+void orphans_adopt_new(struct pool *pool)
 {
-    if (pid <= 0 || !is_orphan(pool->pools, pid))
-        return;
-    log_info("pool", "hold pool=%s orphan=%ld", pool->name, (long)pid);
-    pool->is_held = true;
-    adopt(pool, pid);
-}
-
-/* ---- whoever else there is ---- */
-
-/* "12 345 6 ": what the kernel says of our children now. */
-static FILE *open_children(void)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
-    return fopen(path, "re");
-}
-
-void orphans_note_strangers(struct pools *pools)
-{
-    FILE *file = open_children();
-    int pid;
-
-    while (file != NULL && fscanf(file, "%d", &pid) == 1)
-        *MEM_PUSH(pools->strange_sessions, pools->strange_session_count) = getsid(pid);
-    if (file != NULL)
-        fclose(file);
-}
-
-void orphans_adopt_all(struct pool *pool)
-{
-    FILE *file = open_children();
+    struct strays *strays = &pool->pools->strays;
+    bool is_another = is_another_dead(pool);
     size_t count = 0;
-    int pid;
+    pid_t *pids = NULL;
 
-    while (file != NULL && fscanf(file, "%d", &pid) == 1)
-        if (is_orphan(pool->pools, pid)) {
-            adopt(pool, pid);
-            count++;
-        }
-    if (file != NULL)
-        fclose(file);
+    if (!pool->is_wait)
+        count = strays_find(strays, &pids);
+    for (size_t i = 0; i < count; i++)
+        adopt(pool, pids[i], is_another || strays->is_mixed);
     if (count > 0)
         log_info("pool", "hold pool=%s orphans=%zu", pool->name, count);
+    mem_free(&pids);
+    strays->is_mixed = is_another;
+    if (!is_another)
+        strays_note(strays);
 }
+
+/* ---- their end ---- */
 
 void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
 {
@@ -159,6 +149,8 @@ void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
     LIST_EACH(&pool->orphans, link, safe) {
         struct orphan *orphan = orphan_at(link);
 
+        if (orphan->is_doubtful && pool->pools->idle == NULL)
+            continue;
         orphan->kill_ms = kill_ms;
         if (!orphan->was_told)
             timer_start(pool->pools->loop, &orphan->timer, after_ms);

@@ -205,7 +205,7 @@ int pools_open(struct pools *pools, struct loop *loop, const struct listeners *l
     list_init(&pools->leaving);
     doors_init(&pools->doors);
     pools->memory_kills = fault_memory_kills();
-    orphans_note_strangers(pools);
+    strays_begin(&pools->strays);
     pools->pool_numbers.limit = UINT16_MAX;
     pools->row_numbers.limit = PAGE_ROWS;
     timer_init(&pools->report, on_report, pools);
@@ -240,8 +240,7 @@ void pools_close(struct pools *pools)
     numbers_free(&pools->pool_numbers);
     numbers_free(&pools->row_numbers);
     mem_free(&pools->reason);
-    mem_free(&pools->strange_sessions);
-    pools->strange_session_count = 0;
+    strays_free(&pools->strays);
     pages_close(&pools->pages);
 }
 

@@ -16,7 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
-#include <sys/types.h>
 
 #include "base/list.h"
 #include "conf/plan.h"
@@ -28,6 +27,7 @@
 #include "master/member.h"
 #include "master/numbers.h"
 #include "master/pool.h"
+#include "master/stray.h"
 
 /* All fresh workers are ready (reason NULL), or one could not start. From the loop, once per
  * successful pools_prepare() that was not abandoned. */
@@ -55,8 +55,7 @@ struct pools {
     char *reason;
     struct blames blames;
     long memory_kills;    /* fault_memory_kills(), when it was asked last */
-    pid_t *strange_sessions; /* of children that we did not start; master/orphan */
-    size_t strange_session_count;
+    struct strays strays; /* children of ours that nobody waits for */
     pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */

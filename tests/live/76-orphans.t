@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What workers leave behind when they die: whose it is, what ends it, and what it can still touch."""
+import os
+import re
+import signal
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+WHO = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+# Says the pid of what it leaves running, in a session of its own.
+LEAVES = """leaves: { exec = [ "/bin/sh", "-c", "setsid sleep 300 <&- >&- 2>&- & echo $!" ];
+                      listen = "tcp://:0"; %s };""" % WHO
+FORKED = 'forked: { plugin = "echo"; mode = "fork"; listen = "tcp://:0"; };'
+ECHO = 'echo: { plugin = "echo"; listen = "tcp://:0"; };'
+
+
+def greets(client, count=10):
+    client.sendall(b"x" * count)
+    equal(len(read_exactly(client, count)), count)
+
+
+def leave(u):
+    """A daemon that a program of the row `leaves` became."""
+    left = int(talk(u.port("leaves")))
+    wait_for(lambda: os.getsid(left) == left, "a session of its own")
+    return left
+
+
+def worker_of(u, child):
+    """Who started it: the worker, as long as that lives."""
+    parent = int(status_of(child)["PPid"])
+    assert parent in u.workers(), (parent, u.workers())
+    return parent
+
+
+def forked_child(u):
+    """A connection of the row `forked`, its child and the child's worker."""
+    client = connect(u.port("forked"))
+    greets(client)
+    return (client, *[(child, worker) for worker in u.workers() for child in children_of(worker)
+                      if status_of(child).get("Name") == "usherd"][-1])
+
+
+@test
+def what_a_program_left_is_no_other_rows():
+    with Usherd(LEAVES + FORKED + ECHO, 'drain_timeout = "300ms";') as u:
+        left = leave(u)
+        client, child, worker = forked_child(u)
+        os.kill(worker, signal.SIGKILL)
+        u.wait_log(r"hold pool=\w+-fork orphans=1\b")
+        u.table(LEAVES + ECHO)
+        u.reload()
+        wait_for(lambda: not is_alive(child), "the child to end with its row")
+        client.close()
+        assert is_alive(left)
+        u.stop()
+        wait_for(lambda: not is_alive(left), "what is left to end with the daemon")
+
+
+@test
+def what_a_program_left_ends_with_its_row():
+    with Usherd(LEAVES + ECHO, 'drain_timeout = "300ms";') as u:
+        left = leave(u)
+        u.table(LEAVES)
+        u.reload()
+        assert is_alive(left)
+        os.kill(worker_of(u, left), signal.SIGKILL)
+        u.wait_log(r"hold pool=exec-\w+ orphans=1\b")
+        u.table(ECHO)
+        u.reload()
+        wait_for(lambda: not is_alive(left), "what is left to end with its row")
+
+
+@test
+def what_an_orphan_leaves_is_an_orphan():
+    rows = """leaves: { exec = [ "/bin/sh", "-c", "setsid sleep 300 <&- >&- 2>&- & echo $!; read x" ];
+                        listen = "tcp://:0"; %s };""" % WHO
+    with Usherd(rows + ECHO, 'drain_timeout = "300ms";') as u, connect(u.port("leaves")) as client:
+        left = int(client.makefile().readline())
+        os.kill(worker_of(u, int(status_of(left)["PPid"])), signal.SIGKILL)
+        u.wait_log(r"hold pool=exec-\w+ orphans=1\b")
+        client.sendall(b"\n")
+        wait_for(lambda: len(re.findall(r"hold pool=exec-\w+ orphans=1\b", u.log())) == 2, "the second")
+        u.table(ECHO)
+        u.reload()
+        wait_for(lambda: not is_alive(left), "what is left to end with its row")
+
+
+@test
+def of_those_who_die_together_nobody_takes_anothers():
+    with Usherd(LEAVES + FORKED + ECHO, 'drain_timeout = "1ms";') as u:
+        left = leave(u)
+        client, _, worker = forked_child(u)
+        workers = [worker, worker_of(u, left)]
+        u.signal(signal.SIGSTOP)
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(is_alive(pid) for pid in workers), "both to be dead")
+        u.signal(signal.SIGCONT)
+        u.wait_log(r"hold pool=\S+ orphans=2\b")
+        u.table(LEAVES + ECHO)
+        u.reload()
+        u.table(FORKED + ECHO)
+        u.reload()
+        u.reload()  # who had 1 ms is gone by now
+        assert is_alive(left)
+        client.close()
+        u.stop()
+        wait_for(lambda: not is_alive(left), "what is left to end with the daemon")
+
+
+run()
