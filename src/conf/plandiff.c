@@ -57,7 +57,7 @@ struct ports {
     unsigned char bits[65536 / 8];
 };
 
-/* A drawn port may differ: whoever listens there was told. */
+/* Drawn ones as well: by now the plan has them. */
 static void note_udp_ports(struct ports *ports, const struct plan *plan)
 {
     memset(ports, 0, sizeof(*ports));
@@ -67,7 +67,7 @@ static void note_udp_ports(struct ports *ports, const struct plan *plan)
         for (size_t j = 0; service->enabled && j < service->endpoint_count; j++) {
             unsigned port = addr_port(&service->endpoints[j].addr);
 
-            if (plan_is_udp(service, j) && !plan_is_drawn(&service->endpoints[j]))
+            if (plan_is_udp(service, j))
                 ports->bits[port / 8] |= (unsigned char)(1u << port % 8);
         }
     }

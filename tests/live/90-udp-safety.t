@@ -105,6 +105,23 @@ def a2_a3_nor_where_low_ports_are_answered():
 
 
 @test
+def a2_a3_nor_where_a_reload_draws_another_port():
+    if not IS_ROOT:
+        raise Skip("a forged datagram needs a raw socket")
+    host = "127.0.0.%d" % random.randrange(70, 250)
+    row = '%s: { plugin = "echo"; listen = "udp://' + host + ':0"; pool = "%s"; };'
+    with Usherd(row % ("old", "a")) as u, socket.socket(
+            socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        raw.bind((host, 0))
+        u.table(row % ("old", "a") + row % ("new", "b"))
+        u.reload()
+        forge(raw, u.port("new", "udp"), u.port("old", "udp"), host)
+        wait_for(lambda: u.counts("old")["accepted"] == 1, "it to be counted")
+        wait_for(lambda: u.counts("old")["dropped"] == 1, "it to be dropped")
+        equal((u.counts("old")["replied"], u.counts("new")["accepted"]), (0, 0))
+
+
+@test
 def a2_the_low_ports_of_other_hosts_are_not_answered_either():
     if not IS_ROOT:
         raise Skip("a forged datagram needs a raw socket")
