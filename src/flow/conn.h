@@ -172,12 +172,15 @@ void deadline_heard(struct conn *conn, int64_t now_ms); /* the first byte */
 void deadline_moved(struct conn *conn, int64_t now_ms);
 void deadline_remove(struct conn *conn);
 
-/* Something moved. Cheap: its place changes only when that would be seen. */
+/* Something moved. Cheap: its place changes only when that would be seen. What we write to who
+ * has not spoken does not count where first_byte_timeout waits for it. */
 static inline void deadline_touch(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);
 
     if (now_ms - conn->rested_ms <= row->grain_ms)
+        return;
+    if ((conn->flags & CONN_HEARD) == 0 && row->service->first_byte_timeout >= 0)
         return;
     conn->rested_ms = now_ms;
     list_remove(&conn->by_rest);

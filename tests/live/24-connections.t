@@ -121,4 +121,18 @@ def packets_come_back_whole_or_not_at_all():
         u.wait_log("bytes_in=131074 bytes_out=131074 reason=input")
 
 
+@test
+def first_byte_timeout_ends_who_reads_and_never_speaks():
+    rows = '''all: { plugin = "chargen"; listen = "tcp://:0"; };
+              mute: { plugin = "chargen"; listen = "tcp://:0"; first_byte_timeout = "700ms"; };'''
+    with Usherd(rows) as u:
+        with connect(u.port("mute")) as client, connect(u.port("all")) as other:
+            started = time.monotonic()
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(1 << 20):
+                    assert time.monotonic() - started < 5, "it goes on and on"
+            assert time.monotonic() - started > 0.5, time.monotonic() - started
+            equal(len(read_exactly(other, 1 << 22)), 1 << 22)  # its peer need not speak
+
+
 run()

@@ -169,7 +169,7 @@ static int caller(int type)
     return pair[1];
 }
 
-/* One who has spoken by the time it is accepted. */
+/* One who has spoken by the time it is accepted; little is taken from us at a time. */
 static int early_caller(const char *first)
 {
     struct peer peer = { .kind = PEER_UNIX };
@@ -733,6 +733,50 @@ static void a_short_deadline_does_not_wait_for_a_long_one(void **state)
     end();
 }
 
+static void write_block(struct usher_conn *conn)
+{
+    static char block[65536];
+
+    enter();
+    usher_write(conn, block, sizeof(block));
+    leave();
+}
+
+static void opened_floods(struct usher_conn *conn)
+{
+    on_opened(conn);
+    write_block(conn);
+}
+
+/* It takes whatever comes, and says nothing. */
+static void reading_is_no_first_byte(void **state)
+{
+    static const int64_t firsts[] = { 100, -1 };
+    static char out[65536];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(firsts); i++) {
+        int64_t began_ms = clock_ms();
+        int fd;
+
+        begin(data_echo);
+        w.calls.opened = opened_floods;
+        w.calls.drained = write_block;
+        w.service.first_byte_timeout = firsts[i];
+        w.service.idle_timeout = 80;
+        begin_row();
+        fd = early_caller("");
+        UNTIL(w.gone == 1 || clock_ms() > began_ms + 500)
+            while (recv(fd, out, sizeof(out), MSG_DONTWAIT) > 0)
+                continue;
+        assert_int_equal(w.gone, firsts[i] >= 0 ? 1 : 0);
+        close(fd);
+        UNTIL(w.gone == 1);
+        assert_int_equal(w.reason, firsts[i] >= 0 ? USHER_GONE_TIMEOUT : USHER_GONE_PEER);
+        end();
+    }
+}
+
 static size_t data_take(struct usher_conn *conn, const void *bytes, size_t count)
 {
     enter();
@@ -899,6 +943,7 @@ int main(void)
         cmocka_unit_test(four_watches_and_no_fifth),
         cmocka_unit_test(every_timeout_ends),
         cmocka_unit_test(a_short_deadline_does_not_wait_for_a_long_one),
+        cmocka_unit_test(reading_is_no_first_byte),
         cmocka_unit_test(a_taken_descriptor_is_left_alone),
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
         cmocka_unit_test(a_packet_of_more_than_a_read_ends),
