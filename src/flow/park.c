@@ -176,9 +176,14 @@ static bool find_place(struct row *row, const struct peer *peer, bool is_for_tur
     return has_place_for(row, peer, is_for_turn);
 }
 
-static void wake_in(struct row *row, int64_t ms)
+void park_look_at(struct row *row, int64_t at_ms)
 {
-    timer_start(&row->flow->loop, &row->park.timer, ms);
+    struct loop *loop = &row->flow->loop;
+
+    if (timer_is_on(loop, &row->park.timer) && row->park.due_ms <= at_ms)
+        return;
+    row->park.due_ms = at_ms;
+    timer_start(loop, &row->park.timer, at_ms - clock_ms());
 }
 
 /* A slot that is released wakes the park. Tokens and turns do not, and somebody has to
@@ -186,9 +191,9 @@ static void wake_in(struct row *row, int64_t ms)
 static void wake_for(struct row *row, enum admit_verdict why)
 {
     if (why == ADMIT_TURN)
-        wake_in(row, 0);
+        park_wake(row);
     else if (why == ADMIT_RATE || why == ADMIT_SOURCE_RATE || row->park.count == 1)
-        wake_in(row, 1);
+        park_look_at(row, clock_ms() + 1);
 }
 
 bool park_add(struct listener *listener, int fd, const struct peer *peer,
@@ -222,7 +227,8 @@ bool park_make_place(struct row *row)
 
 void park_wake(struct row *row)
 {
-    wake_in(row, 0);
+    row->park.due_ms = INT64_MIN;
+    timer_start(&row->flow->loop, &row->park.timer, 0);
 }
 
 void park_turn_away(struct row *row)

@@ -54,6 +54,7 @@ struct park { /* in a row */
     size_t at_rate;  /* of these, for the row's rate */
     uint64_t turn;   /* of the last who started */
     int64_t swept_ms;
+    int64_t due_ms; /* of the timer, while that is on */
     struct watch timer;
 };
 
@@ -80,6 +81,8 @@ bool park_has_left(int fd);
 
 /* ---- for flow/turns ---------------------------------------------------------------- */
 
+/* Looks then, or before that: the timer is never put off. */
+void park_look_at(struct row *row, int64_t at_ms);
 void park_take_out(struct row *row, size_t index); /* its fd is the caller's now */
 /* Turned away: it hears banner_busy and is counted under the verdict. */
 void park_refuse(struct row *row, size_t index, enum admit_verdict verdict);

@@ -14,7 +14,7 @@ struct look {
     struct row *row;
     int64_t now_ms, due_ms;  /* due: when it is worth looking again */
     uint32_t served[SERVED]; /* who started, or may have no slot now, in this pass */
-    size_t served_count;
+    size_t served_count; /* where that is more than SERVED: the last of them */
     bool has_started; /* somebody did, in this pass */
 };
 
@@ -32,7 +32,7 @@ static void look_again_in(struct look *look, int64_t ms)
 /* The crowd's callers have no number: nobody knows who of them are one source. */
 static bool is_served(const struct look *look, uint32_t source)
 {
-    for (size_t i = 0; source != 0 && i < look->served_count; i++)
+    for (size_t i = 0; source != 0 && i < look->served_count && i < SERVED; i++)
         if (look->served[i] == source)
             return true;
     return false;
@@ -42,11 +42,8 @@ static bool is_served(const struct look *look, uint32_t source)
  * turn then, so that nobody is passed over. */
 static void set_served(struct look *look, uint32_t source)
 {
-    if (source == 0)
-        return;
-    look->served[look->served_count % SERVED] = source;
-    if (look->served_count < SERVED)
-        look->served_count++;
+    if (source != 0)
+        look->served[look->served_count++ % SERVED] = source;
 }
 
 static bool is_time_over(const struct look *look)
@@ -171,7 +168,7 @@ static void look_later(struct look *look)
 
     if (row_has_siblings(row))
         look_again_in(look, RECHECK_MS);
-    timer_start(&row->flow->loop, &row->park.timer, look->due_ms - look->now_ms);
+    park_look_at(row, look->due_ms); /* slots that came free meanwhile have set it before */
 }
 
 void turns_look(int fd, short what, void *context)

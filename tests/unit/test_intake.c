@@ -276,6 +276,32 @@ static void the_park_is_shared_and_beyond_it_callers_are_closed(void **state)
     end();
 }
 
+/* Who is heard to the end in the batch that opened it leaves a slot while the park looks. */
+static void slots_that_come_free_while_the_park_looks_are_seen(void **state)
+{
+    int first;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    serve();
+    w.row.early.score = w.row.brief.score = 8;
+    first = call(2);
+    settle();
+    for (int i = 0; i < 5; i++) {
+        int client = call(2);
+
+        assert_int_equal(send(w.clients[client], "hi", 2, 0), 2);
+        shutdown(w.clients[client], SHUT_WR);
+    }
+    settle();
+    assert_int_equal(w.row.park.count, 5);
+    hang_up(first);
+    STAGE_UNTIL(&w.flow, w.row.park.count == 0);
+    assert_int_equal(w.opened_count, 6);
+    end();
+}
+
 static void who_waits_for_too_long_is_told(void **state)
 {
     int waiting;
@@ -701,6 +727,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_parked_starts_in_the_order_they_came),
         cmocka_unit_test(the_park_is_shared_and_beyond_it_callers_are_closed),
+        cmocka_unit_test(slots_that_come_free_while_the_park_looks_are_seen),
         cmocka_unit_test(who_waits_for_too_long_is_told),
         cmocka_unit_test(who_left_while_waiting_is_not_started),
         cmocka_unit_test(draining_starts_who_was_parked_within_the_limits),
