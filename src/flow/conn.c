@@ -488,6 +488,7 @@ int conn_take(struct usher_conn *head)
         watch_stop(&conn_row(conn)->flow->loop, &conn->watch);
     conn->watching = 0;
     list_remove(&conn->by_rest); /* whether it rests, we cannot see any more */
+    conn->rested_ms = conn->opened_ms;
     conn->flags |= CONN_TAKEN;
     conn_touch(conn);
     return conn->fd;

@@ -69,7 +69,7 @@ struct conn {
     struct list by_rest; /* or among the silent, until it is heard of */
     struct conn_more *more;
     int64_t opened_ms;
-    int64_t rested_ms; /* its place in by_rest stands for this time */
+    int64_t rested_ms; /* its place in by_rest stands for this time; CONN_TAKEN: in by_age */
     struct peer peer;
     int fd;
     uint16_t flags;

@@ -31,6 +31,12 @@ static int64_t may_be_silent_ms(const struct plan_service *service)
                                             : service->idle_timeout;
 }
 
+/* Where total_timeout counts from: one that was taken has it again after it was told. */
+static int64_t total_from_ms(const struct conn *conn)
+{
+    return (conn->flags & CONN_TAKEN) != 0 ? conn->rested_ms : conn->opened_ms;
+}
+
 /* When the row's first connection has its deadline, and which it is. */
 static int64_t find_first(const struct row *row, struct conn **first_out)
 {
@@ -41,7 +47,7 @@ static int64_t find_first(const struct row *row, struct conn **first_out)
     int64_t best = NEVER;
 
     if (oldest != NULL && service->total_timeout >= 0) {
-        best = oldest->opened_ms + service->total_timeout;
+        best = total_from_ms(oldest) + service->total_timeout;
         *first_out = oldest;
     }
     if (silent != NULL && silence_ms >= 0 && silent->opened_ms + silence_ms < best) {
@@ -63,8 +69,7 @@ static void expire(struct conn *conn)
         /* It goes to the end of its lists: the plugin was told and will call done(). */
         list_remove(&conn->by_age);
         list_append(&row->by_age, &conn->by_age);
-        list_remove(&conn->by_rest);
-        conn->opened_ms = clock_ms();
+        conn->rested_ms = clock_ms();
     }
     conn_close(conn, USHER_GONE_TIMEOUT);
 }

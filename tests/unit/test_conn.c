@@ -751,7 +751,7 @@ static void opened_floods(struct usher_conn *conn)
 /* It takes whatever comes, and says nothing. */
 static void reading_is_no_first_byte(void **state)
 {
-    static const int64_t firsts[] = { 100, -1 };
+    static const int64_t firsts[] = { 350, -1 };
     static char out[65536];
 
     (void)state;
@@ -763,10 +763,10 @@ static void reading_is_no_first_byte(void **state)
         w.calls.opened = opened_floods;
         w.calls.drained = write_block;
         w.service.first_byte_timeout = firsts[i];
-        w.service.idle_timeout = 80;
+        w.service.idle_timeout = 60000;
         begin_row();
         fd = early_caller("");
-        UNTIL(w.gone == 1 || clock_ms() > began_ms + 500)
+        UNTIL(w.gone == 1 || (firsts[i] == -1 && clock_ms() > began_ms + 450))
             while (recv(fd, out, sizeof(out), MSG_DONTWAIT) > 0)
                 continue;
         assert_int_equal(w.gone, firsts[i] >= 0 ? 1 : 0);
@@ -809,6 +809,32 @@ static void a_taken_descriptor_is_left_alone(void **state)
     host_table.done(w.conn);
     UNTIL(w.gone == 1);
     assert_int_equal(w.reason, USHER_GONE_ENDED);
+    close(fd);
+    end();
+}
+
+static void a_taken_one_that_is_told_of_its_end_is_as_old_as_before(void **state)
+{
+    char byte;
+    int64_t opened_ms;
+    int fd;
+
+    (void)state;
+    begin(data_take);
+    w.service.total_timeout = 20;
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    opened_ms = conn_of(w.conn)->opened_ms;
+    say(fd, "x");
+    UNTIL(w.got_count == 1);
+    assert_int_equal(hear(fd, &byte, 1), 0); /* that is how the plugin is told */
+    assert_true(clock_ms() >= opened_ms + 15);
+    UNTIL(clock_ms() > opened_ms + 70); /* and once more, and again */
+    assert_int_equal(conn_of(w.conn)->opened_ms, opened_ms);
+    assert_true(w.row.due_ms > opened_ms + 60);
+    close((int)w.ticks);
+    host_table.done(w.conn);
+    UNTIL(w.gone == 1);
     close(fd);
     end();
 }
@@ -945,6 +971,7 @@ int main(void)
         cmocka_unit_test(a_short_deadline_does_not_wait_for_a_long_one),
         cmocka_unit_test(reading_is_no_first_byte),
         cmocka_unit_test(a_taken_descriptor_is_left_alone),
+        cmocka_unit_test(a_taken_one_that_is_told_of_its_end_is_as_old_as_before),
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
         cmocka_unit_test(a_packet_of_more_than_a_read_ends),
         cmocka_unit_test(an_empty_packet_is_no_end_of_file),
