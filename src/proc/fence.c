@@ -168,7 +168,7 @@ static void keep_blocking(struct fence *fence, long number, int floor)
 static void keep_inherited(struct fence *fence, int floor)
 {
     static const long calls[] = {
-        SYS_shutdown, SYS_setsockopt, SYS_bind, SYS_connect, SYS_listen, SYS_dup, SYS_dup3,
+        SYS_shutdown, SYS_setsockopt, SYS_bind, SYS_connect, SYS_dup, SYS_dup3,
 #ifdef SYS_dup2
         SYS_dup2,
 #endif
@@ -230,13 +230,13 @@ static void keep_signals(struct fence *fence)
     keep_signal(fence, SYS_tgkill, 2);
 }
 
+/* The kernel asks for the same user alone: siblings would be without descriptors. */
 static void keep_limits(struct fence *fence)
 {
     size_t call = begin_call(fence, SYS_prlimit64);
 
     load_argument(fence, 0);
-    answer_when(fence, ALLOW, BPF_JEQ, 0);
-    refuse_unless(fence, (uint32_t)getpid());
+    refuse_unless(fence, 0);
     answer(fence, ALLOW);
     end_call(fence, call);
 }
@@ -256,10 +256,9 @@ int fence_worker(const struct fence_gates *gates, struct err *err)
     }
     keep_inherited(&fence, gates->floor);
     keep_off(&fence);
-    if (!gates->has_children) {
+    keep_limits(&fence);
+    if (!gates->has_children)
         keep_signals(&fence);
-        keep_limits(&fence);
-    }
     return raise_fence(&fence, err);
 }
 

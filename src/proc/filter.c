@@ -290,6 +290,14 @@ static void fill_allowed(struct building *building, const struct filter *filter)
     add_all(building, SCMP_ACT_KILL_PROCESS, CALLS_HOSTILE);
 }
 
+/* Of others of its user: its worker, and plugins'. */
+static void deny_limits_of_others(struct building *building)
+{
+    struct scmp_arg_cmp other = { 0, SCMP_CMP_NE, 0, 0 };
+
+    add(building, SCMP_ACT_ERRNO(EPERM), "prlimit64", &other, 1);
+}
+
 /* Programs may be of the processor's other kinds too: the same calls have other numbers there. */
 static void fill_denied(struct building *building, bool may_trace)
 {
@@ -304,6 +312,7 @@ static void fill_denied(struct building *building, bool may_trace)
     for (const char *const *name = calls_of(CALLS_PROGRAMS_MAY_NOT); *name != NULL; name++)
         if (!may_trace || strcmp(*name, "ptrace") != 0)
             add(building, SCMP_ACT_ERRNO(EPERM), *name, NULL, 0);
+    deny_limits_of_others(building);
 }
 
 /* A tree by number instead of a list: every call costs about the same few comparisons, and kernels

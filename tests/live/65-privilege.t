@@ -18,6 +18,7 @@ ROWS = """
     reader: { plugin = "hostile_reader"; listen = "tcp://:0"; };
     forked: { plugin = "hostile"; mode = "fork"; listen = "tcp://:0"; };
 """
+WHO = 'user = "nobody";' if IS_ROOT else 'user = "%d";' % os.getuid()
 NOTHING = "0" * 16
 KILLED = b""
 
@@ -175,7 +176,7 @@ def no_child_signals_its_worker_and_nobody_stops_himself():
         with connect(u.port("forked")) as other:
             other.sendall(b"frames\n")
             before = other.recv(64)
-            for deed in ("tgkill", "tgabort", "kill -1", "killall", "stop self", "pidfd"):
+            for deed in ("tgkill", "tgabort", "kill -1", "killall", "stop self", "pidfd", "starve"):
                 equal((deed, told(u.port("forked"), deed)), (deed, b"Operation not permitted\n"))
             for deed in ("tgkill", "tgabort", "stop self", "pidfd"):
                 equal((deed, told(u.port("hostile"), deed)), (deed, b"Function not implemented\n"))
@@ -242,7 +243,7 @@ def no_plugin_reaches_beyond_itself_while_it_opens():
     row = '%s: { plugin = "hostile"; listen = "tcp://:0"; %s options: { open = "%s"; }; };'
     inherited = ("shut", "shut by halves", "shut channel", "unblock", "unblock so", "linger", "copy",
                  "dup", "fast open")
-    others = ("kill", "killall", "kill -1", "tgkill", "tgabort", "stop self", "pidfd")
+    others = ("kill", "killall", "kill -1", "tgkill", "tgabort", "stop self", "pidfd", "starve")
     rows = [row % ("r%d" % i, "", deed) for i, deed in enumerate(inherited + others)]
     rows += [row % ("f%d" % i, 'mode = "fork";', deed) for i, deed in enumerate(inherited)]
     with Usherd("".join(rows)) as u:
@@ -457,6 +458,16 @@ def programs_cannot_trace_or_mount_unless_they_have_privileges():
             assert not text.rstrip().endswith("\n0"), text
         text = talk(u.port("p_free")).decode()
         assert "NoNewPrivs:\t0" in text and "Seccomp:\t0" in text, text
+
+
+@test
+def a_program_cannot_take_the_descriptors_of_its_worker():
+    starve = ('exec = [ "/bin/sh", "-c", "%s --pid $PPID --nofile=4:4 2>&1; %s --nofile=99:99 echo $?" ];'
+              % ((program("prlimit"),) * 2))
+    with Usherd("p: { %s listen = \"tcp://:0\"; %s };" % (starve, WHO)) as u:
+        for _ in range(2):
+            text = talk(u.port("p")).decode()
+            assert "Operation not permitted" in text and text.endswith("\n1\n"), text
 
 
 @test

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,6 +136,14 @@ static int do_kill_everybody(void)
 static int do_stop_self(void)
 {
     return raise(SIGSTOP);
+}
+
+/* Of a child: who forked it. Nothing to open with any more. */
+static int do_starve(void)
+{
+    struct rlimit four = { 4, 4 };
+
+    return prlimit(getppid(), RLIMIT_NOFILE, &four, NULL);
 }
 
 static int do_signal_by_descriptor(void)
@@ -310,7 +319,7 @@ static const struct deed {
     { "shut by halves", do_shut_by_halves }, { "shut channel", do_shut_channel },
     { "unblock", do_unblock }, { "unblock so", do_unblock_so }, { "linger", do_linger },
     { "copy", do_copy },       { "dup", do_dup },       { "fast open", do_fast_open },
-    { "print", do_print },
+    { "print", do_print },     { "starve", do_starve },
 };
 
 /* ---- questions --------------------------------------------------------------------------------- */
