@@ -16,10 +16,12 @@
 #define SLOT_BYTES ROUND_UP(sizeof(struct page))
 #define REGION_BYTES (PAGE_BYTES + PAGE_SLOTS * SLOT_BYTES)
 
+#define HELD UINT32_MAX /* no pool's, and not free */
+
 /* The first page of the region, written by the master alone. */
 struct directory {
     _Atomic uint32_t used;              /* slots from here on are free */
-    _Atomic uint32_t owner[PAGE_SLOTS]; /* 1 + the pool; 0: free */
+    _Atomic uint32_t owner[PAGE_SLOTS]; /* 1 + the pool; 0: free; HELD */
     struct sources_secret secret;
 };
 
@@ -131,6 +133,11 @@ void pages_give_back(struct pages *pages, int slot)
     while (used > 0 && atomic_load(&directory->owner[used - 1]) == 0)
         used--;
     atomic_store(&directory->used, used);
+}
+
+void pages_hold(struct pages *pages, int slot)
+{
+    atomic_store(&directory_of(pages)->owner[slot], HELD);
 }
 
 const struct page *pages_slot(const struct pages *pages, int slot)

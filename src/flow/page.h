@@ -52,6 +52,9 @@ int pages_open(struct pages **pages_out, struct err *err);
 void pages_close(struct pages **pages);
 int pages_take(struct pages *pages, uint32_t pool, struct err *err); /* a zeroed slot, or -1 */
 void pages_give_back(struct pages *pages, int slot);
+/* Its worker is dead, and children of it may write there still: nobody's counts, and not to be taken,
+ * until it is given back. */
+void pages_hold(struct pages *pages, int slot);
 const struct page *pages_slot(const struct pages *pages, int slot);
 /* Worker, once after the fork: maps its slot writable, everything else read-only for good. */
 struct page *pages_attach(struct pages *pages, int slot, struct err *err);

@@ -221,6 +221,14 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
     return 0;
 }
 
+/* A program loses what was mapped. */
+static bool shares_slot(const struct pool *pool)
+{
+    enum plan_way way = pool->listener_count == 0 ? PLAN_WAY_FORK : pool->listeners[0].service->way;
+
+    return way != PLAN_WAY_EXEC && way != PLAN_WAY_WAIT;
+}
+
 int member_start(struct member *member, struct err *err)
 {
     struct pools *pools = member->pool->pools;
@@ -234,6 +242,7 @@ int member_start(struct member *member, struct err *err)
     member->wait_child_count = 0;
     member->reason[0] = '\0';
     member->slot = pages_take(pools->pages, member->pool->number, err);
+    member->shares_slot = shares_slot(member->pool);
     if (member->slot != -1 && fd_pair(channel, err) == 0 && fd_pair(log, err) == 0) {
         struct entry entry = { member, channel[1], log[1] };
 
@@ -304,12 +313,19 @@ static void log_end(const struct member *member, int status, const char *how)
                   member->reason[0] != '\0' ? "\"" : "");
 }
 
-/* Children that it left behind: those of a wait row still have the listener. */
+/* Children that it left behind: those of a wait row still have the listener, those of plugins the
+ * slot. */
 static void leave_orphans(struct member *member)
 {
+    bool was_mixed = member->pool->pools->strays.is_mixed;
+
     for (size_t i = 0; i < member->wait_child_count; i++)
         orphan_adopt(member->pool, member->wait_children[i]);
     orphans_adopt_new(member->pool);
+    if (member->shares_slot) {
+        orphans_keep_slot(member->pool, member->slot, was_mixed);
+        member->slot = -1;
+    }
     mem_free(&member->wait_children);
     member->wait_child_count = 0;
 }
@@ -338,9 +354,9 @@ static void on_end(struct child *child, int status, void *context)
     fault_note_end(member, status);
     if (state != MEMBER_STARTING) /* a failed start is told by whoever asked for it */
         log_end(member, status, how);
+    leave_orphans(member);
     release(member);
     member->state = MEMBER_IDLE;
-    leave_orphans(member);
     if (state == MEMBER_STARTING || member->pool->is_fresh) {
         pools_on_member(member, MEMBER_FAILED, member->reason[0] != '\0' ? member->reason : how);
         return;

@@ -27,12 +27,43 @@ static struct orphan *orphan_at(struct list *link)
     return CONTAINER(link, struct orphan, link);
 }
 
+/* ---- slots that they can write to ---- */
+
+static void give_slots_back(struct pools *pools, const struct pool *pool)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pools->held_count; i++)
+        if (pools->held[i].pool == pool)
+            pages_give_back(pools->pages, pools->held[i].slot);
+        else
+            pools->held[kept++] = pools->held[i];
+    pools->held_count = kept;
+}
+
+static size_t count_slots(const struct pools *pools, const struct pool *pool)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pools->held_count; i++)
+        count += pools->held[i].pool == pool;
+    return count;
+}
+
 static void orphan_free(struct orphan *orphan)
 {
-    timer_stop(orphan->pool->pools->loop, &orphan->timer);
+    struct pool *pool = orphan->pool;
+    struct pools *pools = pool->pools;
+
+    timer_stop(pools->loop, &orphan->timer);
     reap_forget(&orphan->child);
     list_remove(&orphan->link);
+    pools->doubtful_count -= orphan->is_doubtful;
     mem_free(&orphan);
+    if (list_is_empty(&pool->orphans))
+        give_slots_back(pools, pool);
+    if (pools->doubtful_count == 0)
+        give_slots_back(pools, NULL);
 }
 
 static void on_end(struct child *child, int status, void *context)
@@ -72,6 +103,7 @@ static void adopt(struct pool *pool, pid_t pid, bool is_doubtful)
     orphan->pool = pool;
     orphan->pid = pid;
     orphan->is_doubtful = is_doubtful;
+    pool->pools->doubtful_count += is_doubtful;
     timer_init(&orphan->timer, on_timer, orphan);
     list_append(&pool->orphans, &orphan->link);
     reap_watch(&orphan->child, pid, on_end, orphan);
@@ -139,6 +171,44 @@ void orphans_adopt_new(struct pool *pool)
 }
 
 /* ---- their end ---- */
+
+static void kill_one(struct orphan *orphan)
+{
+    orphan->was_told = true;
+    (void)reap_signal_session(&orphan->child, SIGKILL);
+}
+
+/* Of these pools' orphans those that hold slots: of one, or those of whom nobody knows whose they are. */
+static void kill_some(struct list *head, const struct pool *pool)
+{
+    struct list *link, *safe, *orphan, *safe_orphan;
+
+    LIST_EACH(head, link, safe)
+        LIST_EACH(&pool_at(link)->orphans, orphan, safe_orphan)
+            if (pool == NULL ? orphan_at(orphan)->is_doubtful
+                             : pool_at(link) == pool && !orphan_at(orphan)->is_doubtful)
+                kill_one(orphan_at(orphan));
+}
+
+void orphans_keep_slot(struct pool *pool, int slot, bool was_mixed)
+{
+    struct pools *pools = pool->pools;
+    const struct pool *holder = was_mixed && pools->doubtful_count > 0 ? NULL : pool;
+
+    if (holder != NULL && list_is_empty(&pool->orphans)) {
+        pages_give_back(pools->pages, slot);
+        return;
+    }
+    pages_hold(pools->pages, slot);
+    *MEM_PUSH(pools->held, pools->held_count) = (struct held_slot){ holder, slot };
+    if (count_slots(pools, holder) <= ORPHAN_SLOTS)
+        return;
+    log_warning("pool", "end pool=%s reason=\"children of more than %d workers that died\"", pool->name,
+                ORPHAN_SLOTS);
+    kill_some(&pools->running, holder);
+    kill_some(&pools->fresh, holder);
+    kill_some(&pools->leaving, holder);
+}
 
 void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
 {

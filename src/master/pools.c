@@ -241,6 +241,8 @@ void pools_close(struct pools *pools)
     numbers_free(&pools->row_numbers);
     mem_free(&pools->reason);
     strays_free(&pools->strays);
+    mem_free(&pools->held);
+    pools->held_count = 0;
     pages_close(&pools->pages);
 }
 

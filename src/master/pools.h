@@ -37,6 +37,12 @@ typedef void pools_idle_fn(void *context);
  * died waits for its outcome, otherwise it starts again after a hold. */
 typedef bool pools_move_fn(void *context);
 
+/* A slot of the pages that children of its dead worker can write to: see master/orphan. */
+struct held_slot {
+    const struct pool *pool; /* until it has no orphan; NULL: until there is no doubtful one */
+    int slot;
+};
+
 struct pools {
     struct loop *loop;
     struct pages *pages;
@@ -56,6 +62,9 @@ struct pools {
     struct blames blames;
     long memory_kills;    /* fault_memory_kills(), when it was asked last */
     struct strays strays; /* children of ours that nobody waits for */
+    size_t doubtful_count; /* orphans that may be another pool's */
+    struct held_slot *held;
+    size_t held_count;
     pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What workers leave behind when they die: whose it is, what ends it, and what it can still touch."""
+import json
 import os
 import re
 import signal
@@ -107,6 +108,66 @@ def of_those_who_die_together_nobody_takes_anothers():
         client.close()
         u.stop()
         wait_for(lambda: not is_alive(left), "what is left to end with the daemon")
+
+
+def slots_of(pid):
+    """Where in the workers' pages the process can write."""
+    with open("/proc/%d/maps" % pid) as file:
+        return {line.split()[2] for line in file
+                if "memfd:usher-pages" in line and line.split()[1].startswith("rw")}
+
+
+def age_of(u, worker):
+    told = json.loads(u.ctl("status", "--json").stdout)
+    return [one["up_ms"] for one in told["workers"] if one["pid"] == worker][0]
+
+
+@test
+def an_orphan_counts_for_nobody():
+    with Usherd(FORKED) as u:
+        client, child, worker = forked_child(u)
+        equal(u.counts("forked")["bytes_in"], 10)
+        os.kill(worker, signal.SIGKILL)
+        u.wait_log(r"start pool=\w+-fork pid=")
+        greets(client, 1000)
+        equal((u.counts("forked")["bytes_in"], u.counts("forked")["active"]), (0, 0))
+        if IS_ROOT:
+            for pid in u.workers():
+                assert pid == child or not slots_of(child) & slots_of(pid), (child, pid)
+        client.close()
+        wait_for(lambda: not is_alive(child), "the orphan to end")
+
+
+@test
+def the_slot_of_the_dead_is_given_again_when_its_children_are_gone():
+    if not IS_ROOT:
+        raise Skip("who maps what is shown to root only")
+    with Usherd(FORKED) as u:
+        client, child, worker = forked_child(u)
+        held = slots_of(child)
+        os.kill(worker, signal.SIGKILL)
+        u.wait_log(r"start pool=\w+-fork pid=")
+        client.close()
+        wait_for(lambda: not status_of(child), "the orphan to end")
+        u.table(FORKED + ECHO)
+        u.reload()
+        assert held in [slots_of(pid) for pid in u.workers()], held
+
+
+@test
+def children_of_many_dead_workers_do_not_take_all_slots():
+    with Usherd(FORKED, allow_errors=True) as u:
+        clients, dead = [], 9
+        for count in range(dead):
+            client, _, worker = forked_child(u)
+            clients.append(client)
+            wait_for(lambda: age_of(u, worker) > 100, "it to be old enough to start again at once")
+            os.kill(worker, signal.SIGKILL)
+            wait_for(lambda: len(re.findall(r"start pool=\w+-fork pid=", u.log())) > count, "another one")
+        for client in clients:
+            equal(client.recv(1), b"")
+            client.close()
+        forked_child(u)[0].close()
 
 
 run()

@@ -63,6 +63,31 @@ static void slots_are_taken_lowest_first_and_given_back(void **state)
     assert_null(pages);
 }
 
+static int count_five(struct pages *pages, struct page *page)
+{
+    (void)pages;
+    page_add(&page->rows[3].active, 5);
+    return 0;
+}
+
+static void a_held_slot_is_nobodys_and_not_taken(void **state)
+{
+    struct pages *pages = open_pages();
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    assert_int_equal(pages_take(pages, 1, &err), 0);
+    assert_int_equal(in_worker(pages, 0, count_five), 0);
+    assert_int_equal(pages_active(pages, 1, 3), 5);
+    pages_hold(pages, 0);
+    assert_int_equal(pages_active(pages, 1, 3), 0);
+    assert_int_equal(pages_take(pages, 1, &err), 1);
+    pages_give_back(pages, 0);
+    assert_int_equal(pages_take(pages, 1, &err), 0);
+    assert_int_equal(pages_active(pages, 1, 3), 0);
+    pages_close(&pages);
+}
+
 static void there_is_an_end_to_slots(void **state)
 {
     struct pages *pages = open_pages();
@@ -197,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_are_taken_lowest_first_and_given_back),
+        cmocka_unit_test(a_held_slot_is_nobodys_and_not_taken),
         cmocka_unit_test(there_is_an_end_to_slots),
         cmocka_unit_test(the_master_reads_what_a_worker_counts),
         cmocka_unit_test(a_worker_reads_its_siblings_and_writes_only_itself),
