@@ -11,6 +11,7 @@
 #include "flow/conn.h"
 #include "flow/floor.h"
 #include "flow/hand_over.h"
+#include "flow/job.h"
 #include "flow/listener.h"
 #include "proc/reap.h"
 #include "wire/channel.h"
@@ -79,6 +80,7 @@ int flow_become_child(struct flow *flow, int keep, struct err *err)
     for (size_t i = 0; i < flow->row_count; i++) {
         flow->rows[i].live = 0;
         deadline_init(&flow->rows[i]);
+        job_init(&flow->rows[i]);
     }
     if (loop_open_solo(&flow->loop, err) == -1)
         return -1;

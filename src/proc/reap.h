@@ -26,7 +26,9 @@ struct child { /* lives in its owner's struct */
 
 void reap_watch(struct child *child, pid_t pid, reap_fn *fn, void *context);
 void reap_forget(struct child *child); /* its end will be nobody's business */
-void reap_forget_all(void);            /* in a forked child: they are the parent's */
+/* In a forked child: they are the parent's. Nothing is written into them: whoever owns them must
+ * not ask for them any more. */
+void reap_forget_all(void);
 void reap_collect(void);
 bool reap_is_watched(pid_t pid);
 int reap_signal(const struct child *child, int signal);         /* the process; 0 or -1 */
