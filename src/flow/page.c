@@ -11,10 +11,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define PAGE_BYTES 4096u
-#define ROUND_UP(n) (((n) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
-#define SLOT_BYTES ROUND_UP(sizeof(struct page))
-#define REGION_BYTES (PAGE_BYTES + PAGE_SLOTS * SLOT_BYTES)
 
 #define HELD UINT32_MAX /* no pool's, and not free */
 
@@ -25,15 +21,30 @@ struct directory {
     struct sources_secret secret;
 };
 
-_Static_assert(sizeof(struct directory) <= PAGE_BYTES, "the directory has one page");
+_Static_assert(sizeof(struct directory) <= 4096, "the directory has one page");
 
 struct pages {
+    struct page_layout layout;
     int fd;        /* for writing; -1 once attached */
     int fd_read;   /* the same file, opened for reading only */
     char *region;  /* all of it; in a worker without write access */
     char *own;     /* a worker's slot, writable */
     int own_slot;
 };
+
+static size_t round_up(size_t bytes, size_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
+struct page_layout page_layout(size_t unit)
+{
+    struct page_layout layout = { .first = round_up(sizeof(struct directory), unit),
+                                  .slot = round_up(sizeof(struct page), unit) };
+
+    layout.all = layout.first + PAGE_SLOTS * layout.slot;
+    return layout;
+}
 
 static struct directory *directory_of(const struct pages *pages)
 {
@@ -42,7 +53,7 @@ static struct directory *directory_of(const struct pages *pages)
 
 static char *slot_at(const struct pages *pages, int slot)
 {
-    return pages->region + PAGE_BYTES + (size_t)slot * SLOT_BYTES;
+    return pages->region + pages->layout.first + (size_t)slot * pages->layout.slot;
 }
 
 /* A mapping of a descriptor without write access cannot be made writable later. */
@@ -66,14 +77,15 @@ int pages_open(struct pages **pages_out, struct err *err)
     struct pages *pages = mem_new(sizeof(*pages));
     void *region;
 
+    pages->layout = page_layout((size_t)sysconf(_SC_PAGESIZE));
     pages->fd_read = -1;
     pages->fd = memfd_create("usher-pages", MFD_CLOEXEC);
-    if (pages->fd == -1 || ftruncate(pages->fd, (off_t)REGION_BYTES) == -1) {
+    if (pages->fd == -1 || ftruncate(pages->fd, (off_t)pages->layout.all) == -1) {
         err_sys(err, "the counters' memory");
         goto fail;
     }
     pages->fd_read = open_for_reading(pages->fd);
-    region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, 0);
+    region = mmap(NULL, pages->layout.all, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, 0);
     if (region == MAP_FAILED) {
         err_sys(err, "mapping the counters' memory");
         goto fail;
@@ -97,9 +109,9 @@ void pages_close(struct pages **pages)
     if (p == NULL)
         return;
     if (p->own != NULL)
-        munmap(p->own, SLOT_BYTES);
+        munmap(p->own, p->layout.slot);
     if (p->region != NULL)
-        munmap(p->region, REGION_BYTES);
+        munmap(p->region, p->layout.all);
     fd_close(&p->fd);
     fd_close(&p->fd_read);
     mem_free(pages);
@@ -114,7 +126,8 @@ int pages_take(struct pages *pages, uint32_t pool, struct err *err)
             continue;
         /* A hole reads as zeros, and gives back what a former owner touched. */
         if (fallocate(pages->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      (off_t)(slot_at(pages, slot) - pages->region), SLOT_BYTES) == -1)
+                      (off_t)(slot_at(pages, slot) - pages->region),
+                      (off_t)pages->layout.slot) == -1)
             return err_sys(err, "clearing a worker's counters");
         if ((uint32_t)slot >= atomic_load(&directory->used))
             atomic_store(&directory->used, (uint32_t)slot + 1);
@@ -151,16 +164,16 @@ struct page *pages_attach(struct pages *pages, int slot, struct err *err)
     int reader = pages->fd_read != -1 ? pages->fd_read : pages->fd;
     void *own, *region;
 
-    own = mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, place);
-    region = mmap(NULL, REGION_BYTES, PROT_READ, MAP_SHARED, reader, 0);
+    own = mmap(NULL, pages->layout.slot, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, place);
+    region = mmap(NULL, pages->layout.all, PROT_READ, MAP_SHARED, reader, 0);
     if (own == MAP_FAILED || region == MAP_FAILED) {
         err_sys(err, "mapping the counters");
         if (own != MAP_FAILED)
-            munmap(own, SLOT_BYTES);
+            munmap(own, pages->layout.slot);
         return NULL;
     }
 
-    munmap(pages->region, REGION_BYTES);
+    munmap(pages->region, pages->layout.all);
     pages->region = region;
     pages->own = own;
     pages->own_slot = slot;

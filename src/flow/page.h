@@ -47,6 +47,13 @@ struct page { /* one slot */
 
 struct pages; /* the mapping; opaque */
 
+/* Where things are in the memfd, in bytes. A slot is mapped by itself, and may not share a page of the
+ * machine with another: all are multiples of unit, the size of its pages. */
+struct page_layout {
+    size_t first, slot, all; /* slot 0, one slot, the whole */
+};
+struct page_layout page_layout(size_t unit);
+
 /* Master: makes the region. */
 int pages_open(struct pages **pages_out, struct err *err);
 void pages_close(struct pages **pages);

@@ -63,6 +63,26 @@ static void slots_are_taken_lowest_first_and_given_back(void **state)
     assert_null(pages);
 }
 
+static void slots_begin_and_end_with_pages_of_the_machine(void **state)
+{
+    static const size_t units[] = { 4096, 16384, 65536 };
+    struct pages *pages = open_pages();
+    struct page_layout mine = page_layout((size_t)sysconf(_SC_PAGESIZE));
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        struct page_layout layout = page_layout(units[i]);
+
+        assert_true(layout.first > 0 && layout.first % units[i] == 0);
+        assert_true(layout.slot >= sizeof(struct page) && layout.slot % units[i] == 0);
+        assert_true(layout.slot < sizeof(struct page) + units[i]);
+        assert_int_equal(layout.all, layout.first + PAGE_SLOTS * layout.slot);
+    }
+    assert_int_equal((const char *)pages_slot(pages, 7) - (const char *)pages_slot(pages, 6),
+                     mine.slot);
+    pages_close(&pages);
+}
+
 static int count_five(struct pages *pages, struct page *page)
 {
     (void)pages;
@@ -222,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_are_taken_lowest_first_and_given_back),
+        cmocka_unit_test(slots_begin_and_end_with_pages_of_the_machine),
         cmocka_unit_test(a_held_slot_is_nobodys_and_not_taken),
         cmocka_unit_test(there_is_an_end_to_slots),
         cmocka_unit_test(the_master_reads_what_a_worker_counts),
