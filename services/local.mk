@@ -22,6 +22,7 @@ UPPERCASE_SOURCES = services/uppercase/uppercase.c services/uppercase/utf_8.h \
 FRAMED_SOURCES = services/framed/framed.c services/framed/message.h services/framed/message.c \
 	services/capitals.h
 HTTP_SOURCES = services/http/http.c services/http/engine.h services/http/engine.c \
+	services/http/visit.h services/http/visit.c \
 	services/http/head.h services/http/head.c services/http/reply.h services/http/reply.c \
 	services/http/answer.h services/http/answer.c \
 	services/http/files.h services/http/files.c services/http/path.h services/http/path.c \

@@ -8,17 +8,9 @@
 
 #include "head.h"
 #include "reply.h"
+#include "visit.h"
 
 #define MEMORY 16384 /* bytes for a request's head and an answer's, per connection */
-
-struct visit {
-    struct usher_conn *conn;
-    struct visit *next; /* of those that are over */
-    const char *target_end; /* of the request that arrives, in the library's memory */
-    int fd;
-};
-
-_Static_assert(sizeof(struct visit) <= ENGINE_CONN, "a visit fits");
 
 static const struct usher_host *host_of(const struct http *http)
 {
@@ -76,22 +68,6 @@ static struct visit *visit_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
-/* The library sees the end and closes. Its own timeout counts from the last byte; ours is for the
- * whole request, so that one byte now and then holds no place for long. */
-static void too_slow(struct usher_conn *conn)
-{
-    const struct visit *visit = conn->mine;
-
-    shutdown(visit->fd, SHUT_RDWR);
-}
-
-static void await_request(struct http *http, const struct visit *visit)
-{
-    const struct http_conf *conf = http->service->conf;
-
-    host_of(http)->timer(visit->conn, conf->timeout, too_slow);
-}
-
 static void connection_changed(void *context, struct MHD_Connection *connection,
                                void **socket_context,
                                enum MHD_ConnectionNotificationCode what)
@@ -127,7 +103,7 @@ static enum MHD_Result request_came(void *context, struct MHD_Connection *connec
         *request = &head_seen;
         return MHD_YES;
     }
-    host_of(http)->timer(visit_of(connection)->conn, -1, too_slow);
+    visit_answer(visit_of(connection));
     if (head == HEAD_UNSURE)
         return reply_status(connection, MHD_HTTP_BAD_REQUEST, MHD_HTTP_HEADER_CONNECTION, "close");
     return answer(&http->site, connection, method, target);
@@ -136,8 +112,8 @@ static enum MHD_Result request_came(void *context, struct MHD_Connection *connec
 static void request_completed(void *context, struct MHD_Connection *connection, void **request,
                               enum MHD_RequestTerminationCode how)
 {
-    (void)request, (void)how;
-    await_request(context, visit_of(connection));
+    (void)context, (void)request, (void)how;
+    visit_await(visit_of(connection));
 }
 
 /* Targets come as they were sent: path.c decodes them, once. */
@@ -167,7 +143,7 @@ __attribute__((format(printf, 2, 0))) static void library_log(void *context, con
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-static int start_library(struct http *http, int64_t timeout)
+static int start_library(struct http *http)
 {
     http->daemon = MHD_start_daemon(
         MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
@@ -179,7 +155,7 @@ static int start_library(struct http *http, int64_t timeout)
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, http,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, /* the row has one */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((timeout + 999) / 1000),
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, /* visit.c is better at it */
         MHD_OPTION_STRICT_FOR_CLIENT, 0, /* head.c is, and answers once */
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_END);
@@ -203,9 +179,7 @@ static int watch_library(struct http *http)
 
 int engine_start(struct http *http)
 {
-    const struct http_conf *conf = http->service->conf;
-
-    return start_library(http, conf->timeout) == -1 ? -1 : watch_library(http);
+    return start_library(http) == -1 ? -1 : watch_library(http);
 }
 
 void engine_stop(struct http *http)
@@ -244,7 +218,7 @@ void engine_opened(struct usher_conn *conn)
     visit->fd = host_of(http)->take(conn);
     if (visit->fd == -1)
         return;
-    await_request(http, visit);
+    visit_await(visit);
     hand_to_library(http, visit, &peer);
     drive(http);
 }

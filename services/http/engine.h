@@ -10,8 +10,6 @@
 
 #include "answer.h"
 
-#define ENGINE_CONN (5 * sizeof(void *)) /* what it needs of a connection's own bytes */
-
 struct http_conf {
     const char *root;
     const char *index;
@@ -32,7 +30,7 @@ struct http {
 /* -1: said in the log; engine_stop() is still due. */
 int engine_start(struct http *http);
 void engine_stop(struct http *http);
-/* A caller is here: from now on he is the library's. */
+/* A caller is here, with a struct visit of his own: from now on he is the library's. */
 void engine_opened(struct usher_conn *conn);
 
 #endif

@@ -11,6 +11,7 @@
 #include <usher/service.h>
 
 #include "engine.h"
+#include "visit.h"
 
 #define INDEX "index.html"
 
@@ -95,7 +96,7 @@ USHER_SERVICE(http) = {
     .sentence = "Shows a folder of files (HTTP/1.1).",
     .options = http_options,
     .conf_size = sizeof(struct http_conf),
-    .conn_size = ENGINE_CONN,
+    .conn_size = sizeof(struct visit),
     .check = http_check,
     .open = http_open,
     .close = http_close,

@@ -367,6 +367,66 @@ def a_slow_reader_gets_all_of_it_and_stops_nobody():
         equal(read_all(slow).split(b"\r\n\r\n", 1)[1], BIG)
 
 
+def large_file(root, count=12 << 20):
+    """More than the kernel keeps for a caller."""
+    with open(os.path.join(root, "large"), "wb") as file:
+        file.truncate(count)
+    return count
+
+
+def connect_narrow(port):
+    """Whose side keeps little: what is not read is felt at once."""
+    client = socket.socket()
+    client.settimeout(DEADLINE)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.connect(("127.0.0.1", port))
+    return client
+
+
+def read_slowly(client, seconds):
+    """A little at a time, steadily; then whatever comes: how much it was without the head."""
+    until, count = time.monotonic() + seconds, -1
+    while time.monotonic() < until:
+        count += len(client.recv(8192))
+        select.select([], [], [], 0.1)
+    rest = b"x"
+    while rest:
+        rest = client.recv(1 << 20)
+        count += len(rest)
+    return count
+
+
+@test
+def who_reads_slowly_but_steadily_gets_all_of_it():
+    """Even where the kernel's buffer is so full that for many seconds nothing can be written."""
+    request = b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with site('timeout = "1s";') as (u, root):
+        count = large_file(root)
+        with connect_narrow(u.port("http")) as slow:
+            slow.sendall(request)
+            assert read_slowly(slow, 4) > count
+        with connect_narrow(u.port("http")) as kept:  # all is written when the next request is due
+            kept.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            for _ in range(30):
+                kept.recv(8192)
+                select.select([], [], [], 0.1)
+            kept.sendall(request.replace(b"/large", b"/text.txt"))
+            assert read_all(kept).endswith(b"\r\n\r\n0123456789")
+
+
+@test
+def who_does_not_read_at_all_is_cut_off():
+    with site('timeout = "1s";') as (u, root):
+        large_file(root)
+        for target in ("/large", "/big.bin"):
+            began = time.monotonic()
+            with connect_narrow(u.port("http")) as client:
+                client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode())
+                wait_for(lambda: u.count("http", "ACTIVE") == 1, "the caller")
+                wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
+                assert 0.9 < time.monotonic() - began < soon(3) + 2
+
+
 @test
 def e13_a_client_that_leaves_in_the_middle_costs_nothing():
     with site() as (u, root):

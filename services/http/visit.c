@@ -1,0 +1,116 @@
+#include "visit.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "engine.h"
+
+#define LOOKS 8 /* in the time that an answer may stand still */
+
+static int64_t timeout_of(const struct visit *visit)
+{
+    const struct http_conf *conf = visit->conn->service->conf;
+
+    return conf->timeout;
+}
+
+static void set_timer(const struct visit *visit, int64_t after_ms,
+                      void (*expired)(struct usher_conn *conn))
+{
+    visit->conn->service->host->timer(visit->conn, after_ms, expired);
+}
+
+/* The library sees the end and closes. */
+static void close_now(const struct visit *visit)
+{
+    shutdown(visit->fd, SHUT_RDWR);
+}
+
+/* ---- the answer --------------------------------------------------------------------------- */
+
+static bool is_unsent(const struct visit *visit)
+{
+    int count = 0;
+
+    return ioctl(visit->fd, SIOCOUTQ, &count) == 0 && count > 0;
+}
+
+/* Another number, whenever the client took something. */
+static uint64_t taken(const struct visit *visit)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+    int count = 0;
+
+    if (getsockopt(visit->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+        length >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+        return info.tcpi_bytes_acked;
+    ioctl(visit->fd, SIOCOUTQ, &count);
+    return (uint64_t)count;
+}
+
+/* What lies in the kernel is for nobody. */
+static void give_up(const struct visit *visit)
+{
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+    setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close_now(visit);
+}
+
+static void look(struct usher_conn *conn);
+
+static void look_later(const struct visit *visit)
+{
+    int64_t timeout = timeout_of(visit);
+
+    set_timer(visit, timeout >= 0 ? timeout / LOOKS : -1, look);
+}
+
+static void look(struct usher_conn *conn)
+{
+    struct visit *visit = conn->mine;
+    uint64_t now = taken(visit);
+
+    visit->still = now == visit->taken ? visit->still + 1 : 0;
+    visit->taken = now;
+    if (visit->still >= LOOKS)
+        give_up(visit);
+    else if (visit->is_written && !is_unsent(visit))
+        visit_await(visit);
+    else
+        look_later(visit);
+}
+
+static void begin_to_look(struct visit *visit, bool is_written)
+{
+    visit->is_written = is_written;
+    visit->still = 0;
+    look_later(visit);
+}
+
+void visit_answer(struct visit *visit)
+{
+    begin_to_look(visit, false);
+}
+
+/* ---- the request -------------------------------------------------------------------------- */
+
+static void too_slow(struct usher_conn *conn)
+{
+    struct visit *visit = conn->mine;
+
+    if (is_unsent(visit))
+        begin_to_look(visit, true);
+    else
+        close_now(visit);
+}
+
+void visit_await(struct visit *visit)
+{
+    set_timer(visit, timeout_of(visit), too_slow);
+}
