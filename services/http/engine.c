@@ -47,6 +47,13 @@ static void drive(struct http *http)
     host_of(http)->service_timer(http->service, after_ms, loop_timer);
 }
 
+bool engine_is_busy(const struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    return MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms == 0;
+}
+
 static void loop_timer(const struct usher_instance *service)
 {
     drive(service->state);

@@ -6,6 +6,8 @@
 #ifndef HTTP_ENGINE_H
 #define HTTP_ENGINE_H
 
+#include <stdbool.h>
+
 #include <usher/service.h>
 
 #include "answer.h"
@@ -30,6 +32,8 @@ struct http {
 /* -1: said in the log; engine_stop() is still due. */
 int engine_start(struct http *http);
 void engine_stop(struct http *http);
+/* It has something left to do that it waits for nobody with. */
+bool engine_is_busy(const struct http *http);
 /* A caller is here, with a struct visit of his own: from now on he is the library's. */
 void engine_opened(struct usher_conn *conn);
 

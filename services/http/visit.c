@@ -3,13 +3,15 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "engine.h"
 
-#define LOOKS 8 /* in the time that an answer may stand still */
+#define LOOKS 8     /* in the time that an answer may stand still */
+#define REST_MS 50  /* who says nothing for so long may have finished */
 
 static int64_t timeout_of(const struct visit *visit)
 {
@@ -110,7 +112,30 @@ static void too_slow(struct usher_conn *conn)
         close_now(visit);
 }
 
+/* Nothing can come any more, and nothing is left of what came. */
+static bool is_finished(const struct visit *visit)
+{
+    struct pollfd what = { .fd = visit->fd, .events = POLLRDHUP };
+    int count = 0;
+
+    return poll(&what, 1, 0) == 1 && ioctl(visit->fd, FIONREAD, &count) == 0 && count == 0;
+}
+
+/* The library reads as often as it is told to: it misses an end that came together with the request. */
+static void look_for_end(struct usher_conn *conn)
+{
+    struct visit *visit = conn->mine;
+    int64_t timeout = timeout_of(visit);
+
+    if (!is_finished(visit))
+        set_timer(visit, timeout > REST_MS ? timeout - REST_MS : timeout, too_slow);
+    else if (engine_is_busy(conn->service->state))
+        set_timer(visit, REST_MS, look_for_end);
+    else
+        too_slow(conn);
+}
+
 void visit_await(struct visit *visit)
 {
-    set_timer(visit, timeout_of(visit), too_slow);
+    set_timer(visit, REST_MS, look_for_end);
 }

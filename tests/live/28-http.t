@@ -428,6 +428,23 @@ def who_does_not_read_at_all_is_cut_off():
 
 
 @test
+def who_has_finished_asking_gets_the_end_behind_the_answers():
+    one = b"GET /text.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    with site('timeout = "1h";') as (u, root):
+        count = large_file(root)
+        for number in (1, 2, 50, 400):
+            equal(talk(u.port("http"), one * number).count(b"\r\n\r\n0123456789"), number)
+        equal(talk(u.port("http"), one + b"GET /te").count(b"\r\n\r\n0123456789"), 1)
+        equal(talk(u.port("http"), b"GET /te"), b"")
+        equal(talk(u.port("http"), b""), b"")
+        with connect_narrow(u.port("http")) as slow:
+            slow.sendall(one.replace(b"text.txt", b"large"))
+            slow.shutdown(socket.SHUT_WR)
+            assert read_slowly(slow, 1) > count
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slots to be free")
+
+
+@test
 def e13_a_client_that_leaves_in_the_middle_costs_nothing():
     with site() as (u, root):
         for _ in range(50):
