@@ -67,7 +67,8 @@ libconf_a_SOURCES = \
 	src/conf/source.c src/conf/source.h \
 	src/conf/syntax.c src/conf/syntax.h \
 	src/conf/table.c src/conf/table.h \
-	src/conf/value.c src/conf/value.h
+	src/conf/value.c src/conf/value.h \
+	src/conf/workers.c
 
 libplug_a_SOURCES = \
 	src/plug/catalogue.c src/plug/catalogue.h \

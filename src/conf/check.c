@@ -144,6 +144,7 @@ static void check_table(struct checking *all)
         endpoints_check_all(all);
         circles_check_all(all);
         rules_check_all(all);
+        workers_check_all(all);
     }
 }
 

@@ -29,6 +29,9 @@ struct row_check {
     const struct descriptor *descriptor; /* NULL: a program, or a plugin we do not have */
 };
 
+/* A mistake in a setting: at the line where the main file sets it, or in -o. */
+__attribute__((format(printf, 3, 4))) void globals_mistake(struct checking *all, const char *key,
+                                                           const char *format, ...);
 /* Whether the row itself sets the key; defaults do not count. */
 bool row_says(const struct row_check *row, const char *key);
 /* A mistake in a key of the row, at the line where the row or the defaults set it; where
@@ -62,6 +65,9 @@ void endpoints_check_all(struct checking *all);
 void rules_check(struct row_check *row);
 /* Rows that tcpmux could not tell apart. */
 void rules_check_all(struct checking *all);
+/* conf/workers: the number for each pool; then, once the pools are known, whether there are too many. */
+void workers_check(struct checking *all);
+void workers_check_all(struct checking *all);
 /* conf/circles: options that are addresses and lead back to their own row, or to one that does. */
 void circles_check_all(struct checking *all);
 /* conf/callers: the texts of admission; allow and deny become canonical. After

@@ -12,7 +12,6 @@
 #include "conf/resolve.h"
 #include "conf/value.h"
 
-#define WORKERS_MAX 256
 
 /* ---- places ---------------------------------------------------------------------- */
 
@@ -35,8 +34,7 @@ static bool is_set(const struct checking *all, const char *key)
            || table_find(&all->table.globals, key) != NULL;
 }
 
-static __attribute__((format(printf, 3, 4))) void
-mistake(struct checking *all, const char *key, const char *format, ...)
+void globals_mistake(struct checking *all, const char *key, const char *format, ...)
 {
     const struct table_entry *entry = table_find(&all->table.globals, key);
     char text[1024], option[96];
@@ -76,14 +74,14 @@ static void check_structure(struct checking *all)
         if (!is_structure(entry))
             continue;
         if (entry->kind != TABLE_GROUP)
-            mistake(all, entry->key, "%s, where a group is expected",
+            globals_mistake(all, entry->key, "%s, where a group is expected",
                     table_kind_name(entry->kind));
         else if (keys_never(entry->key) != NULL)
-            mistake(all, entry->key, "%s is not in this version", keys_never(entry->key));
+            globals_mistake(all, entry->key, "%s is not in this version", keys_never(entry->key));
         else if (nearest != NULL)
-            mistake(all, entry->key, "unknown group; did you mean \"%s\"?", nearest);
+            globals_mistake(all, entry->key, "unknown group; did you mean \"%s\"?", nearest);
         else
-            mistake(all, entry->key,
+            globals_mistake(all, entry->key,
                     "unknown group; services stand in the group services, or in "
                     "services_dir");
     }
@@ -97,19 +95,19 @@ static void set_override(struct checking *all, const char *key, const char *valu
     struct err err = ERR_EMPTY;
 
     if (row == NULL && nearest != NULL) {
-        mistake(all, key, "unknown key; did you mean \"%s\"?", nearest);
+        globals_mistake(all, key, "unknown key; did you mean \"%s\"?", nearest);
     } else if (row == NULL) {
-        mistake(all, key, "unknown key");
+        globals_mistake(all, key, "unknown key");
     } else if (row->type != USHER_TYPE_LIST) {
         if (opt_set(row, &all->plan->globals, value, &err) == -1)
-            mistake(all, key, "%s", err.text);
+            globals_mistake(all, key, "%s", err.text);
     } else {
         items[0] = *row; /* items with commas between them, as a preset has them */
         items[0].preset = value;
         opt_clear(row, &all->plan->globals);
         if (opt_preset(items, &all->plan->globals, NULL) == -1
             || opt_check(row, &all->plan->globals, &err) == -1)
-            mistake(all, key, "\"%s\" is not a list of texts", value);
+            globals_mistake(all, key, "\"%s\" is not a list of texts", value);
     }
 }
 
@@ -197,9 +195,9 @@ static void check_dir(struct checking *all)
     char *path = beside(all->input->main_file, all->plan->globals.services_dir);
 
     if (all->source->dir != NULL && strcmp(path, all->source->dir) != 0)
-        mistake(all, "services_dir", "%s, but %s was read", path, all->source->dir);
+        globals_mistake(all, "services_dir", "%s, but %s was read", path, all->source->dir);
     else if (all->source->is_dir_missing && is_set(all, "services_dir"))
-        mistake(all, "services_dir", "%s: No such file or directory", path);
+        globals_mistake(all, "services_dir", "%s: No such file or directory", path);
     mem_free(&path);
 }
 
@@ -224,32 +222,19 @@ static void check_plugin_dir(struct checking *all)
     mem_free(&path);
 }
 
-static void check_workers(struct checking *all)
-{
-    struct plan_globals *globals = &all->plan->globals;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t count = processors < 1 ? 1 : processors;
-
-    if (strcmp(globals->workers, "auto") != 0
-        && str_to_int(globals->workers, 1, WORKERS_MAX, &count) == -1)
-        mistake(all, "workers", "\"%s\" is neither a number from 1 to %d nor \"auto\"",
-                globals->workers, WORKERS_MAX);
-    globals->worker_count = (unsigned)(count < WORKERS_MAX ? count : WORKERS_MAX);
-}
-
 static void check_paths(struct checking *all)
 {
     const struct plan_globals *globals = &all->plan->globals;
 
     if (strcmp(globals->log_to, "stderr") != 0 && strcmp(globals->log_to, "syslog") != 0
         && globals->log_to[0] != '/')
-        mistake(all, "log.to",
+        globals_mistake(all, "log.to",
                 "\"%s\" is neither \"stderr\", \"syslog\" nor an absolute path",
                 globals->log_to);
     if (globals->control[0] != '/')
-        mistake(all, "control", "\"%s\" is not an absolute path", globals->control);
+        globals_mistake(all, "control", "\"%s\" is not an absolute path", globals->control);
     else if (strlen(globals->control) > 107)
-        mistake(all, "control",
+        globals_mistake(all, "control",
                 "%zu bytes are above 107, all that a socket's path may have",
                 strlen(globals->control));
 }
@@ -265,7 +250,7 @@ static void check_control_group(struct checking *all, const char *key, const cha
     if (!all->input->is_root && !is_set(all, key))
         return;
     if (resolve_group(group, gid_out, &err) == -1)
-        mistake(all, key, "%s", err.text);
+        globals_mistake(all, key, "%s", err.text);
 }
 
 /* The key's value was no text: that has been said, and the field has its preset. */
@@ -295,11 +280,11 @@ static void check_user(struct checking *all)
         return;
     }
     if (resolve_user(globals->user, &uid, &gid, &err) == -1) {
-        mistake(all, "user", "%s%s", err.text,
+        globals_mistake(all, "user", "%s%s", err.text,
                 is_set(all, "user") ? "" : "; add it, or name another");
         all->is_user_bad = true;
     } else if (!all->input->is_root && uid != all->input->uid) {
-        mistake(all, "user", "\"%s\": only root can run services as somebody else",
+        globals_mistake(all, "user", "\"%s\": only root can run services as somebody else",
                 globals->user);
     }
 }
@@ -313,10 +298,10 @@ static void check_group(struct checking *all)
     if (globals->group == NULL)
         return;
     if (resolve_group(globals->group, &gid, &err) == -1) {
-        mistake(all, "group", "%s", err.text);
+        globals_mistake(all, "group", "%s", err.text);
         all->is_user_bad = true;
     } else if (!all->input->is_root && gid != all->input->gid) {
-        mistake(all, "group", "\"%s\": only root can run services in another group",
+        globals_mistake(all, "group", "\"%s\": only root can run services in another group",
                 globals->group);
     }
 }
@@ -330,7 +315,7 @@ static void check_bind(struct checking *all)
     all->is_bind_bad = bind->count == 0;
     for (size_t i = 0; i < bind->count; i++)
         if (resolve_host(bind->at[i], AF_UNSPEC, found, &err) == -1) {
-            mistake(all, "bind", "%s", err.text);
+            globals_mistake(all, "bind", "%s", err.text);
             all->is_bind_bad = true;
         }
 }
@@ -371,7 +356,7 @@ void globals_check(struct checking *all)
     set_overrides(all);
     check_dir(all);
     check_plugin_dir(all);
-    check_workers(all);
+    workers_check(all);
     check_paths(all);
     check_user(all);
     check_group(all);

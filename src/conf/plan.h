@@ -21,6 +21,7 @@
 #include "sock/endpoint.h"
 
 #define PLAN_SERVICES 512 /* rows a table may have */
+#define PLAN_WORKERS  128 /* of all pools together; a reload can have as many again */
 #define PLAN_RULES    (1 << 17) /* of one list of a row: more than a table has room for */
 #define PLAN_ENDPOINTS                                                                   \
     256 /* of one row: names and the bind list make several of one text */

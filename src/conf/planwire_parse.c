@@ -7,8 +7,6 @@
 #include "conf/planrules.h"
 #include "conf/planwire.h"
 
-#define WORKERS_MAX 1024
-
 struct reading {
     struct plan *plan;
     size_t expected;
@@ -47,7 +45,7 @@ static int take_globals(struct reading *reading, const struct record *record,
     reading->has_globals = true;
     if (opt_preset(keys_global, globals, err) == -1
         || planwire_read_keys(keys_global, record, globals, names, err) == -1
-        || record_number(record, "worker_count", 1, WORKERS_MAX, &workers, err) == -1
+        || record_number(record, "worker_count", 1, PLAN_WORKERS, &workers, err) == -1
         || record_number(record, "control_read_gid", 0, PLANWIRE_ID_MAX, &read_gid, err)
                == -1
         || record_number(record, "control_operate_gid", 0, PLANWIRE_ID_MAX, &operate_gid,

@@ -392,7 +392,7 @@ static const struct {
     { "global worker_count=1\n", "plan: global: not expected here" },
     { "plan config=x services=0\nglobal worker_count=0 control_read_gid=0 "
       "control_operate_gid=0\n",
-      "plan: global: worker_count: \"0\" is not a number from 1 to 1024" },
+      "plan: global: worker_count: \"0\" is not a number from 1 to 128" },
     { "plan config=x services=0\nglobal loop=kqueue\n",
       "plan: global: loop: \"kqueue\" is not one of: auto, epoll, poll, select" },
     { "service name=a\n", "plan: service: not expected here" },
