@@ -40,6 +40,7 @@ struct listener {
     struct env env;      /* of programs: made by worker, before the first caller */
     unsigned idle_tries; /* wait: children in a row that took nothing */
     unsigned shut_tries; /* wait: looks in a row at a socket that a child has shut down */
+    struct usher_address bound; /* datagrams: the socket's own name, once one came */
     struct endpoint inspected; /* what was passed in by name turned out to be */
 };
 

@@ -50,7 +50,8 @@ void run_dispatch_datagrams(struct listener *listener)
 
     listener->row->flow->asked = listener;
     for (int left = BATCHES; left > 0; left--) {
-        int count = dgram_receive(listener->row->flow->batch, listener->fd, DGRAM_BATCH, &err);
+        int count = dgram_receive(listener->row->flow->batch, listener->fd, &listener->bound,
+                                  DGRAM_BATCH, &err);
 
         if (count == -1)
             listener_pause(listener, LISTENER_PAUSE_MS, &err);

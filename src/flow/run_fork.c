@@ -222,7 +222,7 @@ static bool serve_one(struct listener *listener)
     struct row *row = listener->row;
     const struct dgram *dgram;
     struct err err = ERR_EMPTY;
-    int count = dgram_receive(row->flow->batch, listener->fd, 1, &err);
+    int count = dgram_receive(row->flow->batch, listener->fd, &listener->bound, 1, &err);
 
     if (count == -1)
         listener_pause(listener, LISTENER_PAUSE_MS, &err);

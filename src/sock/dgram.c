@@ -39,7 +39,7 @@ struct dgram_batch {
     char *memory;
     int received, queued;
     size_t large_bytes;
-    struct usher_address bound; /* the name of the socket that was received from */
+    const struct usher_address *bound; /* the caller's, while receiving */
     struct mmsghdr in[DGRAM_BATCH], out[DGRAM_BATCH];
     struct slot slots[DGRAM_BATCH];
 };
@@ -191,18 +191,18 @@ static bool take_info6(struct slot *slot, struct msghdr *msg)
 static void take_local(const struct dgram_batch *batch, struct slot *slot,
                        struct msghdr *msg)
 {
-    sa_family_t family = batch->bound.storage.ss_family;
+    sa_family_t family = batch->bound->storage.ss_family;
     size_t size =
         family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     bool is_known;
 
     slot->dgram.to_many = false;
     if (family != AF_INET && family != AF_INET6) {
-        slot->dgram.local = batch->bound;
+        slot->dgram.local = *batch->bound;
         msg->msg_controllen = 0;
         return;
     }
-    memcpy(&slot->dgram.local.storage, &batch->bound.storage, size);
+    memcpy(&slot->dgram.local.storage, &batch->bound->storage, size);
     is_known = family == AF_INET ? take_info4(slot, msg) : take_info6(slot, msg);
     slot->dgram.local.length = is_known ? (socklen_t)size : 0;
     if (!is_known)
@@ -255,22 +255,35 @@ static void shut_control(struct dgram_batch *batch, int limit)
         batch->in[i].msg_hdr.msg_controllen = 0;
 }
 
-int dgram_receive(struct dgram_batch *batch, int fd, int limit, struct err *err)
+static int ask_name(int fd, struct usher_address *out, struct err *err)
 {
+    socklen_t length = sizeof out->storage;
+
+    if (getsockname(fd, (struct sockaddr *)&out->storage, &length) == -1)
+        return err_sys(err, "datagrams: getsockname");
+    out->length = length;
+    return 0;
+}
+
+int dgram_receive(struct dgram_batch *batch, int fd, struct usher_address *bound, int limit,
+                  struct err *err)
+{
+    bool is_unix;
     int got;
+
+    if (bound->length == 0 && ask_name(fd, bound, err) == -1)
+        return -1;
+    is_unix = bound->storage.ss_family == AF_UNIX;
+    batch->bound = bound;
 
     /* Only what the last batch used needs to be made ready again. */
     for (int i = 0; i < batch->received; i++)
         prepare(batch, i);
     batch->received = batch->queued = 0;
-    batch->bound.length = sizeof batch->bound.storage;
-    if (getsockname(fd, (struct sockaddr *)&batch->bound.storage, &batch->bound.length) ==
-        -1)
-        return err_sys(err, "datagrams: getsockname");
-    if (batch->bound.storage.ss_family == AF_UNIX)
+    if (is_unix)
         shut_control(batch, limit);
     got = recvmmsg(fd, batch->in, (unsigned)limit, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
-    if (batch->bound.storage.ss_family == AF_UNIX)
+    if (is_unix)
         batch->received = limit; /* all lost their room for control messages */
     if (got == -1) {
         if (!is_passing(errno))

@@ -29,10 +29,13 @@ struct dgram {
 
 struct dgram_batch *dgram_new(void);
 void dgram_free(struct dgram_batch **batch);
-/* Forgets the batch before, then receives what is there, at most limit (<= DGRAM_BATCH): the count, 0 for nothing, -1 error.
- * Transient errors (ICMP answers to earlier replies) are swallowed: they count as nothing.
- * Memory that large datagrams touched is given back when there is nothing. */
-int dgram_receive(struct dgram_batch *batch, int fd, int limit, struct err *err);
+/* Forgets the batch before, then receives what is there, at most limit (<= DGRAM_BATCH): the
+ * count, 0 for nothing, -1 error. bound: the socket's own name; the first time, while its length
+ * is 0, the kernel is asked for it. Transient errors (ICMP answers to earlier replies) are
+ * swallowed: they count as nothing. Memory that large datagrams touched is given back when there
+ * is nothing. */
+int dgram_receive(struct dgram_batch *batch, int fd, struct usher_address *bound, int limit,
+                  struct err *err);
 const struct dgram *dgram_at(const struct dgram_batch *batch, int index);
 /* Queues the answer to datagram `index`, at most one each. Bytes inside the request are not
  * copied; others are, behind the request, which stays as it is. Nothing is judged here (ports,

@@ -28,7 +28,8 @@
 struct scene {
     struct dgram_batch *batch;
     int server, client;
-    struct usher_address at; /* where the server is */
+    struct usher_address at;    /* where the server is */
+    struct usher_address bound; /* what dgram_receive() knows of that */
 };
 
 static int set_int(int fd, int level, int name, int value)
@@ -122,7 +123,7 @@ static int receive(struct scene *scene, int limit)
     int got;
 
     wait_for(scene->server);
-    got = dgram_receive(scene->batch, scene->server, limit, &err);
+    got = dgram_receive(scene->batch, scene->server, &scene->bound, limit, &err);
     if (got == -1)
         fail_msg("%s", err.text);
     return got;
@@ -228,7 +229,7 @@ static void the_limit_is_kept_and_the_rest_stays(void **state)
     assert_int_equal(receive(&s, 2), 2);
     assert_int_equal(receive(&s, 2), 2);
     assert_int_equal(receive(&s, 2), 1);
-    assert_int_equal(dgram_receive(s.batch, s.server, 2, NULL), 0);
+    assert_int_equal(dgram_receive(s.batch, s.server, &s.bound, 2, NULL), 0);
     scene_close(&s);
 }
 
@@ -532,6 +533,7 @@ static void one_batch_serves_different_sockets(void **state)
         assert_int_equal(receive(&mixed, DGRAM_BATCH), 1);
         assert_int_equal(dgram_at(a.batch, 0)->peer.length, 0);
         mixed.server = b.server;
+        mixed.bound = b.bound;
         send_to(&b, "127.0.0.7", "x", 1);
         assert_int_equal(receive(&mixed, DGRAM_BATCH), 1);
         assert_addr(&dgram_at(a.batch, 0)->local, "127.0.0.7", addr_port(&b.at));
@@ -545,14 +547,32 @@ static void one_batch_serves_different_sockets(void **state)
 static void a_descriptor_that_is_no_socket_is_an_error(void **state)
 {
     struct dgram_batch *batch = dgram_new();
+    struct usher_address bound = { .length = 0 };
     struct err err = ERR_EMPTY;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     (void)state;
-    assert_int_equal(dgram_receive(batch, fd, 1, &err), -1);
+    assert_int_equal(dgram_receive(batch, fd, &bound, 1, &err), -1);
     assert_int_equal(err.code, ENOTSOCK);
     close(fd);
     dgram_free(&batch);
+}
+
+static void the_socket_is_asked_for_its_name_once(void **state)
+{
+    struct scene s = scene_open("127.0.0.1:0", "127.0.0.1:0");
+
+    (void)state;
+    send_to(&s, "127.0.0.1", "x", 1);
+    assert_int_equal(receive(&s, DGRAM_BATCH), 1);
+    assert_addr(&s.bound, "127.0.0.1", addr_port(&s.at));
+    assert_addr(&dgram_at(s.batch, 0)->local, "127.0.0.1", addr_port(&s.at));
+
+    addr_set_port(&s.bound, 7); /* whoever asked again would not believe it */
+    send_to(&s, "127.0.0.1", "y", 1);
+    assert_int_equal(receive(&s, DGRAM_BATCH), 1);
+    assert_addr(&dgram_at(s.batch, 0)->local, "127.0.0.1", 7);
+    scene_close(&s);
 }
 
 static size_t resident(const char *at, size_t count)
@@ -584,7 +604,7 @@ static void untouched_slots_cost_nothing(void **state)
         assert_int_equal(receive(&s, DGRAM_BATCH), 1);
     }
     assert_true(resident(first, all) > 10);
-    assert_int_equal(dgram_receive(s.batch, s.server, DGRAM_BATCH, NULL), 0);
+    assert_int_equal(dgram_receive(s.batch, s.server, &s.bound, DGRAM_BATCH, NULL), 0);
     assert_int_equal(resident(first, all), 0);
     scene_close(&s);
 }
@@ -607,6 +627,7 @@ int main(void)
         cmocka_unit_test(c10_descriptors_sent_by_a_peer_are_not_taken),
         cmocka_unit_test(one_batch_serves_different_sockets),
         cmocka_unit_test(a_descriptor_that_is_no_socket_is_an_error),
+        cmocka_unit_test(the_socket_is_asked_for_its_name_once),
         cmocka_unit_test(untouched_slots_cost_nothing),
     };
 
