@@ -57,6 +57,7 @@ UNIT_TESTS = \
 	tests/unit/test_blame \
 	tests/unit/test_doors \
 	tests/unit/test_fault \
+	tests/unit/test_member \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -298,6 +299,9 @@ tests_unit_test_floor_LDADD = $(FLOW_LIBS)
 tests_unit_test_blame_SOURCES = tests/unit/test_blame.c
 tests_unit_test_blame_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_blame_LDADD = $(MASTER_LIBS)
+tests_unit_test_member_SOURCES = tests/unit/test_member.c
+tests_unit_test_member_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_member_LDADD = $(MASTER_LIBS)
 tests_unit_test_fault_SOURCES = tests/unit/test_fault.c
 tests_unit_test_fault_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_fault_LDADD = $(MASTER_LIBS)

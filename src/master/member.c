@@ -422,6 +422,8 @@ void member_drain(struct member *member, const char *const *keep, int64_t timeou
         return;
     }
     member->state = MEMBER_DRAINING;
+    if (member->is_mute) /* would not hear it: its timer goes on, and then it is killed */
+        return;
     timer_stop(loop_of(member), &member->timer);
     if (must_end)
         timer_start(loop_of(member), &member->timer, timeout_ms + DRAIN_GRACE_MS);
