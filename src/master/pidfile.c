@@ -42,12 +42,15 @@ int pidfile_open(struct pidfile *file, const char *path, struct err *err)
 
     if (fd == -1)
         return err_sys(err, "open %s", path);
-    if (check_and_lock(fd, path, err) == -1 || write_pid(fd, path, err) == -1) {
+    if (check_and_lock(fd, path, err) == -1) {
         fd_close(&fd);
         return -1;
     }
     *file = (struct pidfile){ fd, path };
-    return 0;
+    if (write_pid(fd, path, err) == 0)
+        return 0;
+    pidfile_close(file); /* nobody shall find one without a number */
+    return -1;
 }
 
 void pidfile_close(struct pidfile *file)

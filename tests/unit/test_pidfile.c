@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -144,6 +147,29 @@ static void a_fifo_that_somebody_reads_is_refused_too(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* In a child, which may fill no file: as on a disk that is full. */
+static void what_cannot_be_written_is_not_left_behind(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    assert_int_not_equal(pid, -1);
+    if (pid == 0) {
+        struct rlimit none = { 0, 0 };
+        struct pidfile file = PIDFILE_EMPTY;
+        struct err err = ERR_EMPTY;
+
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &none) == -1)
+            _exit(1);
+        _exit(pidfile_open(&file, path, &err) == -1 && file.fd == -1 ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +177,7 @@ int main(void)
         cmocka_unit_test(the_second_one_is_refused_and_changes_nothing),
         cmocka_unit_test(f9_what_is_no_file_stays_as_it_is),
         cmocka_unit_test(a_fifo_that_somebody_reads_is_refused_too),
+        cmocka_unit_test(what_cannot_be_written_is_not_left_behind),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
