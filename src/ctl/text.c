@@ -11,7 +11,11 @@
 
 char *text_safe_in(char *out, size_t room, const char *text)
 {
-    return log_escape(out, room, text == NULL ? "" : text, text == NULL ? 0 : strlen(text));
+    if (text == NULL)
+        text = "";
+    if (str_is_printable(text) && str_copy(out, room, text)) /* usherd escaped what it quotes */
+        return out;
+    return log_escape(out, room, text, strlen(text));
 }
 
 char *text_safe(char out[TEXT_ROOM], const char *text)
