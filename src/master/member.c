@@ -236,7 +236,7 @@ int member_start(struct member *member, struct err *err)
     int result = -1;
 
     member->state = MEMBER_IDLE;
-    member->was_ours = member->is_mute = member->is_deaf = member->said_busy = false;
+    member->was_ours = member->was_killed = member->is_mute = member->is_deaf = member->said_busy = false;
     member->ping_ms = 0;
     member->blame = MEMBER_BLAMELESS;
     member->wait_child_count = 0;
@@ -376,6 +376,29 @@ bool member_waits(const struct member *member)
     return member->state == MEMBER_HELD && member->held_until_ms == 0;
 }
 
+void member_say_left(const struct member *member)
+{
+    log_error("pool", "fail pool=%s pid=%ld reason=\"killed, and did not end: left behind\"",
+              member->pool->name, (long)member->pid);
+}
+
+/* Who does not end when killed is in a system call that nothing interrupts: then the daemon ends
+ * without it. The pool may be gone at the end of this. */
+static void kill_or_leave(struct member *member)
+{
+    if (!member->was_killed || member->pool->pools->idle == NULL) {
+        member_kill(member);
+        member->was_killed = true;
+        timer_start(loop_of(member), &member->timer, ORPHAN_LEAVE_MS);
+        return;
+    }
+    member_say_left(member);
+    reap_forget(&member->child);
+    release(member);
+    member->state = MEMBER_IDLE;
+    pools_on_member(member, MEMBER_ENDED, NULL);
+}
+
 static void on_timer(int fd, short what, void *context)
 {
     struct member *member = context;
@@ -396,7 +419,7 @@ static void on_timer(int fd, short what, void *context)
         else if (member->state == MEMBER_READY)
             kill_for(member, "the worker's descriptors were closed");
         else
-            member_kill(member);
+            kill_or_leave(member);
     }
 }
 

@@ -58,6 +58,7 @@ struct member {
     bool was_ours;           /* we killed it, and it was its own fault */
     bool is_mute;            /* it closed its channel */
     bool is_deaf;            /* it gave no sign of life */
+    bool was_killed;         /* on its way out */
     struct log_limit odd_lines; /* records that are none */
     struct log_budget log_lines; /* what it said this second */
     unsigned lines_a_second;     /* it may say so many */
@@ -79,6 +80,7 @@ void member_retry(struct member *member);   /* hold, then try (again) */
 bool member_waits(const struct member *member); /* until a row of its pool is moved */
 void member_stop(struct member *member); /* end soon; killed when it does not */
 void member_kill(struct member *member); /* at once; its end is still reported */
+void member_say_left(const struct member *member); /* in the log: killed, and did not end */
 void member_fini(struct member *member); /* IDLE or HELD only */
 int64_t member_hold_left(const struct member *member); /* ms; 0 unless HELD */
 const char *member_state_name(enum member_state state);

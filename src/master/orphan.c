@@ -1,15 +1,19 @@
 #include "master/orphan.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/pool.h"
 #include "master/pools.h"
 #include "master/stray.h"
 #include "proc/reap.h"
+
+#define WAIT_STEP_MS 5
 
 struct orphan {
     struct list link;
@@ -18,7 +22,7 @@ struct orphan {
     pid_t pid; /* for the log: the child's is gone when its end is told */
     struct watch timer;
     int64_t kill_ms;
-    bool was_told;
+    bool was_told, was_killed;
     bool is_doubtful; /* may be another pool's: ends with the daemon, not with a row */
 };
 
@@ -84,15 +88,56 @@ static void on_end(struct child *child, int status, void *context)
     pools_on_orphan_end(pool);
 }
 
+static void kill_one(struct orphan *orphan)
+{
+    orphan->was_told = orphan->was_killed = true;
+    (void)reap_signal_session(&orphan->child, SIGKILL);
+    timer_start(orphan->pool->pools->loop, &orphan->timer, ORPHAN_LEAVE_MS);
+}
+
+bool orphan_wait(pid_t pid, int64_t until_ms)
+{
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        if (clock_ms() >= until_ms)
+            return false;
+        (void)poll(NULL, 0, WAIT_STEP_MS);
+    }
+    return true;
+}
+
+static void say_left(const struct orphan *orphan)
+{
+    log_error("pool", "fail pool=%s orphan=%ld reason=\"killed, and did not end: left behind\"",
+              orphan->pool->name, (long)orphan->pid);
+}
+
+/* Who does not end when killed is in a system call that nothing interrupts. It may, later: unless the
+ * daemon ends. */
+static void kill_or_leave(struct orphan *orphan)
+{
+    struct pool *pool = orphan->pool;
+
+    if (orphan->was_killed && pool->pools->idle != NULL) {
+        say_left(orphan);
+        orphan_free(orphan);
+        pools_on_orphan_end(pool);
+        return;
+    }
+    kill_one(orphan);
+}
+
 static void on_timer(int fd, short what, void *context)
 {
     struct orphan *orphan = context;
 
     (void)fd;
     (void)what;
-    (void)reap_signal_session(&orphan->child, orphan->was_told ? SIGKILL : SIGTERM);
-    if (!orphan->was_told)
-        timer_start(orphan->pool->pools->loop, &orphan->timer, orphan->kill_ms);
+    if (orphan->was_told) {
+        kill_or_leave(orphan);
+        return;
+    }
+    (void)reap_signal_session(&orphan->child, SIGTERM);
+    timer_start(orphan->pool->pools->loop, &orphan->timer, orphan->kill_ms);
     orphan->was_told = true;
 }
 
@@ -172,12 +217,6 @@ void orphans_adopt_new(struct pool *pool)
 
 /* ---- their end ---- */
 
-static void kill_one(struct orphan *orphan)
-{
-    orphan->was_told = true;
-    (void)reap_signal_session(&orphan->child, SIGKILL);
-}
-
 /* Of these pools' orphans those that hold slots: of one, or those of whom nobody knows whose they are. */
 static void kill_some(struct list *head, const struct pool *pool)
 {
@@ -224,9 +263,17 @@ void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
         orphan->kill_ms = kill_ms;
         if (!orphan->was_told)
             timer_start(pool->pools->loop, &orphan->timer, after_ms);
-        else if (kill_ms < ORPHAN_KILL_MS) /* somebody is in a hurry now */
+        else if (kill_ms < ORPHAN_KILL_MS && !orphan->was_killed) /* somebody is in a hurry now */
             timer_start(pool->pools->loop, &orphan->timer, kill_ms);
     }
+}
+
+void orphans_signal(struct pool *pool)
+{
+    struct list *link, *safe;
+
+    LIST_EACH(&pool->orphans, link, safe)
+        kill_one(orphan_at(link));
 }
 
 void orphans_kill(struct pool *pool)
@@ -236,8 +283,9 @@ void orphans_kill(struct pool *pool)
     LIST_EACH(&pool->orphans, link, safe) {
         struct orphan *orphan = orphan_at(link);
 
-        (void)reap_signal_session(&orphan->child, SIGKILL);
-        (void)waitpid(orphan->pid, NULL, 0);
+        kill_one(orphan);
+        if (!orphan_wait(orphan->pid, pool->pools->end_ms))
+            say_left(orphan);
         orphan_free(orphan);
     }
 }

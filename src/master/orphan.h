@@ -13,6 +13,7 @@
 struct pool;
 
 #define ORPHAN_KILL_MS 5000 /* from SIGTERM to SIGKILL */
+#define ORPHAN_LEAVE_MS 2000 /* from SIGKILL, when the daemon ends */
 #define ORPHAN_SLOTS 8      /* of dead workers of a pool whose children live */
 
 /* Takes the process over if it is ours and lives: a worker may say anything. Its end is told by
@@ -29,6 +30,9 @@ void orphans_adopt_new(struct pool *pool);
 void orphans_keep_slot(struct pool *pool, int slot, bool was_mixed);
 /* SIGTERM to the session of each after so long (negative: never), SIGKILL kill_ms after that. */
 void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms);
-void orphans_kill(struct pool *pool); /* now, and waits for them; nothing is told */
+void orphans_signal(struct pool *pool); /* SIGKILL, now */
+/* Of a pool that goes: the same, waits until pools->end_ms, says who did not end; nothing is told. */
+void orphans_kill(struct pool *pool);
+bool orphan_wait(pid_t pid, int64_t until_ms); /* for a child that was killed; false: still there */
 
 #endif

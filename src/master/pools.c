@@ -1,8 +1,8 @@
 #include "master/pools.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/fault.h"
 #include "master/orphan.h"
@@ -219,10 +219,25 @@ static void kill_all(struct list *head)
     LIST_EACH(head, link, safe) {
         struct pool *pool = pool_at(link);
 
-        for (size_t i = 0; i < pool->member_count; i++) {
+        for (size_t i = 0; i < pool->member_count; i++)
             member_kill(&pool->members[i]);
-            if (pool->members[i].child.pid != 0)
-                (void)waitpid(pool->members[i].child.pid, NULL, 0);
+        orphans_signal(pool);
+    }
+}
+
+/* Who is in a system call that nothing interrupts does not keep us from ending. */
+static void free_all(struct list *head)
+{
+    struct list *link, *safe;
+
+    LIST_EACH(head, link, safe) {
+        struct pool *pool = pool_at(link);
+
+        for (size_t i = 0; i < pool->member_count; i++) {
+            pid_t pid = pool->members[i].child.pid;
+
+            if (pid != 0 && !orphan_wait(pid, pool->pools->end_ms))
+                member_say_left(&pool->members[i]);
         }
         pool_free(pool);
     }
@@ -236,6 +251,10 @@ void pools_close(struct pools *pools)
     kill_all(&pools->fresh);
     kill_all(&pools->running);
     kill_all(&pools->leaving);
+    pools->end_ms = clock_ms() + ORPHAN_LEAVE_MS;
+    free_all(&pools->fresh);
+    free_all(&pools->running);
+    free_all(&pools->leaving);
     doors_close(&pools->doors);
     numbers_free(&pools->pool_numbers);
     numbers_free(&pools->row_numbers);

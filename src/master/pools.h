@@ -67,13 +67,14 @@ struct pools {
     size_t held_count;
     pools_move_fn *move;  /* NULL: no row is ever moved */
     void *move_context;
+    int64_t end_ms;       /* pools_close(): until when it waits */
     pools_idle_fn *idle;  /* after pools_drain() or pools_stop(): nobody is left */
     void *idle_context;
 };
 
 int pools_open(struct pools *pools, struct loop *loop, const struct listeners *listeners,
                struct err *err);
-void pools_close(struct pools *pools); /* kills and waits for whoever is left */
+void pools_close(struct pools *pools); /* kills whoever is left, waits for a moment, says who stays */
 
 /* Gives every row of the plan its number, and starts what changed. Listeners are prepared. old is
  * NULL at the start. -1: nothing was started, done() will not be called. */

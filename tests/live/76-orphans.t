@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """What workers leave behind when they die: whose it is, what ends it, and what it can still touch."""
+import contextlib
+import ctypes
 import json
 import os
 import re
@@ -168,6 +170,49 @@ def children_of_many_dead_workers_do_not_take_all_slots():
             equal(client.recv(1), b"")
             client.close()
         forked_child(u)[0].close()
+
+
+PTRACE_SEIZE, WALL = 0x4206, 0x40000000
+
+
+@contextlib.contextmanager
+def undead(pid):
+    """What a process looks like that is in a system call which nothing interrupts: killed, and not to be
+    waited for. Here its tracer has the first word."""
+    if ctypes.CDLL(None, use_errno=True).ptrace(PTRACE_SEIZE, pid, None, None) != 0:
+        raise Skip("processes cannot be traced: %s" % os.strerror(ctypes.get_errno()))
+    try:
+        yield
+    finally:
+        os.waitpid(pid, WALL)
+
+
+def ends_without(u, pid):
+    """The second SIGTERM is for who cannot wait."""
+    u.signal(signal.SIGTERM)
+    u.wait_log(r"drain timeout_ms")
+    u.signal(signal.SIGTERM)
+    u.wait_log(r"=%d reason=\"killed, and did not end" % pid)
+    equal(u.process.wait(DEADLINE), 0)
+
+
+@test
+def a_worker_that_does_not_end_does_not_hold_the_daemon():
+    with Usherd(ECHO) as u:
+        worker = u.workers()[0]
+        with undead(worker):
+            ends_without(u, worker)
+
+
+@test
+def an_orphan_that_does_not_end_does_not_hold_the_daemon():
+    with Usherd(FORKED) as u:
+        client, child, worker = forked_child(u)
+        os.kill(worker, signal.SIGKILL)
+        u.wait_log(r"hold pool=\w+-fork orphans=1\b")
+        with undead(child):
+            ends_without(u, child)
+        client.close()
 
 
 run()

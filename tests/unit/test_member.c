@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/member.h"
+#include "master/orphan.h"
 #include "master/pools.h"
 
 struct bed {
@@ -94,11 +96,22 @@ static void who_keeps_rows_has_all_the_time(void **state)
     assert_false(timer_is_on(&bed->loop, &bed->member.timer));
 }
 
+static void waiting_for_the_killed_has_an_end(void **state)
+{
+    struct bed *bed = *state;
+
+    assert_false(orphan_wait(bed->pid, clock_ms() + 20));
+    kill(bed->pid, SIGKILL);
+    assert_true(orphan_wait(bed->pid, clock_ms() + 5000));
+    assert_true(orphan_wait(bed->pid, clock_ms())); /* it is gone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_drain_does_not_save_who_is_mute, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(who_keeps_rows_has_all_the_time, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(waiting_for_the_killed_has_an_end, make_bed, take_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
