@@ -52,7 +52,7 @@ enum usher_reason {
     USHER_GONE_TIMEOUT,  /* first_byte_timeout, idle_timeout or total_timeout */
     USHER_GONE_OUTPUT,   /* more was written than room() allowed */
     USHER_GONE_INPUT,    /* max_input bytes came and data() used none of them */
-    USHER_GONE_STOPPED,  /* the daemon drains, or an administrator closed it */
+    USHER_GONE_STOPPED,  /* the daemon drains, an administrator closed it, or no memory was left */
     USHER_GONE_HANDED    /* hand_over() took it: another service answers now */
 };
 

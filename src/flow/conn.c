@@ -24,26 +24,60 @@ int64_t conn_enter(struct conn *conn)
     return flow_enter(row->flow, row->service->number, &conn->peer);
 }
 
+static struct conn_more *make_more(struct conn *conn)
+{
+    struct conn_more *more = mem_try(sizeof(*more));
+
+    if (more == NULL)
+        return NULL;
+    memset(more, 0, sizeof(*more));
+    list_init(&more->pending);
+    list_init(&more->handing);
+    more->owner = conn;
+    conn->more = more;
+    return more;
+}
+
 struct conn_more *conn_more(struct conn *conn)
 {
-    if (conn->more == NULL) {
-        conn->more = mem_new(sizeof(*conn->more));
-        list_init(&conn->more->pending);
-        list_init(&conn->more->handing);
-        conn->more->owner = conn;
-    }
+    if (conn->more == NULL && make_more(conn) == NULL)
+        conn_starve(conn);
     return conn->more;
 }
 
 void conn_touch(struct conn *conn)
 {
     struct flow *flow = conn_row(conn)->flow;
+    struct conn_more *more;
 
-    if (flow->current == conn || !list_is_empty(&conn_more(conn)->pending))
+    if (flow->current == conn)
+        return;
+    more = conn_more(conn);
+    if (more == NULL || !list_is_empty(&more->pending))
         return;
     if (list_is_empty(&flow->pending))
         timer_start(&flow->loop, &flow->again, 0);
-    list_append(&flow->pending, &conn->more->pending);
+    list_append(&flow->pending, &more->pending);
+}
+
+/* They could not even be noted down as pending. */
+static void end_starved(struct flow *flow)
+{
+    struct list *node, *safe;
+
+    if (!flow->has_starved)
+        return;
+    flow->has_starved = false;
+    for (size_t i = 0; i < flow->row_count; i++) {
+        LIST_EACH(&flow->rows[i].by_age, node, safe) {
+            struct conn *conn = CONTAINER(node, struct conn, by_age);
+
+            if ((conn->flags & CONN_OVER) == 0)
+                continue;
+            conn_enter(conn);
+            conn_leave(conn);
+        }
+    }
 }
 
 void conn_again(int fd, short what, void *context)
@@ -52,6 +86,7 @@ void conn_again(int fd, short what, void *context)
     struct list *end = &flow->turn;
 
     (void)fd, (void)what;
+    end_starved(flow);
     /* Who is touched meanwhile has its turn after everybody else's. */
     list_init(end);
     list_append(&flow->pending, end);
@@ -364,16 +399,19 @@ int conn_open(struct row *row, int fd, const struct peer *peer)
     conn->peer = *peer;
     conn->fd = fd;
     conn->flags = row->is_packets ? CONN_PACKETS : 0;
+    /* With log_connections it counts its bytes, from the first to the last. */
+    if (row->service->log_connections && make_more(conn) == NULL) {
+        mem_free(&conn);
+        return -1;
+    }
     watch_init(&conn->watch, fd, LOOP_READ, conn_ready, conn);
 
     row_take(row, peer);
     now_ms = conn_enter(conn);
     conn->opened_ms = now_ms;
     deadline_add(conn);
-    if (row->service->log_connections) {
+    if (row->service->log_connections)
         row_log_begin(row, peer);
-        conn_more(conn); /* counts its bytes */
-    }
     if (row->calls->opened != NULL)
         row->calls->opened(&conn->head);
     read_early(conn, now_ms);
@@ -381,18 +419,38 @@ int conn_open(struct row *row, int fd, const struct peer *peer)
     return 0;
 }
 
-void conn_over(struct conn *conn, enum usher_reason reason)
+static bool mark_over(struct conn *conn, enum usher_reason reason)
 {
     if ((conn->flags & CONN_OVER) != 0)
-        return;
+        return false;
     if ((conn->flags & CONN_TAKEN) != 0) {
         /* The descriptor is the plugin's, which sees its end and calls done(). */
         shutdown(conn->fd, SHUT_RDWR);
-        return;
+        return false;
     }
     conn->flags |= CONN_OVER;
     conn->reason = (uint8_t)reason;
-    conn_touch(conn);
+    return true;
+}
+
+void conn_over(struct conn *conn, enum usher_reason reason)
+{
+    if (mark_over(conn, reason))
+        conn_touch(conn);
+}
+
+void conn_starve(struct conn *conn)
+{
+    struct row *row = conn_row(conn);
+    unsigned long left_out;
+
+    if (log_limit(&row->wait_limit, &left_out))
+        log_warning(row->service->name, "fail memory left_out=%lu", left_out);
+    mark_over(conn, USHER_GONE_STOPPED);
+    if (row->flow->current == conn)
+        return;
+    row->flow->has_starved = true;
+    timer_start(&row->flow->loop, &row->flow->again, 0);
 }
 
 void conn_close(struct conn *conn, enum usher_reason reason)

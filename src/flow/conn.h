@@ -119,7 +119,10 @@ void conn_over(struct conn *conn, enum usher_reason reason);
 /* Somebody called a host function: conn_leave() must see it, even if it is another's
  * callback. */
 void conn_touch(struct conn *conn);
-struct conn_more *conn_more(struct conn *conn); /* there from now on */
+/* There from now on; NULL: no memory, and conn is over. */
+struct conn_more *conn_more(struct conn *conn);
+/* No memory for what it needs: it ends, it alone. */
+void conn_starve(struct conn *conn);
 
 /* The loop's timer for connections touched from elsewhere; context: the flow. */
 void conn_again(int fd, short what, void *context);

@@ -75,7 +75,8 @@ struct flow {
     size_t fresh_count;
     struct list pending;   /* connections that were touched from elsewhere */
     struct list turn;      /* a mark in it, or in handing: where this turn ends */
-    struct watch again;    /* runs when there are */
+    struct watch again;    /* runs when there are, or has_starved */
+    bool has_starved;      /* some are over and not pending: there was no memory */
     int64_t busy_ms;       /* when something was last served */
     bool is_child;         /* forked, for one connection or datagram */
     bool is_draining;      /* accepts no more; ends when the last is gone */

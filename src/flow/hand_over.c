@@ -33,8 +33,10 @@ int hand_over(struct usher_conn *head, const char *service)
     if (offer == NULL || flow->is_child || (conn->flags & CONN_DEAF) != 0 ||
         conn_kept_output(conn) > 0)
         return -1;
+    if (conn_more(conn) == NULL)
+        return -1;
     conn->flags |= CONN_HANDED;
-    conn_more(conn)->offer = offer;
+    conn->more->offer = offer;
     conn_touch(conn);
     return 0;
 }

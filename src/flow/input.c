@@ -23,6 +23,8 @@ static void keep(struct conn *conn, const char *bytes, size_t count)
     if (count == 0)
         return;
     more = conn_more(conn);
+    if (more == NULL)
+        return;
     more->input = mem_try(count);
     if (more->input == NULL) {
         conn_over(conn, USHER_GONE_INPUT);

@@ -13,7 +13,7 @@ static void count_out(struct conn *conn, size_t count)
 
     page_add(&row->counts->bytes_out, count);
     if (row->service->log_connections)
-        conn_more(conn)->bytes_out += count;
+        conn->more->bytes_out += count;
 }
 
 /* How many bytes the system took; 0 where it takes none now; -1: the peer is gone. */
@@ -64,11 +64,14 @@ static void append(struct conn_more *more, const void *bytes, size_t count)
 
 static int keep(struct conn *conn, const char *bytes, size_t count)
 {
-    struct conn_more *more = conn_more(conn);
+    struct conn_more *more;
     uint32_t length = (uint32_t)count;
     bool is_packet = (conn->flags & CONN_PACKETS) != 0;
     size_t needed = count + (is_packet ? sizeof(length) : 0);
 
+    more = conn_more(conn);
+    if (more == NULL)
+        return -1;
     if (more->output_room - more->output_at - more->output_count < needed &&
         make_room(more, needed) == -1) {
         conn_over(conn, USHER_GONE_OUTPUT);

@@ -32,9 +32,9 @@ static void wait_for_more_than(struct conn *conn, size_t count)
 {
     int least = (int)(count > kept(conn) ? count - kept(conn) : 0) + 1;
 
-    if (count == seen(conn))
+    if (count == seen(conn) || conn_more(conn) == NULL)
         return;
-    conn_more(conn)->peeked = count;
+    conn->more->peeked = count;
     setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
@@ -59,7 +59,7 @@ static size_t look(struct conn *conn, ssize_t *result)
 static bool take_out(struct conn *conn, size_t count)
 {
     struct conn_more *more = conn_more(conn);
-    char *input = mem_try(more->input_count + count);
+    char *input = more != NULL ? mem_try(more->input_count + count) : NULL;
     ssize_t got;
     int any = 1;
 

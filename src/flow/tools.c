@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/mem.h"
 #include "flow/conn.h"
 
@@ -31,17 +33,25 @@ static void timer_expired(int fd, short what, void *context)
     conn_leave(conn);
 }
 
+/* NULL: no memory; then the connection is over. */
 static struct conn_tools *tools_of(struct conn *conn)
 {
     struct conn_more *more = conn_more(conn);
+    struct conn_tools *tools;
 
-    if (more->tools == NULL) {
-        more->tools = mem_new(sizeof(*more->tools));
-        timer_init(&more->tools->timer, timer_expired, conn);
-        for (size_t i = 0; i < CONN_WATCHES; i++)
-            more->tools->watches[i].fd = -1;
+    if (more == NULL || more->tools != NULL)
+        return more != NULL ? more->tools : NULL;
+    tools = mem_try(sizeof(*tools));
+    if (tools == NULL) {
+        conn_starve(conn);
+        return NULL;
     }
-    return more->tools;
+    memset(tools, 0, sizeof(*tools));
+    timer_init(&tools->timer, timer_expired, conn);
+    for (size_t i = 0; i < CONN_WATCHES; i++)
+        tools->watches[i].fd = -1;
+    more->tools = tools;
+    return tools;
 }
 
 void tools_timer(struct usher_conn *head, int64_t after_ms,
@@ -53,6 +63,8 @@ void tools_timer(struct usher_conn *head, int64_t after_ms,
     if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) != 0)
         return;
     tools = tools_of(conn);
+    if (tools == NULL)
+        return;
     tools->expired = expired;
     if (after_ms < 0)
         timer_stop(loop_of(conn), &tools->timer);
@@ -94,16 +106,20 @@ int tools_watch(struct usher_conn *head, int fd, unsigned what,
 {
     struct conn *conn = conn_of(head);
     short wanted = (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
+    struct conn_tools *tools;
     struct tool *tool;
 
     if (fd < 0 || (conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) != 0)
         return -1;
-    tool = find_tool(tools_of(conn), fd);
+    tools = tools_of(conn);
+    if (tools == NULL)
+        return -1;
+    tool = find_tool(tools, fd);
     if (tool != NULL)
         stop_tool(loop_of(conn), tool);
     if (wanted == 0)
         return 0;
-    tool = find_tool(tools_of(conn), -1);
+    tool = find_tool(tools, -1);
     if (tool == NULL)
         return -1;
 

@@ -236,6 +236,19 @@ static bool is_at_end(int fd)
     return got == 0;
 }
 
+/* ---- no memory --------------------------------------------------------------------------- */
+
+static bool has_no_memory;
+
+void *__real_mem_try(size_t size);
+void *__wrap_mem_try(size_t size);
+
+/* The linker puts it in front of mem_try(). */
+void *__wrap_mem_try(size_t size)
+{
+    return has_no_memory ? NULL : __real_mem_try(size);
+}
+
 /* ---- tests ------------------------------------------------------------------------------- */
 
 static void a_connection_is_small(void **state)
@@ -928,6 +941,101 @@ static void an_empty_packet_is_no_end_of_file(void **state)
     end();
 }
 
+static void needs_to_keep_input(int fd)
+{
+    say(fd, "half a line");
+}
+
+static size_t data_too_large_for_now(struct usher_conn *conn, const void *bytes, size_t count)
+{
+    static char block[65536];
+
+    (void)bytes;
+    enter();
+    assert_int_equal(usher_write(conn, block, sizeof(block)), -1);
+    leave();
+    return count;
+}
+
+static void needs_to_keep_output(int fd)
+{
+    int small = 4096;
+
+    setsockopt(conn_of(w.conn)->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    w.calls.data = data_too_large_for_now;
+    say(fd, "x");
+}
+
+static void needs_a_timer(int fd)
+{
+    (void)fd;
+    host_table.timer(w.conn, 60000, on_tick);
+}
+
+static void needs_a_watch(int fd)
+{
+    (void)fd;
+    assert_int_equal(host_table.watch(w.conn, 0, 1, on_watch), -1);
+}
+
+static void is_ended_from_outside(int fd)
+{
+    (void)fd;
+    usher_end(w.conn);
+}
+
+static void without_memory_one_connection_ends_and_no_other(void **state)
+{
+    static void (*const cases[])(int fd) = { needs_to_keep_input, needs_to_keep_output,
+                                             needs_a_timer, needs_a_watch,
+                                             is_ended_from_outside };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int lucky, fd;
+
+        begin(data_lines);
+        begin_row();
+        w.flow.rows = &w.row;
+        w.flow.row_count = 1;
+        lucky = caller(SOCK_STREAM);
+        fd = caller(SOCK_STREAM);
+        has_no_memory = true;
+        cases[i](fd);
+        UNTIL(w.gone == 1);
+        has_no_memory = false;
+        assert_int_equal(w.reason, USHER_GONE_STOPPED);
+
+        w.calls.data = data_lines;
+        say(lucky, "a whole line\n");
+        UNTIL(w.got_count >= 13);
+        close(lucky);
+        close(fd);
+        UNTIL(w.gone == 2);
+        w.flow.row_count = 0;
+        end();
+    }
+}
+
+static void without_memory_a_connection_whose_bytes_count_is_not_opened(void **state)
+{
+    struct peer peer = { .kind = PEER_UNIX };
+    int pair[2];
+
+    (void)state;
+    begin(data_lines);
+    w.service.log_connections = true;
+    begin_row();
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    has_no_memory = true;
+    assert_int_equal(conn_open(&w.row, pair[0], &peer), -1);
+    has_no_memory = false;
+    close(pair[0]);
+    close(pair[1]);
+    end();
+}
+
 static void closing_all_tells_everyone_once(void **state)
 {
     struct list *node, *safe;
@@ -975,6 +1083,8 @@ int main(void)
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
         cmocka_unit_test(a_packet_of_more_than_a_read_ends),
         cmocka_unit_test(an_empty_packet_is_no_end_of_file),
+        cmocka_unit_test(without_memory_one_connection_ends_and_no_other),
+        cmocka_unit_test(without_memory_a_connection_whose_bytes_count_is_not_opened),
         cmocka_unit_test(closing_all_tells_everyone_once),
     };
 
