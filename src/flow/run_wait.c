@@ -1,5 +1,6 @@
 #include "flow/run_wait.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -15,11 +16,13 @@
 #define TRIES 3         /* without progress, before something is thrown away */
 #define QUICK_MS 1000   /* a child that lived longer has done something */
 #define FIRST_LISTEN_FD 3
+#define TELL_AGAIN_MS 20
 
 struct lent_job {
     struct job job;
     struct listener *listener; /* who woke us */
     struct queue_mark before;
+    struct watch again; /* while the master was not told of it */
 };
 
 static bool is_stream(const struct listener *listener)
@@ -35,16 +38,36 @@ static bool is_lent_with(const struct listener *listener, const struct listener 
             listener->row->service->env_style == PLAN_ENV_SYSTEMD);
 }
 
-static void report(const struct row *row, pid_t pid)
+static int report(const struct row *row, pid_t pid, struct err *err)
 {
     struct record_out out = RECORD_OUT_EMPTY;
+    int result;
 
     record_begin(&out, "child");
     record_add(&out, "service", row->service->name);
     record_add_number(&out, "pid", pid);
     record_end(&out);
-    channel_send(row->flow->channel, &out, NULL);
+    result = channel_send(row->flow->channel, &out, err);
     record_out_free(&out);
+    return result;
+}
+
+/* Where we die the master waits for the child before anybody else reads from the listener: it has to
+ * know of it. A master that is busy reads on soon. */
+static void tell(struct lent_job *lent)
+{
+    struct row *row = lent->job.row;
+    struct err err = ERR_EMPTY;
+
+    if (row->flow->channel != -1 && report(row, lent->job.pid, &err) == -1
+        && (err.code == EAGAIN || err.code == ENOBUFS))
+        timer_start(&row->flow->loop, &lent->again, TELL_AGAIN_MS);
+}
+
+static void tell_again(int fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    tell(context);
 }
 
 static void say_shut(const struct listener *listener, const char *what)
@@ -129,7 +152,8 @@ static void child_ended(struct job *job, int status)
     struct listener *listener = lent->listener;
 
     (void)status;
-    report(job->row, 0);
+    timer_stop(&job->row->flow->loop, &lent->again);
+    (void)report(job->row, 0, NULL); /* a master that does not hear it asks when it matters */
     if (listener->state == LISTENER_CLOSED)
         return;
     (void)mend(listener);
@@ -227,7 +251,8 @@ static void start(struct listener *listener, struct queue_mark before)
     lent->listener = listener;
     lent->before = before;
     job_start(&lent->job, pid);
-    report(row, pid);
+    timer_init(&lent->again, tell_again, lent);
+    tell(lent);
 }
 
 void run_wait_ready(struct listener *listener)

@@ -172,6 +172,31 @@ def children_of_many_dead_workers_do_not_take_all_slots():
         forked_child(u)[0].close()
 
 
+# Each datagram is a child's; one of them makes it stay.
+STAYS = """stays: { exec = [ "/bin/sh", "-c",
+                            "test $(dd bs=9 count=1 2>/dev/null) = go || exec sleep 300" ];
+                     wait = true; listen = "udp://:0"; %s };""" % WHO
+
+
+@test
+def a_wait_child_is_known_though_the_master_was_busy():
+    """Two reports a child are more than a socket holds."""
+    with Usherd(STAYS) as u, udp() as client:
+        client.connect(("127.0.0.1", u.port("stays", "udp")))
+        worker, = u.workers()
+        u.signal(signal.SIGSTOP)
+        for _ in range(200):
+            client.send(b"go")
+        client.send(b"stay")
+        stays = lambda: [pid for pid in children_of(worker) if status_of(pid).get("Name") == "sleep"]
+        child, = wait_for(stays, "the last child")
+        u.signal(signal.SIGCONT)
+        until = age_of(u, worker) + 200
+        wait_for(lambda: age_of(u, worker) > until, "the worker to have told of it")
+        os.kill(worker, signal.SIGKILL)
+        u.wait_log(r"hold pool=stays orphan=%d\b" % child)
+
+
 PTRACE_SEIZE, WALL = 0x4206, 0x40000000
 
 
