@@ -22,14 +22,33 @@ static struct loop *loop_of(const struct conn *conn)
     return &conn_row(conn)->flow->loop;
 }
 
+/* Bytes for peers of the row, whether they have left yet or not. */
+static uint64_t written(const struct conn *conn)
+{
+    const struct row *row = conn_row(conn);
+
+    return page_read(&row->counts->bytes_out) + row->flow->staged + conn_kept_output(conn);
+}
+
+/* What goes on between the plugin and others is nothing to the peer: only what it is told
+ * by that ends its silence. */
+static void note_written(struct conn *conn, uint64_t before)
+{
+    if (written(conn) != before)
+        conn->flags |= CONN_MOVED;
+}
+
 static void timer_expired(int fd, short what, void *context)
 {
     struct conn *conn = context;
+    uint64_t before;
 
     (void)fd, (void)what;
     conn_enter(conn);
+    before = written(conn);
     if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) == 0)
         conn->more->tools->expired(&conn->head);
+    note_written(conn, before);
     conn_leave(conn);
 }
 
@@ -77,11 +96,13 @@ static void tool_ready(int fd, short what, void *context)
     struct tool *tool = context;
     struct conn *conn = tool->conn;
     unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
+    uint64_t before;
 
     conn_enter(conn);
-    conn->flags |= CONN_MOVED;
+    before = written(conn);
     if ((conn->flags & (CONN_OVER | CONN_ENDING | CONN_HANDED)) == 0)
         tool->ready(&conn->head, fd, now);
+    note_written(conn, before);
     conn_leave(conn);
 }
 
