@@ -11,6 +11,7 @@
 #include "sock/dgram.h"
 
 #define MINUTE 60
+#define ENOUGH (UINT64_MAX / ADMIT_SHARE)
 
 const char *admit_name(enum admit_verdict verdict)
 {
@@ -239,7 +240,7 @@ static bool is_within_source_rate(struct row *row, struct source_entry *source)
     return rate->count == 0 || rate_allows(&source->bucket, rate, shares(row), clock_ms());
 }
 
-static enum admit_verdict judge_source(struct row *row, const struct peer *peer, uint64_t room)
+enum admit_verdict admit_again(struct row *row, const struct peer *peer, uint64_t room)
 {
     struct source_entry *source = source_of(row, peer);
     unsigned most = row->service->max_per_source;
@@ -253,6 +254,13 @@ static enum admit_verdict judge_source(struct row *row, const struct peer *peer,
     if (most > 0 && held >= most)
         return ADMIT_SOURCE;
     return held < ADMIT_SHARE * room ? ADMIT_YES : ADMIT_SHARE_HELD;
+}
+
+bool admit_has_slot(const struct row *row, const struct peer *peer)
+{
+    unsigned most = row->service->max_per_source;
+
+    return !row_is_full(row) && (most == 0 || admit_held(row, peer) < most);
 }
 
 void admit_spend(struct row *row, const struct peer *peer)
@@ -309,9 +317,16 @@ enum admit_verdict admit_room(struct row *row, uint64_t *room_out)
     return verdict == ADMIT_YES && row->park.at_rate > 0 ? ADMIT_RATE : verdict;
 }
 
+static bool is_within_rate(struct row *row)
+{
+    const struct admission_rate *rate = &row->admit.rate;
+
+    return rate->count == 0 ||
+           rate_allows(&row->admit.bucket, rate, shares(row), clock_ms());
+}
+
 enum admit_verdict admit_room_again(struct row *row, uint64_t *room_out)
 {
-    const struct admit *admit = &row->admit;
     uint64_t slots = row_free(row), files = room_in_files(row);
 
     *room_out = slots < files ? slots : files;
@@ -319,10 +334,12 @@ enum admit_verdict admit_room_again(struct row *row, uint64_t *room_out)
         return ADMIT_FULL;
     if (files == 0)
         return ADMIT_FILES;
-    if (admit->rate.count > 0 &&
-        !rate_allows(&row->admit.bucket, &admit->rate, shares(row), clock_ms()))
-        return ADMIT_RATE;
-    return ADMIT_YES;
+    return is_within_rate(row) ? ADMIT_YES : ADMIT_RATE;
+}
+
+enum admit_verdict admit_but_for_room(struct row *row, const struct peer *peer)
+{
+    return is_within_rate(row) ? admit_again(row, peer, ENOUGH) : ADMIT_RATE;
 }
 
 int64_t admit_rate_wait_ms(const struct row *row)
@@ -346,11 +363,6 @@ enum admit_verdict admit_stream(struct row *row, int fd, struct peer *peer, uint
     }
     find_source(row, peer, caller.uid);
     return admit_again(row, peer, room);
-}
-
-enum admit_verdict admit_again(struct row *row, struct peer *peer, uint64_t room)
-{
-    return judge_source(row, peer, room);
 }
 
 /* ---- datagrams ------------------------------------------------------------------------------- */

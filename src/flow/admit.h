@@ -90,7 +90,11 @@ int64_t admit_rate_wait_ms(const struct row *row);
  * caller is judged (row_take() holds the entry), after admit_spend(). */
 enum admit_verdict admit_stream(struct row *row, int fd, struct peer *peer, uint64_t room);
 /* One who was judged before and waited: by what holds it alone, not by who it is. */
-enum admit_verdict admit_again(struct row *row, struct peer *peer, uint64_t room);
+enum admit_verdict admit_again(struct row *row, const struct peer *peer, uint64_t room);
+/* No slot is free: what else holds it. YES: nothing does, should somebody make room for it. */
+enum admit_verdict admit_but_for_room(struct row *row, const struct peer *peer);
+/* One who was admitted and could not start at once: others may have come in since. */
+bool admit_has_slot(const struct row *row, const struct peer *peer);
 /* It starts now: takes its part of the rates. */
 void admit_spend(struct row *row, const struct peer *peer);
 /* Finds peer's entry, without judging it: for one that was admitted and could not start at once. */

@@ -545,7 +545,7 @@ int conn_take(struct usher_conn *head)
     if (conn->watching != 0)
         watch_stop(&conn_row(conn)->flow->loop, &conn->watch);
     conn->watching = 0;
-    list_remove(&conn->by_rest); /* whether it rests, we cannot see any more */
+    deadline_take(conn);
     conn->rested_ms = conn->opened_ms;
     conn->flags |= CONN_TAKEN;
     conn_touch(conn);

@@ -66,7 +66,7 @@ struct conn {
     struct usher_conn head;
     struct watch watch;
     struct list by_age;
-    struct list by_rest; /* or among the silent, until it is heard of */
+    struct list by_rest; /* or among the silent ones, or those taken while silent */
     struct conn_more *more;
     int64_t opened_ms;
     int64_t rested_ms; /* its place in by_rest stands for this time; CONN_TAKEN: in by_age */
@@ -173,6 +173,8 @@ void deadline_add(struct conn *conn);
 void deadline_heard(struct conn *conn, int64_t now_ms); /* the first byte */
 /* Not heard, but no longer silent. */
 void deadline_moved(struct conn *conn, int64_t now_ms);
+/* The plugin has its descriptor: whether it rests, we cannot see any more. */
+void deadline_take(struct conn *conn);
 void deadline_remove(struct conn *conn);
 
 /* Something moved. Cheap: its place changes only when that would be seen. What we write to who

@@ -96,6 +96,7 @@ void deadline_init(struct row *row)
 
     list_init(&row->by_age);
     list_init(&row->silent);
+    silent_init(row);
     list_init(&row->by_rest);
     timer_init(&row->deadline, deadline_came, row);
     row->due_ms = NEVER;
@@ -136,11 +137,21 @@ void deadline_add(struct conn *conn)
     start_timer(row, conn->opened_ms);
 }
 
+/* The hand that goes round among the silent ones must not stay at one who left. */
+static void leave_list(struct conn *conn)
+{
+    struct silence *silence = &conn_row(conn)->silence;
+
+    if (silence->hand == &conn->by_rest)
+        silence->hand = conn->by_rest.next;
+    list_remove(&conn->by_rest);
+}
+
 static void leave_silent(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);
 
-    list_remove(&conn->by_rest);
+    leave_list(conn);
     conn->rested_ms = now_ms;
     if (row->service->idle_timeout >= 0)
         list_append(&row->by_rest, &conn->by_rest);
@@ -158,8 +169,15 @@ void deadline_moved(struct conn *conn, int64_t now_ms)
         leave_silent(conn, now_ms);
 }
 
+void deadline_take(struct conn *conn)
+{
+    leave_list(conn);
+    if ((conn->flags & (CONN_HEARD | CONN_MOVED)) == 0)
+        list_append(&conn_row(conn)->silence.taken, &conn->by_rest);
+}
+
 void deadline_remove(struct conn *conn)
 {
     list_remove(&conn->by_age);
-    list_remove(&conn->by_rest);
+    leave_list(conn);
 }

@@ -147,9 +147,12 @@ static enum admit_verdict judge(struct row *row, int fd, struct peer *peer)
     if (before == ADMIT_RATE)
         return before;
     verdict = admit_stream(row, fd, peer, room);
-    if (room > 0 || verdict != ADMIT_SHARE_HELD)
+    if (room > 0 || (verdict != ADMIT_SHARE_HELD && verdict != ADMIT_FULL))
         return verdict;
-    return silent_exists(row) && silent_make_room(row, peer) ? ADMIT_YES : before;
+    verdict = row->park.at_rate > 0 ? ADMIT_RATE : admit_but_for_room(row, peer);
+    if (verdict != ADMIT_YES)
+        return verdict;
+    return silent_make_room(row, peer) == SILENT_GONE ? ADMIT_YES : before;
 }
 
 static void welcome(struct door *door, struct row *row, int fd, const struct peer *peer)
@@ -262,10 +265,12 @@ static int serve_held(struct door *door, struct err *err)
 {
     int held = door->held;
 
-    door->held = -1;
     if (held == -1)
         return 0;
     admit_find(door->held_row, held, &door->held_peer);
+    if (!admit_has_slot(door->held_row, &door->held_peer))
+        return err_set(err, "others have its slot");
+    door->held = -1;
     if (serve(door->held_row, held, &door->held_peer, err) == 0)
         return 0;
     door->held = held;

@@ -32,7 +32,7 @@ static void start(struct listener *listener, int fd, const struct peer *peer)
     struct err err = ERR_EMPTY;
 
     if (row_is_dear(listener->row) && park_has_left(fd)) {
-        fd_close(&fd);
+        refusal_stream(listener->row, fd, peer, ADMIT_WAITED);
         return;
     }
     refusal_greet(listener->row, fd);
@@ -44,14 +44,6 @@ static void start(struct listener *listener, int fd, const struct peer *peer)
     listener_pause(listener, LISTENER_PAUSE_MS, &err);
 }
 
-/* It was admitted, but others may have come in since. */
-static bool has_slot_for(const struct row *row, const struct peer *peer)
-{
-    unsigned most = row->service->max_per_source;
-
-    return !row_is_full(row) && (most == 0 || admit_held(row, peer) < most);
-}
-
 int intake_serve_held(struct listener *listener, struct err *err)
 {
     int held = listener->held;
@@ -60,7 +52,7 @@ int intake_serve_held(struct listener *listener, struct err *err)
         return 0;
     /* Its entry may have been given away meanwhile. */
     admit_find(listener->row, held, &listener->held_peer);
-    if (!has_slot_for(listener->row, &listener->held_peer))
+    if (!admit_has_slot(listener->row, &listener->held_peer))
         return err_set(err, "others have its slot");
     if (serve(listener, held, &listener->held_peer, err) == -1)
         return -1;
@@ -85,17 +77,49 @@ static void wait_for_room(struct listener *listener, enum admit_verdict before,
         listener_pause(listener, LISTENER_PAUSE_MS, err);
 }
 
-/* false: it may not, or finds no place. */
-static bool wait_in_park(struct listener *listener, int fd, const struct peer *peer,
-                         enum admit_verdict verdict)
+/* false: it finds no place. */
+static bool find_place(struct listener *listener, int fd, const struct peer *peer,
+                       enum admit_verdict verdict)
 {
     struct row *row = listener->row;
 
-    if (!is_patient(row))
-        return false;
     if (admit_held(row, peer) == 0 && !park_has_source(row, peer))
         park_make_place(row);
     return park_add(listener, fd, peer, verdict);
+}
+
+/* No slot is left, and nothing else speaks against this one: another's silent connection
+ * may go for it. */
+static enum silent_answer ask_for_room(struct row *row, const struct peer *peer,
+                                       enum admit_verdict *verdict)
+{
+    enum admit_verdict but_for_room = row->park.at_rate > 0
+                                          ? ADMIT_RATE : admit_but_for_room(row, peer);
+
+    if (!silent_exists(row))
+        return SILENT_NOBODY;
+    if (but_for_room == ADMIT_YES)
+        return silent_make_room(row, peer);
+    *verdict = but_for_room;
+    return SILENT_NOBODY;
+}
+
+static void settle_where_full(struct listener *listener, int fd, struct peer *peer,
+                              enum admit_verdict verdict)
+{
+    struct row *row = listener->row;
+    enum admit_verdict before = verdict;
+    enum silent_answer answer = ask_for_room(row, peer, &verdict);
+
+    if (answer == SILENT_GONE)
+        start(listener, fd, peer);
+    else if ((!is_patient(row) && answer != SILENT_TOLD) ||
+             !find_place(listener, fd, peer, verdict))
+        refusal_stream(row, fd, peer, verdict);
+    else if (answer == SILENT_TOLD)
+        park_put_first(row, fd);
+    else if (answer == SILENT_NOBODY && admit_held(row, peer) == 0)
+        wait_for_room(listener, before, NULL); /* even who holds nothing has to wait */
 }
 
 /* At a limit: another's silent connection goes, or this one waits, or this one goes. */
@@ -105,18 +129,15 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
     struct row *row = listener->row;
     uint64_t room;
     enum admit_verdict before = admit_room(row, &room);
-    bool is_row_full = room == 0;
 
-    if (is_row_full && (verdict == ADMIT_SHARE_HELD || verdict == ADMIT_FULL))
-        verdict = before; /* nobody's share is anything now */
-    if (is_row_full && verdict == before && silent_make_room(row, peer))
-        start(listener, fd, peer);
+    if (room == 0 && (verdict == ADMIT_SHARE_HELD || verdict == ADMIT_FULL))
+        settle_where_full(listener, fd, peer, before); /* nobody's share is anything now */
     else if (verdict == ADMIT_RATE && is_patient(row) && park_has_left(fd))
         refusal_stream(row, fd, peer, ADMIT_WAITED);
-    else if (!wait_in_park(listener, fd, peer, verdict))
+    else if (!is_patient(row) || !find_place(listener, fd, peer, verdict))
         refusal_stream(row, fd, peer, verdict);
-    else if (is_row_full && admit_held(row, peer) == 0)
-        wait_for_room(listener, before, NULL); /* even who holds nothing has to wait */
+    else if (room == 0 && admit_held(row, peer) == 0)
+        wait_for_room(listener, before, NULL);
 }
 
 /* Children take time to start: when this wake-up has had its part of it, or others of its

@@ -212,6 +212,21 @@ bool park_add(struct listener *listener, int fd, const struct peer *peer,
     return true;
 }
 
+void park_put_first(struct row *row, int fd)
+{
+    struct parked *places = row->park.places, first;
+    size_t at = 0;
+
+    while (at < row->park.count && places[at].fd != fd)
+        at++;
+    if (at == 0 || at == row->park.count)
+        return;
+    first = places[at];
+    first.turn = places[0].turn;
+    memmove(&places[1], &places[0], at * sizeof(*places));
+    places[0] = first;
+}
+
 bool park_make_place(struct row *row)
 {
     struct parked *parked;

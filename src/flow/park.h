@@ -69,6 +69,8 @@ bool park_add(struct listener *listener, int fd, const struct peer *peer,
 bool park_has_place(const struct row *row);
 /* Makes one for it where all are taken: the last of whoever has most here goes. */
 bool park_make_place(struct row *row);
+/* The next slot is for this one, whom park_add() took over. */
+void park_put_first(struct row *row, int fd);
 /* Somebody waits of peer's source. */
 bool park_has_source(const struct row *row, const struct peer *peer);
 /* Something was released: looks, a turn of the loop later, who may start. */

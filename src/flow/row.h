@@ -16,6 +16,7 @@
 #include "flow/park.h"
 #include "flow/peer.h"
 #include "flow/refusal.h"
+#include "flow/silent.h"
 #include "loop/loop.h"
 #include "plug/plug.h"
 
@@ -45,6 +46,7 @@ struct row {
 
     struct list by_age;   /* all connections, oldest first */
     struct list silent;   /* those that have not said anything yet, oldest first */
+    struct silence silence; /* more about them */
     struct list by_rest;  /* the others, the longest at rest first, while idle_timeout asks */
     int64_t grain_ms;     /* how exactly by_rest is kept in order */
     struct watch deadline;

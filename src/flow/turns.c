@@ -16,6 +16,7 @@ struct look {
     uint32_t served[SERVED]; /* who started, or may have no slot now, in this pass */
     size_t served_count; /* where that is more than SERVED: the last of them */
     bool has_started; /* somebody did, in this pass */
+    uint64_t in_vain;  /* nobody goes for a source that holds so many, or more */
 };
 
 static void look_again_at(struct look *look, int64_t at_ms)
@@ -51,36 +52,61 @@ static bool is_time_over(const struct look *look)
     return row_is_dear(look->row) && clock_ms() - look->now_ms >= PARK_TURN_MS;
 }
 
-/* No slot is left: another's silent connection may go for this one. */
-static enum admit_verdict judge_without_room(struct look *look, const struct peer *peer,
+/* Whether another's silent connection has gone for this one. */
+static bool make_room(struct look *look, const struct parked *parked)
+{
+    struct row *row = look->row;
+    uint64_t held = admit_held(row, &parked->peer);
+
+    look_again_in(look, LISTENER_SILENT_MS);
+    if (held >= look->in_vain)
+        return false;
+    switch (silent_make_room(row, &parked->peer)) {
+    case SILENT_GONE:
+        return true;
+    case SILENT_TOLD:
+        park_put_first(row, parked->fd);
+        break;
+    case SILENT_NOBODY:
+        look->in_vain = held;
+        break;
+    case SILENT_LEAVING:
+        break;
+    }
+    return false;
+}
+
+/* No slot is left. */
+static enum admit_verdict judge_without_room(struct look *look, const struct parked *parked,
                                              enum admit_verdict verdict)
 {
-    if (silent_exists(look->row)) {
-        look_again_in(look, LISTENER_SILENT_MS);
-        /* HELD: none goes for this source, but for one behind it one may. */
-        return silent_make_room(look->row, peer) ? ADMIT_YES : ADMIT_SHARE_HELD;
+    if (!silent_exists(look->row)) {
+        if (verdict == ADMIT_FILES)
+            look_again_in(look, LISTENER_PAUSE_MS);
+        return verdict;
     }
-    if (verdict == ADMIT_FILES)
-        look_again_in(look, LISTENER_PAUSE_MS);
-    return verdict;
+    verdict = admit_but_for_room(look->row, &parked->peer);
+    if (verdict != ADMIT_YES || make_room(look, parked))
+        return verdict;
+    return ADMIT_SHARE_HELD; /* for one behind it somebody may go */
 }
 
 /* YES, or why not now. A slot that is released wakes the park; whatever else it waits for
  * has to be looked for. */
-static enum admit_verdict judge(struct look *look, struct peer *peer)
+static enum admit_verdict judge(struct look *look, const struct parked *parked)
 {
     struct row *row = look->row;
     uint64_t room;
     enum admit_verdict verdict = admit_room_again(row, &room);
 
     if (room == 0)
-        return judge_without_room(look, peer, verdict);
-    if (verdict == ADMIT_YES)
-        verdict = admit_again(row, peer, room);
+        verdict = judge_without_room(look, parked, verdict);
+    else if (verdict == ADMIT_YES)
+        verdict = admit_again(row, &parked->peer, room);
     if (verdict == ADMIT_RATE)
         look_again_in(look, admit_rate_wait_ms(row));
     else if (verdict == ADMIT_SOURCE_RATE)
-        look_again_in(look, admit_source_wait_ms(row, peer));
+        look_again_in(look, admit_source_wait_ms(row, &parked->peer));
     return verdict;
 }
 
@@ -113,16 +139,17 @@ static bool try_one(struct look *look, size_t *index)
 {
     struct row *row = look->row;
     struct parked *parked = &row->park.places[*index];
+    uint32_t source = parked->peer.source;
     enum admit_verdict verdict;
 
     if (park_has_left(parked->fd)) {
         park_refuse(row, *index, ADMIT_WAITED);
         return true;
     }
-    verdict = judge(look, &parked->peer);
+    verdict = judge(look, parked);
     if (verdict == ADMIT_RATE || verdict == ADMIT_FULL || verdict == ADMIT_FILES)
         return false;
-    set_served(look, parked->peer.source);
+    set_served(look, source);
     if (verdict == ADMIT_YES)
         return start(look, *index);
     ++*index;
@@ -174,7 +201,8 @@ static void look_later(struct look *look)
 void turns_look(int fd, short what, void *context)
 {
     struct row *row = context;
-    struct look look = { .row = row, .now_ms = clock_ms(), .due_ms = NEVER };
+    struct look look = { .row = row, .now_ms = clock_ms(), .due_ms = NEVER,
+                         .in_vain = UINT64_MAX };
     uint64_t room;
 
     (void)fd, (void)what;

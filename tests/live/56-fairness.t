@@ -231,6 +231,72 @@ def b5_a_full_row_gives_up_its_oldest_silent_callers():
             client.close()
 
 
+def _silence_is_found_out(row, request, answer):
+    """Three addresses hold every slot and say nothing; others come and are served at once."""
+    with Usherd(row) as u:
+        port = u.port("it")
+        held = [_open(port, "127.0.1.%d" % (1 + i % 3)) for i in range(12)]
+        wait_for(lambda: u.count("it", "ACTIVE") == 9, "the row to be full")
+        for number in range(3):
+            with connect(port, source="127.0.2.%d" % (1 + number), seconds=5.0) as client:
+                client.sendall(request)
+                equal(read_exactly(client, len(answer)), answer)
+        assert u.counts("it")["refused"] >= 1
+        for client in held:
+            client.close()
+
+
+@test
+def b5_silent_callers_of_http_make_room_too():
+    _silence_is_found_out('it: { plugin = "http"; listen = "tcp://:0"; max_connections = 9; };',
+                          b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 ")
+
+
+@test
+def b5_silent_callers_of_redirect_make_room_too():
+    with Usherd(ECHO % "") as target:
+        _silence_is_found_out('it: { plugin = "redirect"; listen = "tcp://:0"; max_connections = 9;'
+                              ' options = { target = "127.0.0.1:%d"; }; };' % target.port("echo"), b"hi", b"hi")
+
+
+@test
+def b5_of_many_silent_callers_those_of_the_flooder_go():
+    with Usherd(ECHO % "max_connections = 200;") as u:
+        port = u.port("echo")
+        others = [connect(port, source="127.0.1.%d" % (1 + i)) for i in range(40)]
+        flooders = [connect(port, source=FLOODER) for _ in range(142)]
+        others += [connect(port, source="127.0.3.%d" % (1 + i)) for i in range(18)]
+        born = time.monotonic()
+        wait_for(lambda: u.count("echo", "ACTIVE") == 200, "the row to be full")
+        wait_for(lambda: time.monotonic() - born > 1.1, "the second after which one's only connection may go")
+        for number in range(12):
+            with connect(port, source="127.0.2.%d" % (1 + number)) as client:
+                client.sendall(b"x")
+                equal(read_exactly(client, 1), b"x")
+                client.setblocking(False)
+        for client in others:
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                raise AssertionError("one of the others was closed: %r" % client.recv(1))
+        for client in flooders + others:
+            client.close()
+
+
+@test
+def b5_a_full_row_keeps_its_rate():
+    with Usherd(ECHO % 'rate = "6/h:6"; max_connections = 6;') as u:
+        port = u.port("echo")
+        held = [connect(port, source=FLOODER) for _ in range(6)]
+        wait_for(lambda: u.count("echo", "ACTIVE") == 6, "the row to be full")
+        equal([probe(port, "127.0.2.%d" % (1 + i), 0.5) for i in range(3)], [None] * 3)
+        equal(u.count("echo", "ACTIVE"), 6)
+        for client in held:
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                raise AssertionError("one was closed: %r" % client.recv(1))
+            client.close()
+
+
 @test
 def b6_a_thousand_silent_sessions_hold_nobody_up():
     raise_files()

@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "flow/conn.h"
 
-#define CLIENTS 128
+#define CLIENTS 160
 
 /* ---- a worker with one row, one listener, and clients from many addresses ---------------------- */
 
@@ -683,6 +683,297 @@ static void a_source_with_one_loses_it_only_when_that_is_old(void **state)
     end();
 }
 
+static void say(int client)
+{
+    assert_int_equal(send(w.clients[client], "x", 1, 0), 1);
+}
+
+/* The flooder's are neither the oldest nor the newest. */
+static void b5_whoever_holds_most_by_far_is_found_among_many(void **state)
+{
+    int64_t now_ms = clock_ms();
+    int others[70];
+
+    (void)state;
+    begin(100);
+    serve();
+    clock_fake(now_ms);
+    for (unsigned i = 0; i < 50; i++)
+        others[i] = call(10 + i);
+    for (int i = 0; i < 30; i++)
+        call(2);
+    for (unsigned i = 50; i < 70; i++)
+        others[i] = call(10 + i);
+    settle();
+    assert_int_equal(w.row.live, 100);
+    clock_fake(now_ms + 1500);
+    for (unsigned i = 0; i < 20; i++) {
+        say(call(100 + i));
+        settle();
+    }
+    assert_int_equal(w.opened_count, 120);
+    for (int i = 0; i < 70; i++)
+        assert_true(is_open(others[i]));
+    end();
+}
+
+static void whom_the_clock_still_counts_as_silent_hides_nobody(void **state)
+{
+    struct list *node, *safe;
+    int left = 80;
+
+    (void)state;
+    begin(100);
+    w.service.first_byte_timeout = 60000;
+    serve();
+    for (int i = 0; i < 88; i++)
+        call(2);
+    for (unsigned i = 0; i < 12; i++)
+        call(10 + i);
+    settle();
+    assert_int_equal(w.row.live, 100);
+    LIST_EACH(&w.row.silent, node, safe)
+        if (left-- > 0)
+            CONTAINER(node, struct conn, by_rest)->flags |= CONN_MOVED;
+    call(3);
+    settle();
+    assert_int_equal(w.opened_count, 101);
+    assert_int_equal(admit_held(&w.row, &CONTAINER(w.row.by_age.next, struct conn, by_age)->peer), 87);
+    end();
+}
+
+static void no_silent_connection_goes_for_who_is_ahead_of_a_rate(void **state)
+{
+    int64_t now_ms = clock_ms();
+
+    (void)state;
+    begin(3);
+    w.service.rate = "6/h:3";
+    serve();
+    clock_fake(now_ms);
+    call(2), call(2), call(2);
+    settle();
+    call(3), call(4);
+    settle();
+    assert_int_equal(w.opened_count, 3);
+    assert_int_equal(refused_by(ADMIT_SILENT), 0);
+    clock_fake(now_ms + 601000);
+    w.row.park.places[0].since_ms = now_ms + 600000;
+    park_wake(&w.row);
+    settle();
+    assert_int_equal(w.opened_count, 4); /* with the next token */
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    end();
+}
+
+static void no_silent_connection_goes_for_a_source_at_its_limit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        begin(4);
+        serve();
+        say(call(3)), call(4), call(4), call(4);
+        settle();
+        assert_int_equal(w.row.live, 4);
+        if (i == 0)
+            assert_int_equal(admission_rate("1/h:1", &w.row.admit.source_rate, NULL), 0);
+        else
+            w.service.max_per_source = 1;
+        admit_spend(&w.row, &CONTAINER(w.row.by_age.next, struct conn, by_age)->peer);
+        call(3);
+        settle();
+        assert_int_equal(w.row.park.count, 1);
+        park_wake(&w.row);
+        settle();
+        assert_int_equal(refused_by(ADMIT_SILENT), 0);
+        end();
+    }
+}
+
+/* ---- silent ones whose descriptor is the plugin's, or who let it talk to others ------------------ */
+
+static struct conn *taken[CLIENTS];
+static size_t taken_count;
+
+static void on_opened_take(struct usher_conn *conn)
+{
+    on_opened(conn);
+    assert_int_not_equal(conn_take(conn), -1);
+    taken[taken_count++] = conn_of(conn);
+}
+
+/* What the plugin does with them: reads, and gives back who has ended. */
+static void serve_taken(void)
+{
+    for (size_t i = 0; i < taken_count; i++) {
+        char byte;
+        ssize_t got = taken[i] != NULL
+                          ? recv(taken[i]->fd, &byte, 1, MSG_DONTWAIT) : -1;
+        int fd;
+
+        if (got != 0)
+            continue;
+        fd = taken[i]->fd;
+        conn_done(&taken[i]->head);
+        fd_close(&fd);
+        taken[i] = NULL;
+    }
+    turn(5);
+}
+
+static void end_taken(void)
+{
+    while (w.row.live > 0) {
+        for (size_t i = 0; i < taken_count; i++)
+            if (taken[i] != NULL)
+                shutdown(taken[i]->fd, SHUT_RDWR);
+        serve_taken();
+    }
+    end();
+}
+
+static void a_silent_one_that_was_taken_is_told_to_go(void **state)
+{
+    int spoken, silent;
+
+    (void)state;
+    taken_count = 0;
+    begin(4);
+    w.echo.opened = on_opened_take;
+    serve();
+    spoken = call(2);
+    silent = call(2);
+    call(4), call(2);
+    say(spoken);
+    settle();
+    serve_taken();
+    assert_int_equal(w.row.live, 4);
+    for (int i = 0; i < 3; i++)
+        call(2); /* they wait, and have no part of what comes free for another */
+    settle();
+    call(3);
+    settle();
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    assert_int_equal(w.opened_count, 4); /* until the plugin has seen it */
+    serve_taken();
+    assert_int_equal(w.opened_count, 5);
+    assert_int_equal(w.opened[4], 3);
+    assert_int_equal(w.row.live, 4);
+    assert_string_equal(heard(silent), "");
+    assert_true(is_open(spoken));
+    end_taken();
+}
+
+static void a_plugin_that_keeps_one_is_not_waited_for(void **state)
+{
+    int64_t now_ms = clock_ms();
+
+    (void)state;
+    taken_count = 0;
+    begin(3);
+    w.echo.opened = on_opened_take;
+    serve();
+    clock_fake(now_ms);
+    call(2), call(2), call(2);
+    settle();
+    call(3);
+    settle();
+    call(4);
+    settle();
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    assert_int_equal(w.row.park.count, 2);
+    clock_fake(now_ms + 1100);
+    park_wake(&w.row);
+    turn(5);
+    assert_int_equal(refused_by(ADMIT_SILENT), 2);
+    serve_taken();
+    serve_taken();
+    assert_int_equal(w.opened_count, 5);
+    end_taken();
+}
+
+static void refusing_rows_keep_who_was_promised_a_slot(void **state)
+{
+    (void)state;
+    taken_count = 0;
+    begin(3);
+    w.echo.opened = on_opened_take;
+    w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
+    serve();
+    call(2), call(2), call(2);
+    settle();
+    call(3);
+    settle();
+    assert_int_equal(page_read(&w.row.counts->refused), 1);
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    serve_taken();
+    assert_int_equal(w.opened[3], 3);
+    end_taken();
+}
+
+static int ready_end = -1;
+
+static void on_ready(struct usher_conn *conn, int fd, unsigned what)
+{
+    (void)what;
+    tools_watch(conn, fd, 0, on_ready);
+    if (w.echo.drained != NULL) /* here: whether it has something to say */
+        output_write(conn, "hello", 5);
+}
+
+static void on_drained(struct usher_conn *conn)
+{
+    (void)conn;
+}
+
+static void on_opened_watch(struct usher_conn *conn)
+{
+    on_opened(conn);
+    assert_int_equal(tools_watch(conn, ready_end, 2, on_ready), 0);
+}
+
+static void what_a_plugin_does_elsewhere_is_not_said_by_the_caller(void **state)
+{
+    int fds[2];
+    struct conn *first;
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    for (int i = 0; i < 2; i++) {
+        begin(1);
+        w.echo.opened = on_opened_watch;
+        w.echo.drained = i == 0 ? NULL : on_drained;
+        ready_end = fds[1];
+        serve();
+        call(2);
+        settle();
+        turn(5);
+        first = CONTAINER(w.row.by_age.next, struct conn, by_age);
+        assert_int_equal((first->flags & CONN_MOVED) != 0, i == 1);
+        end();
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void who_left_before_his_program_started_is_counted(void **state)
+{
+    struct linger at_once = { 1, 0 };
+    int client;
+
+    (void)state;
+    begin(10);
+    w.service.way = PLAN_WAY_EXEC;
+    serve();
+    client = call(2);
+    setsockopt(w.clients[client], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    hang_up(client);
+    settle();
+    assert_int_equal(refused_by(ADMIT_WAITED), 1);
+    w.service.way = PLAN_WAY_DISPATCH;
+    end();
+}
+
 static void the_last_parked_of_the_heaviest_goes_for_another_source(void **state)
 {
     (void)state;
@@ -744,6 +1035,15 @@ int main(void)
         cmocka_unit_test(b5_a_silent_connection_of_the_heaviest_source_makes_room),
         cmocka_unit_test(who_has_said_something_is_never_closed_for_another),
         cmocka_unit_test(a_source_with_one_loses_it_only_when_that_is_old),
+        cmocka_unit_test(b5_whoever_holds_most_by_far_is_found_among_many),
+        cmocka_unit_test(whom_the_clock_still_counts_as_silent_hides_nobody),
+        cmocka_unit_test(no_silent_connection_goes_for_who_is_ahead_of_a_rate),
+        cmocka_unit_test(no_silent_connection_goes_for_a_source_at_its_limit),
+        cmocka_unit_test(a_silent_one_that_was_taken_is_told_to_go),
+        cmocka_unit_test(a_plugin_that_keeps_one_is_not_waited_for),
+        cmocka_unit_test(refusing_rows_keep_who_was_promised_a_slot),
+        cmocka_unit_test(what_a_plugin_does_elsewhere_is_not_said_by_the_caller),
+        cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
     };
