@@ -28,7 +28,7 @@ struct page_row { /* the first cache line is what every caller touches */
     _Atomic uint64_t failed;    /* children that ended badly, run() that failed, resets */
     _Atomic uint64_t refused;   /* callers and datagrams turned away: the sum of refused_by */
     _Atomic uint64_t replied;   /* datagrams answered */
-    _Atomic uint64_t dropped;   /* datagrams counted and not answered */
+    _Atomic uint64_t dropped;   /* datagrams counted and not answered: the sum of dropped_by */
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t refused_by[PAGE_REASONS]; /* enum admit_verdict; admit_name() */
     _Atomic uint64_t dropped_by[PAGE_REASONS]; /* enum udp_verdict; udp_verdict_name() */

@@ -93,10 +93,15 @@ void refusal_fini(struct row *row)
 
 /* ---- callers --------------------------------------------------------------------------------- */
 
-void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict verdict)
+void refusal_count(struct row *row, enum admit_verdict verdict)
 {
     page_add(&row->counts->refused, 1);
     page_add(&row->counts->refused_by[verdict], 1);
+}
+
+void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict verdict)
+{
+    refusal_count(row, verdict);
     say(row, peer, verdict);
 }
 

@@ -22,6 +22,7 @@ void refusal_fini(struct row *row);
 
 /* Takes fd over: says banner_denied or banner_busy and leaves it to flow/farewell, or closes it. */
 void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit_verdict verdict);
+void refusal_count(struct row *row, enum admit_verdict verdict); /* for who says it himself */
 /* Counts and says it only: for datagrams, which are never answered, and for the door, which has its
  * own words. */
 void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict verdict);

@@ -5,12 +5,17 @@
 
 #include "flow/listener.h"
 
-void request_drop(struct row *row, enum udp_verdict verdict)
+void request_drop_some(struct row *row, enum udp_verdict verdict, unsigned count)
 {
-    page_add(&row->counts->dropped, 1);
-    page_add(&row->counts->dropped_by[verdict], 1);
+    page_add(&row->counts->dropped, count);
+    page_add(&row->counts->dropped_by[verdict], count);
     if (log_wants(LOG_DEBUG_))
         log_debug(row->service->name, "deny reply reason=\"%s\"", udp_verdict_name(verdict));
+}
+
+void request_drop(struct row *row, enum udp_verdict verdict)
+{
+    request_drop_some(row, verdict, 1);
 }
 
 bool request_admit(struct row *row, const struct dgram *dgram)
@@ -71,7 +76,7 @@ void request_reply(struct usher_dgram *head, const void *bytes, size_t count)
     if (verdict != UDP_ANSWER)
         request_drop(row, verdict);
     else if (dgram_reply(row->flow->batch, request->index, bytes, count) == -1)
-        page_add(&row->counts->dropped, 1);
+        request_drop(row, UDP_UNSENT);
     else {
         row->flow->queued++;
         page_add(&row->counts->bytes_out, count);
@@ -125,7 +130,7 @@ int request_answer(const struct usher_instance *service, struct usher_ticket *ti
     }
     if (listener == NULL ||
         udp_send(listener->fd, &request.peer, &request.local, bytes, count) == -1) {
-        page_add(&row->counts->dropped, 1);
+        request_drop(row, UDP_UNSENT);
         return -1;
     }
     page_add(&row->counts->replied, 1);

@@ -32,5 +32,6 @@ int request_answer(const struct usher_instance *service, struct usher_ticket *ti
 bool request_admit(struct row *row, const struct dgram *dgram);
 /* Counts one that is not answered, and says why at debug level. */
 void request_drop(struct row *row, enum udp_verdict verdict);
+void request_drop_some(struct row *row, enum udp_verdict verdict, unsigned count);
 
 #endif

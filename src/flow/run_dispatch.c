@@ -41,7 +41,7 @@ static void flush(struct listener *listener)
     sent = dgram_flush(row->flow->batch, listener->fd);
     page_add(&row->counts->replied, (uint64_t)sent);
     if (sent < queued)
-        page_add(&row->counts->dropped, (uint64_t)(queued - sent));
+        request_drop_some(row, UDP_UNSENT, (unsigned)(queued - sent));
 }
 
 void run_dispatch_datagrams(struct listener *listener)

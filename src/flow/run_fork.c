@@ -148,7 +148,7 @@ static void send_reply(const struct dgram_job *job, const char *bytes, size_t co
     if (verdict != UDP_ANSWER)
         request_drop(row, verdict);
     else if (udp_send(job->listener->fd, &job->asked.peer, &job->asked.local, bytes, count) == -1)
-        page_add(&row->counts->dropped, 1);
+        request_drop(row, UDP_UNSENT);
     else {
         page_add(&row->counts->replied, 1);
         page_add(&row->counts->bytes_out, count);
@@ -237,7 +237,7 @@ static bool serve_one(struct listener *listener)
         page_add(&row->counts->accepted, 1);
     } else if (start_datagram(listener, dgram, &err) == -1) {
         page_add(&row->counts->accepted, 1);
-        page_add(&row->counts->dropped, 1);
+        request_drop(row, UDP_UNSERVED);
         listener_pause(listener, LISTENER_PAUSE_MS, &err);
         return false;
     }

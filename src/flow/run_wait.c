@@ -9,6 +9,7 @@
 #include "flow/job.h"
 #include "flow/program.h"
 #include "flow/queue.h"
+#include "flow/request.h"
 #include "wire/channel.h"
 
 #define FIRST_DELAY_MS 100
@@ -125,15 +126,18 @@ static int64_t next_delay(unsigned tries)
 static void throw_away(struct listener *listener)
 {
     struct row *row = listener->row;
-    unsigned long left_out;
+    unsigned long left_out = 0;
 
     fd_set_nonblock(listener->fd, true);
     queue_drop_first(listener->fd, is_stream(listener));
-    page_add(is_stream(listener) ? &row->counts->refused : &row->counts->dropped, 1);
+    if (is_stream(listener))
+        refusal_count(row, ADMIT_WAITED);
+    else
+        request_drop(row, UDP_UNWANTED);
     if (listener->idle_tries == TRIES || log_limit(&row->wait_limit, &left_out))
         log_warning(row->service->name,
-                    "hold reason=\"%u children ended without taking what waits; dropped it\"",
-                    listener->idle_tries);
+                    "hold reason=\"%u children ended without taking what waits; dropped it\" "
+                    "left_out=%lu", listener->idle_tries, left_out);
 }
 
 static bool was_idle(const struct lent_job *lent)

@@ -71,6 +71,9 @@ const char *udp_verdict_name(enum udp_verdict verdict)
         [UDP_EMPTY] = "the request is empty",
         [UDP_LONGER] = "the reply is longer than the request",
         [UDP_AGAIN] = "the request was answered before",
+        [UDP_UNSENT] = "the system did not take it",
+        [UDP_UNSERVED] = "no child could be started",
+        [UDP_UNWANTED] = "nobody took the request",
     };
 
     return names[verdict];

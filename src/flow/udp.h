@@ -24,10 +24,14 @@ enum udp_verdict {
     UDP_FROM_MANY, /* the reply would */
     UDP_EMPTY,     /* an empty request, without amplify */
     UDP_LONGER,    /* than the request, without amplify */
-    UDP_AGAIN      /* the request was answered before, and the row does not say amplify */
+    UDP_AGAIN,     /* the request was answered before, and the row does not say amplify */
+    /* Not judged, but what became of it: */
+    UDP_UNSENT,    /* the system did not take the reply, or its socket is closed */
+    UDP_UNSERVED,  /* no child could be started for the request */
+    UDP_UNWANTED   /* a wait row's children ended and did not take it */
 };
 
-#define UDP_VERDICTS (UDP_AGAIN + 1) /* also an index of page_row.dropped_by */
+#define UDP_VERDICTS (UDP_UNWANTED + 1) /* also an index of page_row.dropped_by */
 
 struct udp {
     uint64_t ports[65536 / 64]; /* where this table's UDP rows listen */

@@ -166,8 +166,12 @@ static void add_reasons(struct record_out *out, const struct counts *counts)
         [UDP_CUT] = "cut",           [UDP_UNNAMED] = "unnamed",     [UDP_PORT_ZERO] = "port_zero",
         [UDP_LOW_PORT] = "low_port", [UDP_OWN_PORT] = "own_port",   [UDP_TO_MANY] = "to_many",
         [UDP_EMPTY] = "empty",       [UDP_FROM_MANY] = "from_many", [UDP_LONGER] = "longer",
-        [UDP_AGAIN] = "again",
+        [UDP_AGAIN] = "again",       [UDP_UNSENT] = "unsent",       [UDP_UNSERVED] = "unserved",
+        [UDP_UNWANTED] = "unwanted",
     };
+
+    _Static_assert(ARRAY_LEN(drops) == UDP_VERDICTS && UDP_VERDICTS <= PAGE_REASONS,
+                   "each has a name and a counter");
     char key[64];
 
     for (int i = ADMIT_YES + 1; i < ADMIT_VERDICTS; i++) {

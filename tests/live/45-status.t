@@ -220,6 +220,20 @@ def a_draining_generation_is_told_beside_the_new_one():
 
 
 @test
+def what_no_program_takes_is_told_by_reason():
+    who = 'user = "nobody"; group = "nogroup";' if IS_ROOT else ""
+    rows = """stream: { exec = "/bin/true"; wait = true; listen = "tcp://:0"; %s };
+              packet: { exec = "/bin/true"; wait = true; listen = "udp://:0"; %s };""" % (who, who)
+    with Usherd(rows) as u, connect(u.port("stream")), udp() as client:
+        client.sendto(b"x", ("127.0.0.1", u.port("packet", "udp")))
+        wait_for(lambda: service(u, "stream")["refused"] == 1, "the caller to be dropped")
+        wait_for(lambda: service(u, "packet")["dropped"] == 1, "the datagram to be dropped")
+        equal(service(u, "stream")["refused_by"]["waited"], 1)
+        equal(service(u, "packet")["dropped_by"]["unwanted"], 1)
+        u.wait_log(r"ended without taking what waits; dropped it\" left_out=0")
+
+
+@test
 def refusals_and_drops_are_told_by_reason():
     rows = """shut: { plugin = "echo"; listen = "tcp://:0"; deny = "127.0.0.0/8"; };
               small: { plugin = "daytime"; listen = "udp://:0"; };"""

@@ -310,6 +310,7 @@ static void no_answer_without_a_socket(void **state)
     w.listener.row = NULL; /* another row's */
     assert_int_equal(host->answer(&w.row.instance, &strange, "later", 5), -1);
     assert_int_equal(page_read(&w.counts.dropped), 4);
+    assert_int_equal(page_read(&w.counts.dropped_by[UDP_UNSENT]), 4);
     end_tickets(client);
 }
 
