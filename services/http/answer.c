@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "head.h"
 #include "path.h"
 #include "range.h"
 #include "reply.h"
@@ -138,7 +139,7 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const char *
 }
 
 struct place {
-    char text[3 * HTTP_PATH_MAX];
+    char text[HEAD_MAX]; /* no target is longer */
     size_t count;
     bool is_too_long;
 };
@@ -155,55 +156,39 @@ static void add_text(struct place *to, const char *text)
     to->count += count;
 }
 
-/* The library took the query apart, and made a blank of each plus. */
-static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
-{
-    struct place *to = context;
-    size_t begin = to->count;
-
-    (void)kind;
-    add_text(to, strchr(to->text, '?') == NULL ? "?" : "&");
-    add_text(to, name);
-    if (value != NULL) {
-        add_text(to, "=");
-        add_text(to, value);
-    }
-    for (size_t i = begin; i < to->count; i++)
-        if (to->text[i] == ' ')
-            to->text[i] = '+';
-    return MHD_YES;
-}
-
 /* To the same place with a slash behind it, so that links in the folder's page work. The path is
  * encoded as it came, and begins with one slash: it cannot name another host. */
-static enum MHD_Result send_slash(struct MHD_Connection *connection, const char *target)
+static enum MHD_Result send_slash(struct MHD_Connection *connection,
+                                  const struct request *request)
 {
     struct place to = { .count = 0 };
 
-    add_text(&to, target);
+    add_text(&to, request->target);
     add_text(&to, "/");
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &to);
-    if (target[0] != '/' || to.is_too_long)
+    if (request->query != NULL) {
+        add_text(&to, "?");
+        add_text(&to, request->query);
+    }
+    if (request->target[0] != '/' || to.is_too_long)
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
     return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, to.text);
 }
 
 static enum MHD_Result answer_file(const struct site *site, struct MHD_Connection *connection,
-                                   const char *method, const char *target)
+                                   const struct request *request)
 {
     struct file file;
     char path[HTTP_PATH_MAX];
 
-    if (!http_path(target, path, sizeof(path)))
+    if (!http_path(request->target, path, sizeof(path)))
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
     if (site->root == -1 && path[0] == '\0')
         return reply_page(connection, site->name);
     switch (site->root != -1 ? file_open(site->root, path, site->index, &file) : FILE_MISSING) {
     case FILE_FOUND:
-        return send_file(connection, method, &file);
+        return send_file(connection, request->method, &file);
     case FILE_IS_FOLDER:
-        return send_slash(connection, target);
+        return send_slash(connection, request);
     case FILE_DENIED:
         return reply_status(connection, MHD_HTTP_FORBIDDEN, NULL, NULL);
     case FILE_BUSY:
@@ -216,10 +201,11 @@ static enum MHD_Result answer_file(const struct site *site, struct MHD_Connectio
 }
 
 enum MHD_Result answer(const struct site *site, struct MHD_Connection *connection,
-                       const char *method, const char *target)
+                       const struct request *request)
 {
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+    if (strcmp(request->method, MHD_HTTP_METHOD_GET) != 0 &&
+        strcmp(request->method, MHD_HTTP_METHOD_HEAD) != 0)
         return reply_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
                            "GET, HEAD");
-    return answer_file(site, connection, method, target);
+    return answer_file(site, connection, request);
 }

@@ -10,8 +10,14 @@ struct site {
     const char *index;
 };
 
+struct request {
+    const char *method;
+    const char *target; /* without its query, its escapes as they came */
+    const char *query;  /* NULL: none */
+};
+
 /* MHD_NO: the connection is to be closed. */
 enum MHD_Result answer(const struct site *site, struct MHD_Connection *connection,
-                       const char *method, const char *target);
+                       const struct request *request);
 
 #endif

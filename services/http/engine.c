@@ -10,7 +10,9 @@
 #include "reply.h"
 #include "visit.h"
 
-#define MEMORY 16384 /* bytes for a request's head and an answer's, per connection */
+/* Bytes for a request's head, its cookies once more, a record of some 70 bytes for each field and cookie,
+ * and the answer's head, per connection. */
+#define MEMORY (4 * HEAD_MAX)
 
 static const struct usher_host *host_of(const struct http *http)
 {
@@ -93,6 +95,22 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
     http->over = visit;
 }
 
+/* The library would make a record of each part of a query, and close without a word when it has no memory
+ * left for them. So it is shown an empty one, in its own buffer. */
+static void hide_query(struct visit *visit)
+{
+    if (visit->query == NULL)
+        return;
+    visit->query_begin = visit->query[0];
+    visit->query[0] = '\0';
+}
+
+static void show_query(struct visit *visit)
+{
+    if (visit->query != NULL)
+        visit->query[0] = visit->query_begin;
+}
+
 /* Comes once when the head is there, and again when the body is. Who is answered the first time
  * loses the connection: so are those with a body, which nobody here wants to read, and those that
  * could be read in two ways. */
@@ -106,14 +124,20 @@ static enum MHD_Result request_came(void *context, struct MHD_Connection *connec
     enum head head = *request == NULL ? head_look(connection, &line) : HEAD_PLAIN;
 
     (void)body, (void)body_count;
+    if (*request == NULL)
+        show_query(visit_of(connection));
     if (*request == NULL && head == HEAD_PLAIN) {
         *request = &head_seen;
         return MHD_YES;
     }
     visit_answer(visit_of(connection));
-    if (head == HEAD_UNSURE)
-        return reply_status(connection, MHD_HTTP_BAD_REQUEST, MHD_HTTP_HEADER_CONNECTION, "close");
-    return answer(&http->site, connection, method, target);
+    if (head == HEAD_UNSURE || head == HEAD_LONG)
+        return reply_status(connection,
+                            head == HEAD_LONG ? MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE
+                                              : MHD_HTTP_BAD_REQUEST,
+                            MHD_HTTP_HEADER_CONNECTION, "close");
+    return answer(&http->site, connection,
+                  &(struct request){ method, target, visit_of(connection)->query });
 }
 
 static void request_completed(void *context, struct MHD_Connection *connection, void **request,
@@ -134,9 +158,13 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
  * as the end of the target. */
 static void *target_came(void *context, const char *target, struct MHD_Connection *connection)
 {
+    struct visit *visit = visit_of(connection);
+    const char *mark = strchr(target, '?');
+
     (void)context;
-    visit_of(connection)->target_end =
-        strpbrk(target, " \t\r") == NULL ? target + strlen(target) : NULL;
+    visit->target_end = strpbrk(target, " \t\r") == NULL ? target + strlen(target) : NULL;
+    visit->query = mark != NULL ? (char *)(uintptr_t)(mark + 1) : NULL;
+    hide_query(visit);
     return NULL;
 }
 

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEAD_MAX 65536 /* more than the library keeps of one */
+#define FAR (16 * HEAD_MAX) /* more than the library keeps of one */
 
 struct look {
     const char *at; /* where the last thing ended that the library told of */
-    unsigned lengths, hosts;
+    unsigned fields, lengths, hosts;
     bool has_body, is_odd;
     bool is_loose; /* a line ends with LF, or CR, alone */
 };
@@ -29,7 +29,7 @@ static unsigned ends_between(const char *from, const char *to)
 {
     unsigned ends = 0;
 
-    if ((uintptr_t)from > (uintptr_t)to || (uintptr_t)to - (uintptr_t)from > HEAD_MAX)
+    if ((uintptr_t)from > (uintptr_t)to || (uintptr_t)to - (uintptr_t)from > FAR)
         return UINT_MAX;
     for (; from < to; from++) {
         if (*from == '\0' || *from == '\r' || *from == '\n')
@@ -80,6 +80,7 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     struct look *look = context;
 
     (void)kind;
+    look->fields++;
     end_lines(look, name, 1);
     if (ends_between(name + name_count, value) != 1)
         look->is_odd = true;
@@ -103,24 +104,32 @@ static bool is_split_well(const struct head_line *line)
            line->target_end != NULL && line->target_end + 1 == line->version;
 }
 
-static const char *end_of_head(struct MHD_Connection *connection, const struct head_line *line)
+static size_t size_of_head(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-    return line->method + info->header_size;
+    return info->header_size;
+}
+
+static unsigned count_cookies(struct MHD_Connection *connection)
+{
+    return (unsigned)MHD_get_connection_values(connection, MHD_COOKIE_KIND, NULL, NULL);
 }
 
 enum head head_look(struct MHD_Connection *connection, const struct head_line *line)
 {
     struct look look = { .at = line->version + strlen(line->version) };
+    size_t size = size_of_head(connection);
 
     look.is_odd = !is_split_well(line);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &look);
-    end_lines(&look, end_of_head(connection, line), 2);
+    end_lines(&look, line->method + size, 2);
     if (look.hosts == 0 && strcmp(line->version, MHD_HTTP_VERSION_1_1) == 0)
         look.is_odd = true;
     if (look.is_odd || look.lengths > 1 || look.hosts > 1)
         return HEAD_UNSURE;
+    if (size > HEAD_MAX || look.fields + count_cookies(connection) > HEAD_FIELDS)
+        return HEAD_LONG;
     return look.has_body || look.is_loose ? HEAD_BODY : HEAD_PLAIN;
 }

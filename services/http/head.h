@@ -4,9 +4,14 @@
 
 #include <microhttpd.h>
 
+/* A head that is answered has so many bytes at most, fields and cookies. */
+#define HEAD_MAX 16384
+#define HEAD_FIELDS 256
+
 enum head {
     HEAD_PLAIN,  /* the next request follows */
     HEAD_BODY,   /* a body follows, or lines end in a way that not everybody takes for an end */
+    HEAD_LONG,   /* more than that */
     HEAD_UNSURE  /* another reader could see another request here, or a body where we see none */
 };
 

@@ -15,9 +15,11 @@ struct visit {
     struct usher_conn *conn;
     struct visit *next;     /* of those that are over */
     const char *target_end; /* of the request that arrives, in the library's memory */
+    char *query;            /* of the same, behind its mark; NULL: none */
     uint64_t taken;         /* what stands for how much the client had taken at the last look */
     int fd;
     unsigned still;         /* looks that found no more */
+    char query_begin;       /* while it is hidden from the library */
     bool is_written;        /* the answer; the client may be behind */
 };
 
