@@ -89,3 +89,12 @@ bool program_is_shortage(const struct err *err)
     return err->code == EAGAIN || err->code == ENOMEM || err->code == EMFILE ||
            err->code == ENFILE;
 }
+
+void program_note_failure(struct row *row, const struct err *err)
+{
+    unsigned long left_out;
+
+    page_add(&row->counts->failed, 1);
+    if (log_limit(&row->limit, &left_out))
+        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text, left_out);
+}

@@ -23,6 +23,7 @@ void program_close(struct row *row);
 /* Starts it with these descriptors. -1: err says which step failed. */
 pid_t program_start(struct program *program, struct env *env, const int *fds, size_t fd_count,
                     struct err *err);
+void program_note_failure(struct row *row, const struct err *err); /* of a start: counted and said */
 /* The system is short of something: worth another try in a moment. */
 bool program_is_shortage(const struct err *err);
 

@@ -5,16 +5,6 @@
 #include "flow/job.h"
 #include "flow/program.h"
 
-static void say_failure(struct row *row, const struct err *err)
-{
-    unsigned long left_out;
-
-    page_add(&row->counts->failed, 1);
-    if (log_limit(&row->limit, &left_out))
-        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text,
-                  left_out);
-}
-
 int run_exec_stream(struct row *row, struct env *env, int fd, const struct peer *peer,
                     struct err *err)
 {
@@ -29,7 +19,7 @@ int run_exec_stream(struct row *row, struct env *env, int fd, const struct peer 
     if (pid == -1 && program_is_shortage(err))
         return -1;
     if (pid == -1)
-        say_failure(row, err);
+        program_note_failure(row, err);
     else {
         job = job_new(row, sizeof(*job), peer, NULL);
         job_start(job, pid);

@@ -209,13 +209,7 @@ static void lend(struct listener *listener)
 
 static void start_failed(struct listener *listener, const struct err *err)
 {
-    struct row *row = listener->row;
-    unsigned long left_out;
-
-    page_add(&row->counts->failed, 1);
-    if (log_limit(&row->limit, &left_out))
-        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text,
-                  left_out);
+    program_note_failure(listener->row, err);
     listener->idle_tries++;
     take_back(listener, next_delay(listener->idle_tries));
 }
