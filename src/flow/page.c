@@ -243,20 +243,6 @@ const struct sources_secret *pages_secret(const struct pages *pages)
     return &directory_of(pages)->secret;
 }
 
-void pages_reasons(const struct pages *pages, uint32_t pool, unsigned row,
-                   uint64_t *refused_by_out, uint64_t *dropped_by_out)
-{
-    const struct page *page;
-
-    for (size_t i = 0; i < PAGE_REASONS; i++)
-        refused_by_out[i] = dropped_by_out[i] = 0;
-    for (uint32_t slot = 0; (page = next_of(pages, pool, &slot)) != NULL;)
-        for (size_t i = 0; i < PAGE_REASONS; i++) {
-            refused_by_out[i] += page_read(&page->rows[row].refused_by[i]);
-            dropped_by_out[i] += page_read(&page->rows[row].dropped_by[i]);
-        }
-}
-
 char *page_print_peer(const struct page *page, char *out, size_t room)
 {
     struct usher_address address;

@@ -78,11 +78,6 @@ uint64_t pages_source_active(const struct pages *pages, uint32_t pool,
 /* Drawn by pages_open(), the same for everybody who maps the pages. */
 const struct sources_secret *pages_secret(const struct pages *pages);
 
-/* Master: a row's refusals by reason, and unanswered datagrams by reason, over the pool's live slots.
- * Each has PAGE_REASONS numbers. */
-void pages_reasons(const struct pages *pages, uint32_t pool, unsigned row,
-                   uint64_t *refused_by_out, uint64_t *dropped_by_out);
-
 /* Whom the callback serves that runs now, as addr_print_log() shows it; returns out. */
 char *page_print_peer(const struct page *page, char *out, size_t room);
 

@@ -6,8 +6,10 @@
  *                                kept rows stay until they end by themselves, others N ms
  *                              stop                              end all connections and the process
  *                              watch service=NAME                a wait row may watch its listeners
+ *                              ping                              answer, from the loop: do you hang?
  * Worker to master:            ready text=... | failed text=...  once, first; ready: its sandbox
  *                              busy                              served something after a second's rest
+ *                              pong                              to "ping"
  *                              child service=NAME pid=N          a wait child was started (pid 0: ended)
  *                              drained                           drain is complete; exits with 0 next
  * Log channel (droppable):     log level=N subject=... text=... dropped=N

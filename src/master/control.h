@@ -6,8 +6,9 @@
  *   status   -> usherd ..., pool ..., worker ..., then as list
  *   explain service=NAME address=ADDRESS local=ADDRESS
  *            -> rule of=connections|datagrams key=... text=...  per rule, "verdict" last
- *   check    -> mistake text=...                                                       per mistake
- *   reload   -> mistake text=...
+ *   check    -> warning text=...                                     per warning: the table is right
+ *            -> mistake text=...                                                       per mistake
+ *   reload   -> warning text=... and mistake text=...                                  as for check
  *   help     -> command name=... help=...
  *            -> end status=ok | end status=table|system|denied|usage text=...
  *

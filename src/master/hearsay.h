@@ -12,7 +12,8 @@
 #define LOOK_MS 1000 /* while it is busy: from one look at it to the next */
 
 void hearsay_init(struct member *member);
-/* Listens to member's ends of channel and log. -1: one of them may be watched. */
+/* Listens to member's ends of channel and log. -1: failed; one may already be watched, so
+ * call hearsay_stop(). */
 int hearsay_start(struct member *member, struct err *err);
 void hearsay_stop(struct member *member);
 /* Once it has ended: what is still in the sockets. */

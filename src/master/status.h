@@ -3,10 +3,12 @@
  * so that one caller who asks for the whole of a large table costs neither much memory nor a long
  * turn of the loop. Everything is read from the plan, the pools and the pages at that moment.
  *
- *   usherd version=... pid=N since=N up_ms=N generation=N loop=... reload=idle|reading|starting
- *          log_dropped=N fds=N fds_limit=N                                        status only, first
- *   pool name=... generation=N state=... services=N workers=N                     status only
- *   worker pool=... generation=N pid=N state=... up_ms=N now_service=... now_peer=... now_ms=N
+ *   usherd version=... pid=N since=N up_ms=N state=ready|draining generation=N loop=...
+ *          reload=idle|reading|starting log_dropped=N fds=N fds_limit=N           status only, first
+ *   pool name=... generation=N state=running|starting|draining services=N workers=N sandbox=...
+ *                                                                                 status only
+ *   worker pool=... generation=N state=... pid=N up_ms=N now_service=... now_peer=... now_ms=N
+ *                                                   status only; held: held_ms=N and no process
  *   service name=... way=... pool=... state=... active=N ...                      each row
  *   endpoints at=... at=...                                                       of the service before
  *   again                                                                         the table changed
