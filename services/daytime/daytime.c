@@ -12,6 +12,7 @@
 #include "zone.h"
 
 #define LINE_SIZE 256 /* CRLF included */
+#define FORMAT_MAX 128
 
 struct daytime_conf {
     const char *format;
@@ -19,7 +20,7 @@ struct daytime_conf {
 };
 
 static const struct usher_option daytime_options[] = {
-    USHER_OPTION_TEXT(struct daytime_conf, format, "classic", 1, 128,
+    USHER_OPTION_TEXT(struct daytime_conf, format, "classic", 1, FORMAT_MAX,
                       "\"classic\", \"iso8601\", or a text for strftime(3)."),
     USHER_OPTION_TEXT(struct daytime_conf, timezone, NULL, 1, 64,
                       "Time zone, as \"Europe/Rome\"; the system's unless set."),
@@ -35,18 +36,49 @@ struct daytime {
 
 /* ---- the line ------------------------------------------------------------------ */
 
+static long long seconds_of(const struct tm *tm)
+{
+    struct tm copy = *tm;
+
+    return (long long)timegm(&copy) - tm->tm_gmtoff;
+}
+
+/* The library takes the parts of a time for the system's when it makes %s of them, so we put the number
+ * there, without regard to flags and width. */
+static void expand_seconds(char *to, size_t room, const char *format, const struct tm *tm)
+{
+    size_t made = 0;
+
+    while (*format != '\0' && made + 1 < room) {
+        size_t count = *format == '%' ? 1 + strspn(format + 1, "_-0^#+123456789EO") : 1;
+
+        if (*format == '%' && format[count] != '\0')
+            count++;
+        if (count > 1 && format[count - 1] == 's')
+            snprintf(to + made, room - made, "%lld", seconds_of(tm));
+        else
+            snprintf(to + made, room - made, "%.*s", (int)count, format);
+        made += strlen(to + made);
+        format += count;
+    }
+    to[made] = '\0';
+}
+
 /* Puts a text for tm into to, without CRLF; 0: none, or no room for it. */
 static size_t print_time(char *to, size_t room, const char *format, const struct tm *tm)
 {
     /* By another name, or the compiler objects to a format it can not see. */
     size_t (*print)(char *, size_t, const char *, const struct tm *) = strftime;
+    char expanded[FORMAT_MAX / 2 * sizeof("-9223372036854775808")];
     long minutes = labs(tm->tm_gmtoff) / 60;
     size_t length;
 
     if (strcmp(format, "classic") == 0)
         return strftime(to, room, "%a %b %e %H:%M:%S %Y", tm);
-    if (strcmp(format, "iso8601") != 0)
-        return print(to, room, format, tm);
+    if (strcmp(format, "iso8601") != 0) {
+        expand_seconds(expanded, sizeof(expanded), format, tm);
+        return print(to, room, expanded, tm);
+    }
     length = strftime(to, room, "%Y-%m-%dT%H:%M:%S", tm);
     return length
            + (size_t)snprintf(to + length, room - length, "%c%02ld:%02ld",

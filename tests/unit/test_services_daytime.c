@@ -119,6 +119,32 @@ static void two_rows_keep_two_zones(void **state)
     mock_stop(&second);
 }
 
+static void seconds_count_from_the_epoch_in_every_zone(void **state)
+{
+    static const char *const zones[] = { NULL, "UTC", "Europe/Rome", "Asia/Kathmandu",
+                                         "America/New_York" };
+    static const struct {
+        const char *format, *want;
+    } cases[] = {
+        { "%s", "1800000000" },   { "%s%%s%s", "1800000000%s1800000000" },
+        { "%Es s", "1800000000 s" }, { "%5s", "1800000000" },
+        { "%%%s", "%1800000000" }, { "%Y%s%", "20271800000000%" },
+    };
+    char text[LINE_SIZE];
+
+    (void)state;
+    if (!has_zones())
+        skip();
+    for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+        for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+            struct daytime_conf conf = { .format = cases[n].format, .timezone = zones[i] };
+
+            setenv("TZ", "Asia/Tokyo", 1);
+            print_at(text, sizeof(text), &conf, 1800000000);
+            assert_string_equal(text, cases[n].want);
+        }
+}
+
 static void a13_a_caller_gets_one_line_and_the_end(void **state)
 {
     struct daytime_conf conf = { .format = "classic" };
@@ -176,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_as_documented),
+        cmocka_unit_test(seconds_count_from_the_epoch_in_every_zone),
         cmocka_unit_test(zones_agree_with_the_library),
         cmocka_unit_test(two_rows_keep_two_zones),
         cmocka_unit_test(a13_a_caller_gets_one_line_and_the_end),
