@@ -211,27 +211,33 @@ static void describe(const struct listener *listener, struct err *err)
         err_prefix(err, "loop = \"select\" holds at most %d descriptors", FD_SETSIZE);
 }
 
-/* The caller's descriptor; -1: nobody, and `listener` is paused where that is our
- * trouble. */
+/* What accept() said: whether to go on with the next one. Else `listener` is paused where
+ * that is our trouble. */
+static bool go_on_after(struct listener *listener)
+{
+    struct err err = ERR_EMPTY;
+
+    if (errno == EAGAIN)
+        return false;
+    if (is_passing(errno))
+        return true;
+    describe(listener, &err);
+    if (err.code == EINVAL && listener_mend(listener))
+        return true;
+    listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : TROUBLE_MS, &err);
+    return false;
+}
+
+/* The caller's descriptor, or -1. */
 static int accept_caller(struct listener *listener, struct peer *peer)
 {
     int flags = SOCK_CLOEXEC | (run_is_blocking(listener->row) ? 0 : SOCK_NONBLOCK);
     struct sockaddr_storage addr;
-    socklen_t length;
-    struct err err = ERR_EMPTY;
-    int fd;
+    socklen_t length = sizeof(addr);
+    int fd = accept4(listener->fd, (struct sockaddr *)&addr, &length, flags);
 
-    do {
-        length = sizeof(addr);
-        fd = accept4(listener->fd, (struct sockaddr *)&addr, &length, flags);
-    } while (fd == -1 && errno != EAGAIN && is_passing(errno));
     if (fd != -1)
         peer_set(peer, &addr, length);
-    else if (errno != EAGAIN) {
-        describe(listener, &err);
-        listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : TROUBLE_MS,
-                       &err);
-    }
     return fd;
 }
 
@@ -265,7 +271,7 @@ static bool accept_one(struct listener *listener, struct chance *chance)
         return false;
     fd = accept_caller(listener, &peer);
     if (fd == -1)
-        return false;
+        return go_on_after(listener);
     judge(listener, fd, &peer, chance);
     return listener->state == LISTENER_OPEN;
 }

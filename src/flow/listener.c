@@ -1,6 +1,7 @@
 #include "flow/listener.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "flow/conn.h"
@@ -89,6 +90,36 @@ void listener_resume(struct listener *listener)
     leave_open(listener, LISTENER_PAUSED);
     if (listener_start(listener, &err) == -1)
         listener_pause(listener, LISTENER_PAUSE_MS, &err);
+}
+
+/* A plugin can, with a copy that it sent to itself. */
+static void say_mended(const struct listener *listener)
+{
+    char name[ADDR_TEXT];
+    unsigned long left_out;
+
+    if (log_limit(&listener->row->limit, &left_out))
+        log_error(listener->row->service->name,
+                  "fail endpoint=%s error=\"its socket was shut down in a worker\" action=\"listening "
+                  "again\" left_out=%lu",
+                  endpoint_print(listener->endpoint, name, sizeof(name)), left_out);
+}
+
+static bool is_listening(int fd)
+{
+    int value = 0;
+    socklen_t length = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+}
+
+bool listener_mend(struct listener *listener)
+{
+    if (is_listening(listener->fd) ||
+        listen(listener->fd, (int)listener->row->service->backlog) == -1)
+        return false;
+    say_mended(listener);
+    return true;
 }
 
 void listener_wake_row(struct row *row)

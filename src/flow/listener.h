@@ -61,6 +61,9 @@ void listener_pause_row(struct row *row, const struct err *err); /* all of the r
 void listener_fill(struct listener *listener); /* the row is full: waits for a slot */
 void listener_lend(struct listener *listener); /* until listener_resume() */
 void listener_resume(struct listener *listener);
+/* Streams: somebody who shares the socket has shut it down, and now it listens again. false: that
+ * was not it, or it stays shut. */
+bool listener_mend(struct listener *listener);
 /* A slot of the row is free again: who waits for it goes on. */
 void listener_wake_row(struct row *row);
 

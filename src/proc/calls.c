@@ -16,7 +16,7 @@ static const char *const base[] = {
     "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid",
     "getresgid", "getpgid", "getpgrp", "getsid", "getrusage", "times", "getrlimit", "ugetrlimit",
     "wait4", "waitid", "membarrier", "rseq", "set_robust_list", "set_tid_address", "umask",
-    "exit", "exit_group", NULL
+    "exit", "exit_group", "listen", NULL
 };
 
 static const char *const files[] = {

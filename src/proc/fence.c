@@ -129,6 +129,17 @@ static void keep_as_it_is(struct fence *fence, long number, int floor)
     end_call(fence, call);
 }
 
+/* Mends what somebody has shut; nobody opens a listener of his own. */
+static void keep_listeners(struct fence *fence, int floor)
+{
+    size_t call = begin_call(fence, SYS_listen);
+
+    load_argument(fence, 0);
+    answer_when(fence, REFUSE, BPF_JGE, (uint32_t)floor);
+    answer(fence, ALLOW);
+    end_call(fence, call);
+}
+
 /* 0 may be copied. Whoever owns a descriptor is sent signals for it: nobody is made to. */
 static void keep_flags(struct fence *fence, long number, int floor)
 {
@@ -176,6 +187,7 @@ static void keep_inherited(struct fence *fence, int floor)
 
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         keep_as_it_is(fence, calls[i], floor);
+    keep_listeners(fence, floor);
     keep_flags(fence, SYS_fcntl, floor);
 #ifdef SYS_fcntl64
     keep_flags(fence, SYS_fcntl64, floor);

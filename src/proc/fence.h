@@ -17,8 +17,8 @@ struct fence_gates {
 };
 
 /* Below the floor shutdown, bind, connect, options, flags and copies answer EPERM; 0 alone may be
- * copied (to see whether there is a number left). listen() is no harm: it mends what was shut by a copy
- * that came back in a message, which no filter sees. Who may not connect sends without MSG_FASTOPEN,
+ * copied (to see whether there is a number left). listen() mends below it what was shut by a
+ * copy that came back in a message, which no filter sees, and is refused above. Who may not connect sends without MSG_FASTOPEN,
  * which does. Nobody else is traced, limited or made slower. Needs no_new_privs. */
 int fence_worker(const struct fence_gates *gates, struct err *err);
 /* A forked child may signal itself alone, by SIGABRT: its worker is another child's parent. Comes behind

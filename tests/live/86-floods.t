@@ -2,6 +2,7 @@
 """Floods, slow and silent clients, clocks, disks and logs that try to wear it out. USHER_TEST_LONG=1: ten times as
 many of everything."""
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -148,6 +149,53 @@ def b22_what_fails_again_and_again_is_said_now_and_then():
             lines = len(re.findall(r" %s\[" % name, u.log()))
             assert lines < (seconds + 2) * 60, "%s: %d lines in %.1f s" % (name, lines, seconds)
         took.is_quick(0.9, 0.1)
+
+
+# ---- listeners that a plugin shuts ---------------------------------------------------------
+
+PIDFD_GETFD = 438
+
+
+def listener_of(pid, port):
+    """A copy of its listening socket, which shares everything with it."""
+    handle = os.pidfd_open(pid)
+    try:
+        for fd in descriptors_of(pid):
+            copy = ctypes.CDLL(None).syscall(PIDFD_GETFD, handle, int(fd), 0)
+            if copy == -1:
+                continue
+            try:
+                ours = socket.socket(fileno=copy)
+            except OSError:
+                os.close(copy)
+                continue
+            if ours.family == socket.AF_INET and ours.getsockname()[1] == port:
+                return ours
+            ours.close()
+    finally:
+        os.close(handle)
+    raise Skip("no copy of another process's descriptors here")
+
+
+def free_port():
+    with socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        return client.getsockname()[1]
+
+
+@test
+def a_listener_that_was_shut_down_listens_again():
+    if not IS_ROOT:
+        raise Skip("only root may copy another user's descriptors")
+    rows = re.sub(r"tcp://:0", lambda _: "tcp://:%d" % free_port(), ROWS)  # one that is drawn would be lost
+    with Usherd(rows) as u:
+        for name in ("tight", "cat", "forked"):
+            port = u.port(name)
+            with listener_of(worker_of(u, name), port) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+                wait_for(lambda: ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), "it to listen", 5)
+            equal(talk(port, b"after"), b"after")
+            u.wait_log(r"error %s.*listening again" % name)
 
 
 # ---- clients that do not read, or are slow ----------------------------------------------

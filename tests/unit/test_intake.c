@@ -63,6 +63,15 @@ static size_t on_data(struct usher_conn *conn, const void *bytes, size_t count)
     return count;
 }
 
+static unsigned short port_of(int fd)
+{
+    struct sockaddr_in in4;
+    socklen_t length = sizeof(in4);
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in4, &length), 0);
+    return ntohs(in4.sin_port);
+}
+
 static int open_listener(void)
 {
     struct sockaddr_in in4 = { .sin_family = AF_INET,
@@ -73,8 +82,7 @@ static int open_listener(void)
     assert_int_not_equal(fd, -1);
     assert_int_equal(bind(fd, (struct sockaddr *)&in4, length), 0);
     assert_int_equal(listen(fd, 512), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&in4, &length), 0);
-    w.port = ntohs(in4.sin_port);
+    w.port = port_of(fd);
     return fd;
 }
 
@@ -956,6 +964,26 @@ static void what_a_plugin_does_elsewhere_is_not_said_by_the_caller(void **state)
     close(fds[1]);
 }
 
+static void a_listener_that_was_shut_down_listens_again(void **state)
+{
+    (void)state;
+    begin(10);
+    w.service.backlog = 16;
+    serve();
+    call(2);
+    settle();
+    assert_int_equal(shutdown(w.listeners[0].fd, SHUT_RDWR), 0);
+    turn(5);
+    w.port = port_of(w.listeners[0].fd); /* only one that was asked for stays */
+    assert_int_equal(w.listeners[0].state, LISTENER_OPEN);
+    assert_int_equal(log_lines, 1);
+    assert_non_null(strstr(log_last, "listening again"));
+    call(3);
+    settle();
+    assert_int_equal(w.opened_count, 2);
+    end();
+}
+
 static void who_left_before_his_program_started_is_counted(void **state)
 {
     struct linger at_once = { 1, 0 };
@@ -1043,6 +1071,7 @@ int main(void)
         cmocka_unit_test(a_plugin_that_keeps_one_is_not_waited_for),
         cmocka_unit_test(refusing_rows_keep_who_was_promised_a_slot),
         cmocka_unit_test(what_a_plugin_does_elsewhere_is_not_said_by_the_caller),
+        cmocka_unit_test(a_listener_that_was_shut_down_listens_again),
         cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
