@@ -165,7 +165,9 @@ void deadline_heard(struct conn *conn, int64_t now_ms)
 
 void deadline_moved(struct conn *conn, int64_t now_ms)
 {
-    if (conn_row(conn)->service->first_byte_timeout < 0)
+    if ((conn->flags & CONN_TAKEN) != 0)
+        leave_list(conn);
+    else if (conn_row(conn)->service->first_byte_timeout < 0)
         leave_silent(conn, now_ms);
 }
 

@@ -852,6 +852,38 @@ static void a_taken_one_that_is_told_of_its_end_is_as_old_as_before(void **state
     end();
 }
 
+static void opened_takes(struct usher_conn *conn)
+{
+    on_opened(conn);
+    w.ticks = (unsigned)conn->service->host->take(conn);
+}
+
+/* Nobody sees whether it rests: only total_timeout holds. */
+static void a_taken_one_is_never_idle(void **state)
+{
+    struct conn *conn;
+    int64_t opened_ms;
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    w.calls.opened = opened_takes;
+    w.service.idle_timeout = 60000;
+    begin_row();
+    fd = caller(SOCK_STREAM);
+    conn = conn_of(w.conn);
+    opened_ms = conn->opened_ms;
+    deadline_moved(conn, opened_ms + 100);
+    assert_true(list_is_empty(&w.row.by_rest));
+    assert_true(list_is_empty(&w.row.silence.taken));
+    assert_int_equal(conn->rested_ms, opened_ms);
+    close((int)w.ticks);
+    host_table.done(w.conn);
+    UNTIL(w.gone == 1);
+    close(fd);
+    end();
+}
+
 static size_t data_packets(struct usher_conn *conn, const void *bytes, size_t count)
 {
     static char block[3000];
@@ -1080,6 +1112,7 @@ int main(void)
         cmocka_unit_test(reading_is_no_first_byte),
         cmocka_unit_test(a_taken_descriptor_is_left_alone),
         cmocka_unit_test(a_taken_one_that_is_told_of_its_end_is_as_old_as_before),
+        cmocka_unit_test(a_taken_one_is_never_idle),
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
         cmocka_unit_test(a_packet_of_more_than_a_read_ends),
         cmocka_unit_test(an_empty_packet_is_no_end_of_file),
