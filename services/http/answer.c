@@ -162,14 +162,15 @@ static enum MHD_Result send_slash(struct MHD_Connection *connection,
                                   const struct request *request)
 {
     struct place to = { .count = 0 };
+    const char *target = http_origin(request->target);
 
-    add_text(&to, request->target);
+    add_text(&to, target);
     add_text(&to, "/");
     if (request->query != NULL) {
         add_text(&to, "?");
         add_text(&to, request->query);
     }
-    if (request->target[0] != '/' || to.is_too_long)
+    if (target[0] != '/' || to.is_too_long)
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
     return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, to.text);
 }

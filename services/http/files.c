@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "path.h"
@@ -71,6 +72,15 @@ static enum file_result explain(int code)
     }
 }
 
+/* A file of the future changes now: a client must not hear of a time that is not there yet (RFC 9110,
+ * 8.8.2.1). */
+static time_t until_now(time_t at)
+{
+    time_t now = time(NULL);
+
+    return at < now ? at : now;
+}
+
 static enum file_result look(int fd, const char *name, struct file *out)
 {
     struct stat st;
@@ -81,7 +91,7 @@ static enum file_result look(int fd, const char *name, struct file *out)
         return FILE_IS_FOLDER;
     out->fd = fd;
     out->size = (uint64_t)st.st_size;
-    out->changed = st.st_mtim.tv_sec;
+    out->changed = until_now(st.st_mtim.tv_sec);
     out->type = http_type(name);
     return FILE_FOUND;
 }

@@ -69,6 +69,17 @@ static bool is_printable(const char *value, size_t count)
     return true;
 }
 
+/* Of a host and a port, or nothing. */
+static bool is_host(const char *value, size_t count)
+{
+    while (count > 0 && (value[count - 1] == ' ' || value[count - 1] == '\t'))
+        count--;
+    for (size_t i = 0; i < count; i++)
+        if (value[i] == ' ' || value[i] == '\t' || strchr("\"#/<>?@\\^`{|}", value[i]) != NULL)
+            return false;
+    return true;
+}
+
 static bool is_named(const char *name, size_t count, const char *wanted)
 {
     return count == strlen(wanted) && strncasecmp(name, wanted, count) == 0;
@@ -87,8 +98,10 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     look->at = value + count;
     if (!is_token(name, name_count) || !is_printable(value, count))
         look->is_odd = true;
-    if (is_named(name, name_count, MHD_HTTP_HEADER_HOST))
+    if (is_named(name, name_count, MHD_HTTP_HEADER_HOST)) {
         look->hosts++;
+        look->is_odd = look->is_odd || !is_host(value, count);
+    }
     if (is_named(name, name_count, MHD_HTTP_HEADER_TRANSFER_ENCODING))
         look->has_body = true;
     if (is_named(name, name_count, MHD_HTTP_HEADER_CONTENT_LENGTH)) {

@@ -32,20 +32,19 @@ static int next_byte(const char **at)
     return byte < ' ' || byte == 0x7f || byte == '/' ? -1 : byte;
 }
 
-/* Proxies' form of a target: what stands before the path is ours or does not matter. */
-static const char *skip_host(const char *target)
+const char *http_origin(const char *target)
 {
     static const char scheme[] = "http://";
 
     if (strncasecmp(target, scheme, sizeof(scheme) - 1) != 0)
         return target;
-    target = strchr(target + sizeof(scheme) - 1, '/');
-    return target != NULL ? target : "/";
+    target += strcspn(target + sizeof(scheme) - 1, "/?") + sizeof(scheme) - 1;
+    return target[0] == '/' ? target : "/";
 }
 
 bool http_path(const char *target, char *out, size_t room)
 {
-    const char *at = skip_host(target);
+    const char *at = http_origin(target);
     size_t count = 0, begin = 0;
 
     if (*at++ != '/')

@@ -167,6 +167,17 @@ def ranges():
 
 
 @test
+def no_file_is_younger_than_its_answer():
+    with site() as (u, root):
+        for ahead in (-5, 2, 3600, 86400 * 365):
+            os.utime(os.path.join(root, "text.txt"), (THEN, int(time.time()) + ahead))
+            _, fields, _ = ask_http(u.port("http"), "/text.txt")
+            date, changed = (email.utils.parsedate_to_datetime(fields[name]) for name in ("date", "last-modified"))
+            assert changed <= date, (ahead, fields)
+            equal((date - changed).total_seconds() > 3, ahead < 0)
+
+
+@test
 def nothing_outside_the_folder_is_shown():
     up = ("..", "%2e%2e", "%2E.", ".%2e", "..%2f", "%2e%2e%2f", "..%5c", "...", "%252e%252e")
     targets = ["/" + word + "/outside/secret.txt" for word in up]
@@ -214,6 +225,10 @@ def what_is_no_file_is_refused():
         for query in ("?x=1", "?a=b&c=&d&e=%20+%26"):
             status, fields, _ = ask_http(port, "/sub" + query)
             equal((status, fields["location"]), (301, "/sub/" + query))
+            status, fields, _ = ask_http(port, "http://proxy.example:80/sub" + query)
+            equal((status, fields["location"]), (301, "/sub/" + query))
+        for target in ("http://x", "http://x?a=/b", "HTTP://x/"):
+            equal(ask_http(port, target)[::2], (200, MAIN))
 
 
 @test
@@ -253,6 +268,8 @@ def a_head_that_is_more_than_its_fields_is_refused():
             b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nX: a\r\n\r\n",
             b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"]
+    odd += [b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host for host in (
+        b"a b", b"a\tb", b"a,b c", b"http://a", b"a/b", b"a@b", b"a?", b"a#", b"<a>", b'"a"', b"a\\b")]
     with site() as (u, root):
         for head in odd:
             got = raw(u.port("http"), head + second)
@@ -261,7 +278,9 @@ def a_head_that_is_more_than_its_fields_is_refused():
         for head in (b"\r\n" + first + b"\r\n", first + b"X: " + b"y" * 6000 + b"\r\n\r\n",
                      first + b"X:y\r\n" * 150 + b"\r\n",
                      b"GET /?a=b&c=&d HTTP/1.1\r\nHost:a\r\nX:\r\nY: \r\nCookie: a=b; c=d\r\n\r\n",
-                     b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"):
+                     b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                     *(b"GET / HTTP/1.1\r\nHost:%s\r\n\r\n" % host for host in (
+                         b"", b" ", b"a", b" a ", b" \ta\t", b" a-b.c_d:80", b" [::1]:80", b" a%20b"))):
             equal((head, raw(u.port("http"), head + second).count(b"HTTP/1.1 200 OK")), (head, 2))
             with connect(u.port("http")) as client:  # in whatever pieces it comes
                 for at in range(0, len(head), 999):

@@ -49,6 +49,8 @@ static void targets_become_paths(void **state)
         { "http://host/a", "a" },
         { "HTTP://host", "" },
         { "http://host:80/", "" },
+        { "http://host?a=/b", "" },
+        { "http://host/dir?a=/b", "dir" },
         { "", NULL },
         { "a", NULL },
         { "*", NULL },
