@@ -61,9 +61,21 @@ static size_t answer_some(struct usher_conn *conn, const char *at, size_t count)
     return used;
 }
 
+/* The host escapes what is in a text, but a NUL would end it. */
+static void log_length(const struct usher_instance *service, const char *bytes)
+{
+    const unsigned char *code = (const unsigned char *)bytes;
+
+    if (memchr(bytes, '\0', FRAMED_DIGITS) == NULL)
+        usher_log(service, USHER_INFO, "bad length \"%.3s\"", bytes);
+    else
+        usher_log(service, USHER_INFO, "bad length of bytes %02x %02x %02x", code[0], code[1],
+                  code[2]);
+}
+
 static void refuse(struct usher_conn *conn, const char *digits, const char *line)
 {
-    usher_log(conn->service, USHER_INFO, "bad length \"%.3s\"", digits);
+    log_length(conn->service, digits);
     usher_write(conn, line, strlen(line));
     usher_end(conn);
 }
@@ -131,7 +143,7 @@ static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
                   mine->have, conf->size);
     else if (mine->have < FRAMED_DIGITS)
-        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u digits had come",
+        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes of a length had come",
                   mine->have, FRAMED_DIGITS);
     else
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",

@@ -44,7 +44,7 @@ static const struct {
       "bad length \"x12\"" },
     { &echo, "256", "027error: length is above 255\n", "bad length \"256\"" },
     { &echo, "-01", "034error: length is not three digits\n", "bad length \"-01\"" },
-    { &echo, "00", "", "message cut off: 2 of 3 digits had come" },
+    { &echo, "00", "", "message cut off: 2 of 3 bytes of a length had come" },
     { &echo, "010", "", "message cut off: 0 of 10 bytes had come" },
     { &echo, "001a010abc", "001a", "message cut off: 3 of 10 bytes had come" },
     { &bye, "Hello", "", "message cut off: 5 of 16 bytes had come" },
@@ -196,12 +196,34 @@ static void e13_a_message_cut_off_at_each_byte_is_logged(void **state)
             mock_reset(&mock);
         want[0] = '\0';
         if (cut > 0 && cut < 3)
-            snprintf(want, sizeof(want), "message cut off: %zu of 3 digits had come",
+            snprintf(want, sizeof(want), "message cut off: %zu of 3 bytes of a length had come",
                      cut);
         else if (cut >= 3)
             snprintf(want, sizeof(want), "message cut off: %zu of 255 bytes had come",
                      cut - 3);
         assert_string_equal(mock.log, want);
+        assert_true(mock_is_gone(&mock));
+    }
+    mock_stop(&mock);
+}
+
+static void lengths_with_a_nul_are_in_the_log_too(void **state)
+{
+    static const struct {
+        const char *bytes, *log;
+    } cases[] = {
+        { "\0\0\0", "bad length of bytes 00 00 00" },
+        { "1\0\xff", "bad length of bytes 31 00 ff" },
+        { "\n\x1b\\", "bad length \"\n\x1b\\\"" }, /* the host escapes */
+    };
+    struct mock mock;
+
+    (void)state;
+    assert_int_equal(mock_start(&mock, &usher_service_framed, &echo), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        mock_connect(&mock);
+        mock_send(&mock, cases[i].bytes, 3);
+        assert_string_equal(mock.log, cases[i].log);
         assert_true(mock_is_gone(&mock));
     }
     mock_stop(&mock);
@@ -311,6 +333,7 @@ int main(void)
         cmocka_unit_test(e15_every_three_bytes_are_a_length_or_refused),
         cmocka_unit_test(every_length_comes_back),
         cmocka_unit_test(e13_a_message_cut_off_at_each_byte_is_logged),
+        cmocka_unit_test(lengths_with_a_nul_are_in_the_log_too),
         cmocka_unit_test(answers_wait_for_a_slow_reader),
         cmocka_unit_test(a_datagram_is_one_message_or_dropped),
         cmocka_unit_test(check_says_what_is_wrong),
