@@ -302,12 +302,13 @@ uint64_t admit_part_of_files(uint64_t free, uint64_t live)
                                      : 0;
 }
 
-/* A program or a child has its own copy of its connection; only callbacks keep it here. */
 static uint64_t room_in_files(const struct row *row)
 {
-    if (row->service->way != PLAN_WAY_DISPATCH)
+    unsigned each = row_files(row);
+
+    if (each == 0)
         return UINT64_MAX;
-    return admit_part_of_files(admit_free_files(row->flow), row->live);
+    return admit_part_of_files(admit_free_files(row->flow) / each, row->live);
 }
 
 enum admit_verdict admit_room(struct row *row, uint64_t *room_out)

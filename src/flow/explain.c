@@ -171,18 +171,19 @@ static uint64_t room_in_files(const struct explain *question)
 {
     unsigned number = question->service->number;
     const struct page *page;
-    uint64_t most = 0;
+    uint64_t most = 0, each = (question->service->needs & USHER_NEEDS_CONNECT) != 0 ? 2 : 1;
     bool is_known = false;
 
     for (uint32_t slot = 0;
          (page = pages_next_accepting(question->pages, question->pool, &slot)) != NULL;) {
-        uint64_t files = page_read(&page->files), used = connections_of(page), part;
+        uint64_t active = page_read(&page->rows[number].active);
+        uint64_t files = page_read(&page->files), part;
+        uint64_t used = connections_of(page) + (each - 1) * active;
 
         if (files == 0)
             continue;
         is_known = true;
-        part = admit_part_of_files(used < files ? files - used : 0,
-                                   page_read(&page->rows[number].active));
+        part = admit_part_of_files((used < files ? files - used : 0) / each, active);
         most = part > most ? part : most;
     }
     return is_known && question->service->way == PLAN_WAY_DISPATCH ? most : UINT64_MAX;

@@ -44,7 +44,7 @@ struct flow {
     const struct sandbox *sandbox; /* the worker's */
     int floor;          /* the first descriptor that nobody gave us: flow/floor.h */
     size_t files_base;  /* those that are no connections */
-    size_t connections; /* of callbacks: each has a descriptor here */
+    size_t connections; /* descriptors of theirs: row_files() */
     size_t parked;      /* in all rows */
     unsigned load;      /* load average in hundredths, with max_load */
     int64_t load_until_ms; /* how long that stands */

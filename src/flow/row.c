@@ -87,11 +87,6 @@ static struct source_entry *source_of(const struct flow *flow, const struct peer
                ? sources_at(&flow->page->sources, peer->source) : NULL;
 }
 
-static bool holds_descriptor(const struct row *row)
-{
-    return row->service->way == PLAN_WAY_DISPATCH;
-}
-
 void row_take(struct row *row, const struct peer *peer)
 {
     struct flow *flow = row->flow;
@@ -102,7 +97,7 @@ void row_take(struct row *row, const struct peer *peer)
         return; /* the worker counts */
     if (source != NULL)
         source_hold(source);
-    flow->connections += holds_descriptor(row);
+    flow->connections += row_files(row);
     page_add(&row->counts->accepted, 1);
     page_add(&row->counts->active, 1);
 }
@@ -119,7 +114,7 @@ void row_release(struct row *row, const struct peer *peer)
     }
     if (source != NULL)
         source_let_go(source);
-    flow->connections -= holds_descriptor(row);
+    flow->connections -= row_files(row);
     page_subtract(&row->counts->active, 1);
     if (row->park.count > 0)
         park_wake(row); /* who waits there was first */

@@ -77,6 +77,15 @@ static inline bool row_is_dear(const struct row *row)
     return row->service->way == PLAN_WAY_EXEC || row->service->way == PLAN_WAY_FORK;
 }
 
+/* Descriptors of the worker that a connection takes: a program or a child has its own copy; who
+ * connects for each has one more. */
+static inline unsigned row_files(const struct row *row)
+{
+    if (row->service->way != PLAN_WAY_DISPATCH)
+        return 0;
+    return (row->service->needs & USHER_NEEDS_CONNECT) != 0 ? 2 : 1;
+}
+
 /* Loads the plugin and calls its open(). Unprivileged by now. */
 int row_open(struct row *row, struct err *err);
 void row_close(struct row *row); /* close(), frees; also never opened, or half */

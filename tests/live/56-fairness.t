@@ -298,6 +298,28 @@ def b5_a_full_row_keeps_its_rate():
 
 
 @test
+def b11_short_of_descriptors_redirect_resets_nobody():
+    with Usherd(ECHO % "") as target:
+        u = Usherd('it: { plugin = "redirect"; listen = "tcp://:0";'
+                   ' options = { target = "127.0.0.1:%d"; }; };' % target.port("echo"), start=False)
+        u.prefix = ["/bin/sh", "-c", 'ulimit -n 200; exec "$@"', "sh"]
+        with u.start():
+            port = u.port("it")
+            clients = [connect(port, source="127.0.1.%d" % (1 + i)) for i in range(150)]
+            for client in clients:
+                client.sendall(b"x")
+            u.wait_log("hold endpoint=")
+            for client in clients:
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    equal(client.recv(1), b"x")
+            assert "fail target" not in u.log(), u.log()
+            for client in clients:
+                client.close()
+            wait_for(lambda: probe(port) is not None, "it to serve again")
+
+
+@test
 def b6_a_thousand_silent_sessions_hold_nobody_up():
     raise_files()
     with Usherd(ECHO % "max_connections = 5000;") as u:

@@ -286,6 +286,36 @@ static void b11_rows_share_the_workers_descriptors(void **state)
     end();
 }
 
+static void who_connects_for_each_caller_has_two_descriptors(void **state)
+{
+    uint64_t room;
+    unsigned count = 0;
+
+    (void)state;
+    begin_service();
+    w.service.max_connections = 1000;
+    w.service.needs = USHER_NEEDS_CONNECT;
+    begin();
+    w.flow.files_limit = 100;
+    w.flow.files_base = 10;
+    assert_int_equal(admit_room(&w.row, &room), ADMIT_YES);
+    assert_int_equal(room, 40);
+    for (char host[20]; admit_room(&w.row, &room) == ADMIT_YES; count++) {
+        snprintf(host, sizeof(host), "192.0.2.%u", count + 1);
+        assert_int_equal(call(host), ADMIT_YES);
+    }
+    assert_int_equal(count, 40);
+    assert_int_equal(w.flow.connections, 80);
+    while (count > 0) {
+        char host[20];
+
+        snprintf(host, sizeof(host), "192.0.2.%u", count--);
+        leave(host);
+    }
+    assert_int_equal(w.flow.connections, 0);
+    end();
+}
+
 static void short_of_descriptors_one_source_leaves_room_for_another(void **state)
 {
     uint64_t room;
@@ -597,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_siblings_connections_count),
         cmocka_unit_test(b10_every_release_counts),
         cmocka_unit_test(a_row_is_full_whoever_comes),
+        cmocka_unit_test(who_connects_for_each_caller_has_two_descriptors),
         cmocka_unit_test(short_of_descriptors_one_source_leaves_room_for_another),
         cmocka_unit_test(b11_rows_share_the_workers_descriptors),
         cmocka_unit_test(rates_stand_whatever_the_wall_clock_does),
