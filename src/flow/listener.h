@@ -38,6 +38,7 @@ struct listener {
     int held; /* a connection whose child could not be started yet; -1: none */
     struct peer held_peer;
     struct env env;      /* of programs: made by worker, before the first caller */
+    unsigned answering;  /* fork: children that serve its datagrams */
     unsigned idle_tries; /* wait: children in a row that took nothing */
     unsigned shut_tries; /* wait: looks in a row at a socket that a child has shut down */
     struct usher_address bound; /* datagrams: the socket's own name, once one came */

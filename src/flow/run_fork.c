@@ -182,6 +182,7 @@ static void datagram_ended(struct job *job, int status)
     struct dgram_job *mine = (struct dgram_job *)(void *)job;
 
     (void)status;
+    mine->listener->answering--;
     receive_reply(mine);
     drop_reply(mine);
 }
@@ -208,6 +209,7 @@ static int start_datagram(struct listener *listener, const struct dgram *dgram, 
         goto fail;
     }
     fd_close(&pair[1]);
+    listener->answering++;
     return 0;
 
 fail:
@@ -244,10 +246,27 @@ static bool serve_one(struct listener *listener)
     return true;
 }
 
+/* Whose datagram it is, nobody knows: all senders together are one source, so that those who
+ * have proved where they are always find a slot. */
+static bool holds_its_share(const struct row *row)
+{
+    const struct flow *flow = row->flow;
+    uint64_t answering = 0;
+    bool has_streams = plan_is_offered(row->service);
+
+    for (size_t i = 0; i < flow->listener_count; i++) {
+        if (flow->listeners[i].row != row)
+            continue;
+        answering += flow->listeners[i].answering;
+        has_streams = has_streams || endpoint_is_stream(flow->listeners[i].endpoint->kind);
+    }
+    return has_streams && answering >= ADMIT_SHARE * row_free(row);
+}
+
 void run_fork_datagrams(struct listener *listener)
 {
     for (int left = DATAGRAMS; left > 0; left--) {
-        if (row_is_full(listener->row)) {
+        if (row_is_full(listener->row) || holds_its_share(listener->row)) {
             listener_fill(listener);
             return;
         }

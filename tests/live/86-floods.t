@@ -151,6 +151,20 @@ def b22_what_fails_again_and_again_is_said_now_and_then():
         took.is_quick(0.9, 0.1)
 
 
+@test
+def datagrams_whose_children_stay_leave_callers_a_slot():
+    row = 'both: { plugin = "hang_on_data"; mode = "fork"; listen = [ "tcp://:0", "udp://:0" ]; %s };'
+    with Usherd(row % 'max_connections = 18; total_timeout = "20s";') as u:
+        with udp() as flooder:
+            for _ in range(60):
+                flooder.sendto(b"H", ("127.0.0.1", u.port("both", "udp")))
+            wait_for(lambda: u.count("both", "ACTIVE") == 16, "their share to be taken")
+            for _ in range(5):
+                equal(talk(u.port("both"), b"x"), b"x")
+            wait_for(lambda: u.count("both", "ACTIVE") == 16, "the callers to be gone")
+            wait_rest(*u.workers())
+
+
 # ---- listeners that a plugin shuts ---------------------------------------------------------
 
 PIDFD_GETFD = 438
