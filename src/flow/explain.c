@@ -15,6 +15,7 @@ struct view {
     uint64_t room, held;
     bool has_rate;
     enum admit_verdict verdict; /* the first rule that said no */
+    enum admit_verdict before;  /* why nobody at all is accepted; YES: they are */
 };
 
 static void decide(struct view *view, bool is_ok, enum admit_verdict verdict)
@@ -119,18 +120,25 @@ static void say_slots(struct view *view)
     str_add(view->out, "slots: %" PRIu64 " of %u taken\n", view->taken,
             view->question->service->max_connections);
     decide(view, view->slots > 0, ADMIT_FULL);
+    if (view->slots == 0)
+        view->before = ADMIT_FULL;
     if (view->files == UINT64_MAX)
         return;
     str_add(view->out, "descriptors: for %" PRIu64 " more\n", view->files);
     decide(view, view->files > 0, ADMIT_FILES);
+    if (view->files == 0 && view->before == ADMIT_YES)
+        view->before = ADMIT_FILES;
 }
 
 /* ---- all -------------------------------------------------------------------------------------- */
 
+static bool is_patient(const struct view *view)
+{
+    return view->question->service->on_limit == PLAN_ON_LIMIT_QUEUE;
+}
+
 static const char *outcome(const struct view *view)
 {
-    bool is_patient = view->question->service->on_limit == PLAN_ON_LIMIT_QUEUE;
-
     switch (view->verdict) {
     case ADMIT_YES:
         return "served";
@@ -140,10 +148,25 @@ static const char *outcome(const struct view *view)
         return view->question->is_datagram ? "dropped" : "refused";
     case ADMIT_FULL:
     case ADMIT_FILES:
-        return is_patient ? "waits" : "refused";
+        return is_patient(view) ? "waits" : "refused";
     default:
-        return is_patient ? "parked" : "refused";
+        return is_patient(view) ? "parked" : "refused";
     }
+}
+
+/* Before accept() nobody knows who it is: where there is no room for anybody, it waits to be refused.
+ * Whether somebody is silent, workers alone know. */
+static void say_wait(struct view *view)
+{
+    bool has_silence = view->question->service->way == PLAN_WAY_DISPATCH;
+
+    if (view->before == ADMIT_YES)
+        return;
+    if (view->verdict != view->before && is_patient(view))
+        str_add(view->out, ", but waits before that (%s)%s", admit_name(view->before),
+                has_silence ? " while no connection is silent" : "");
+    else if (view->verdict == view->before && has_silence)
+        str_add(view->out, ", or served when a silent connection goes for it");
 }
 
 static void say_verdict(struct view *view)
@@ -153,6 +176,7 @@ static void say_verdict(struct view *view)
         str_add(view->out, " (%s)", admit_name(view->verdict));
     else if (view->has_rate)
         str_add(view->out, " (within the rate)");
+    say_wait(view);
     str_add(view->out, "\n");
 }
 

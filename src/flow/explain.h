@@ -43,7 +43,8 @@ struct explain {
  *   verdict: served
  *
  * The last word is "served", "parked (REASON)", "waits (REASON)" or "refused (REASON)", with
- * admit_name()'s words. Buckets are not looked at: where the row has a rate it is "served (within the
+ * admit_name()'s words; where the row has no room for anybody, with what comes before that, or instead
+ * of it. Buckets are not looked at: where the row has a rate it is "served (within the
  * rate)". Callers of a wait row are judged by nobody, which is all that is said of them. Lines of keys that the row does not have are left out. -1: the row's own
  * texts cannot be read (they were checked: never).
  */

@@ -601,7 +601,18 @@ static void the_master_explains_from_live_pages(void **state)
     w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
     assert_non_null(strstr(explained("192.0.2.1"), "verdict: refused (max_per_source)\n"));
     w.service.max_connections = 2;
-    assert_non_null(strstr(explained("192.0.2.2"), "verdict: refused (max_connections)\n"));
+    assert_non_null(strstr(explained("192.0.2.2"), "verdict: refused (max_connections), or served "
+                           "when a silent connection goes for it\n"));
+    w.service.on_limit = PLAN_ON_LIMIT_QUEUE;
+    assert_non_null(strstr(explained("192.0.2.2"), "verdict: waits (max_connections), or served "
+                           "when a silent connection goes for it\n"));
+    assert_non_null(strstr(explained("10.1.2.3"), "verdict: refused (denied), but waits before that "
+                           "(max_connections) while no connection is silent\n"));
+    w.service.way = PLAN_WAY_EXEC;
+    assert_non_null(strstr(explained("192.0.2.2"), "verdict: waits (max_connections)\n"));
+    assert_non_null(strstr(explained("10.1.2.3"),
+                           "verdict: refused (denied), but waits before that (max_connections)\n"));
+    w.service.way = PLAN_WAY_DISPATCH;
     w.service.max_connections = 10;
     w.service.rate = NULL;
     assert_non_null(strstr(explained("192.0.2.2"), "verdict: served\n"));
