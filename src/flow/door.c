@@ -265,12 +265,15 @@ static int serve_held(struct door *door, struct err *err)
 {
     int held = door->held;
 
+    door->held = -1;
     if (held == -1)
         return 0;
     admit_find(door->held_row, held, &door->held_peer);
-    if (!admit_has_slot(door->held_row, &door->held_peer))
-        return err_set(err, "others have its slot");
-    door->held = -1;
+    if (!admit_has_slot(door->held_row, &door->held_peer)) {
+        /* The door is for callers of other rows, too. */
+        refusal_stream(door->held_row, held, &door->held_peer, ADMIT_WAITED);
+        return 0;
+    }
     if (serve(door->held_row, held, &door->held_peer, err) == 0)
         return 0;
     door->held = held;

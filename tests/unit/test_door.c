@@ -213,6 +213,33 @@ static void what_follows_the_name_reaches_the_other_row(void **state)
     end();
 }
 
+static void who_had_to_wait_is_not_served_past_a_limit(void **state)
+{
+    int fd;
+
+    (void)state;
+    for (unsigned taken = 0; taken < 2; taken++) {
+        begin();
+        open_door();
+        w.services[1].max_connections = 1;
+        w.echo.conn_size = SIZE_MAX / 4; /* short of memory */
+        fd = caller("echo\n");
+        hears(fd, "+Go\r\n");
+        page_add(&w.counts[1].active, taken); /* a sibling has taken the slot */
+        w.echo.conn_size = 0;
+        if (taken > 0)
+            hears_end(fd);
+        else {
+            say(fd, "x");
+            hears(fd, "x");
+        }
+        assert_int_equal(w.rows[1].live, 1 - taken);
+        assert_int_equal(page_read(&w.counts[1].refused_by[ADMIT_WAITED]), taken);
+        close(fd);
+        end();
+    }
+}
+
 static void part_of_a_line_waits_without_turning_the_loop(void **state)
 {
     int fd;
@@ -485,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_the_name_reaches_the_other_row),
+        cmocka_unit_test(who_had_to_wait_is_not_served_past_a_limit),
         cmocka_unit_test(part_of_a_line_waits_without_turning_the_loop),
         cmocka_unit_test(the_end_of_file_comes_with_what_was_left),
         cmocka_unit_test(a_reset_is_noticed_behind_what_was_left),
