@@ -206,24 +206,12 @@ static struct finding found_net(const struct access *access,
     return finding;
 }
 
-static bool is_ipv4(const struct peer *peer)
-{
-    return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)peer->ip);
-}
-
-static bool is_loopback(const struct peer *peer)
-{
-    if (is_ipv4(peer))
-        return peer->ip[12] == 127;
-    return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)peer->ip);
-}
-
 /* Whether "local" holds; unknown: what to say where the own address is not known. */
 static bool is_local(const struct access_caller *caller, bool unknown)
 {
     struct peer local;
 
-    if (is_loopback(caller->peer))
+    if (peer_is_loopback(caller->peer))
         return true;
     if (caller->local == NULL || caller->local->length == 0)
         return unknown;
@@ -235,7 +223,7 @@ static bool is_local(const struct access_caller *caller, bool unknown)
 static const struct prefix_node *find_peer(const struct access *access,
                                            const struct peer *peer, unsigned *steps)
 {
-    if (is_ipv4(peer))
+    if (peer_is_ipv4(peer))
         return prefix_tree_find(&access->v4, prefix_bits_of(peer->ip + 12, 4), steps);
     return prefix_tree_find(&access->v6, prefix_bits_of(peer->ip, 16), steps);
 }
@@ -243,7 +231,7 @@ static const struct prefix_node *find_peer(const struct access *access,
 static struct finding ask_ip(const struct access *access,
                              const struct access_caller *caller)
 {
-    unsigned steps, full = is_ipv4(caller->peer) ? 32 : 128;
+    unsigned steps, full = peer_is_ipv4(caller->peer) ? 32 : 128;
     const struct prefix_node *node = find_peer(access, caller->peer, &steps);
 
     if (access->local != NO_RULE && is_local(caller, access->local == DENIES) &&

@@ -99,12 +99,9 @@ bool admit_hours_open(const struct admission_hours *hours, size_t count, time_t 
     if (localtime_r(&now, &tm) == NULL)
         return false;
     minute = (unsigned)(tm.tm_hour * MINUTE + tm.tm_min);
-    for (size_t i = 0; i < count; i++) {
-        unsigned from = hours[i].from, to = hours[i].to;
-
-        if (from < to ? minute >= from && minute < to : minute >= from || minute < to)
+    for (size_t i = 0; i < count; i++)
+        if (admission_hours_have(&hours[i], minute))
             return true;
-    }
     return false;
 }
 
@@ -152,14 +149,6 @@ static enum admit_verdict judge_rules(struct row *row, const struct access_calle
     return ADMIT_YES;
 }
 
-static bool is_loopback(const struct peer *peer)
-{
-    struct usher_address address;
-
-    peer_get(peer, &address);
-    return addr_is_loopback(&address);
-}
-
 static bool ask_uid(int fd, struct access_caller *caller)
 {
     struct ucred ids;
@@ -176,7 +165,7 @@ static const struct usher_address *ask_local(const struct row *row, int fd,
                                              const struct peer *peer, struct usher_address *out)
 {
     out->length = sizeof(out->storage);
-    if (!access_wants_local(row->admit.access) || peer->kind != PEER_IP || is_loopback(peer) ||
+    if (!access_wants_local(row->admit.access) || peer->kind != PEER_IP || peer_is_loopback(peer) ||
         getsockname(fd, (struct sockaddr *)&out->storage, &out->length) == -1)
         return NULL;
     addr_normalize(out);
@@ -184,14 +173,6 @@ static const struct usher_address *ask_local(const struct row *row, int fd,
 }
 
 /* ---- sources --------------------------------------------------------------------------------- */
-
-/* NULL: the crowd, or nobody counts. */
-static struct source_entry *source_of(const struct row *row, const struct peer *peer)
-{
-    struct page *page = row->flow->page;
-
-    return page != NULL && peer->source != 0 ? sources_at(&page->sources, peer->source) : NULL;
-}
 
 static void find_source(struct row *row, struct peer *peer, uid_t uid)
 {
@@ -217,7 +198,7 @@ void admit_find(struct row *row, int fd, struct peer *peer)
 
 uint64_t admit_held(const struct row *row, const struct peer *peer)
 {
-    const struct source_entry *source = source_of(row, peer);
+    const struct source_entry *source = flow_source(row->flow, peer);
     struct source_key key;
 
     if (source == NULL)
@@ -242,7 +223,7 @@ static bool is_within_source_rate(struct row *row, struct source_entry *source)
 
 enum admit_verdict admit_again(struct row *row, const struct peer *peer, uint64_t room)
 {
-    struct source_entry *source = source_of(row, peer);
+    struct source_entry *source = flow_source(row->flow, peer);
     unsigned most = row->service->max_per_source;
     uint64_t held;
 
@@ -266,7 +247,7 @@ bool admit_has_slot(const struct row *row, const struct peer *peer)
 void admit_spend(struct row *row, const struct peer *peer)
 {
     struct admit *admit = &row->admit;
-    struct source_entry *source = source_of(row, peer);
+    struct source_entry *source = flow_source(row->flow, peer);
 
     if (admit->rate.count > 0)
         rate_spend(&admit->bucket, &admit->rate, shares(row));
@@ -276,7 +257,7 @@ void admit_spend(struct row *row, const struct peer *peer)
 
 int64_t admit_source_wait_ms(const struct row *row, const struct peer *peer)
 {
-    const struct source_entry *source = source_of(row, peer);
+    const struct source_entry *source = flow_source(row->flow, peer);
 
     if (source == NULL || row->admit.source_rate.count == 0)
         return 1;

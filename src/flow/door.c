@@ -100,16 +100,9 @@ static void prepare(int fd, const struct row *row)
 
 /* ---- serving ----------------------------------------------------------------------------- */
 
-static bool tell(int fd, const char *line)
-{
-    size_t count = strlen(line);
-
-    return send(fd, line, count, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)count;
-}
-
 static void turn_away(struct door *door, int fd, const char *line)
 {
-    tell(fd, line);
+    refusal_tell(fd, line);
     farewell_add(&door->flow->farewell, fd, clock_ms());
 }
 
@@ -160,7 +153,7 @@ static void welcome(struct door *door, struct row *row, int fd, const struct pee
     struct err err = ERR_EMPTY;
 
     prepare(fd, row);
-    if (!tell(fd, DOOR_YES)) {
+    if (!refusal_tell(fd, DOOR_YES)) {
         fd_close(&fd);
         return;
     }

@@ -97,6 +97,13 @@ void flow_say_busy(struct flow *flow);
 /* Calls drained() when the worker drains and nothing is left. */
 void flow_check_drained(struct flow *flow);
 
+/* Whom it counts for, here; NULL: the crowd, or nobody counts. */
+static inline struct source_entry *flow_source(const struct flow *flow, const struct peer *peer)
+{
+    return flow->page != NULL && peer->source != 0
+               ? sources_at(&flow->page->sources, peer->source) : NULL;
+}
+
 /* Notes in the page whom we serve from now on; yields the time. */
 static inline int64_t flow_enter(struct flow *flow, unsigned row, const struct peer *peer)
 {

@@ -9,25 +9,16 @@
 #include "flow/refusal.h"
 #include "flow/turns.h"
 
-/* NULL: one of the crowd, or nobody counts. */
-static struct source_entry *source_of(const struct row *row, const struct peer *peer)
-{
-    struct page *page = row->flow->page;
-
-    return page != NULL && peer->source != 0 ? sources_at(&page->sources, peer->source)
-                                             : NULL;
-}
-
 static size_t parked_by(const struct row *row, const struct peer *peer)
 {
-    const struct source_entry *source = source_of(row, peer);
+    const struct source_entry *source = flow_source(row->flow, peer);
 
     return source != NULL ? source->pinned : 0;
 }
 
 static void pin(struct row *row, const struct peer *peer, int by)
 {
-    struct source_entry *source = source_of(row, peer);
+    struct source_entry *source = flow_source(row->flow, peer);
 
     if (source != NULL)
         source->pinned += (uint16_t)by;

@@ -50,11 +50,23 @@ static void get_in6(const struct peer *peer, struct usher_address *out)
     out->length = sizeof(*in6);
 }
 
+bool peer_is_ipv4(const struct peer *peer)
+{
+    return memcmp(peer->ip, mapped, sizeof(mapped)) == 0;
+}
+
+bool peer_is_loopback(const struct peer *peer)
+{
+    if (peer_is_ipv4(peer))
+        return peer->ip[sizeof(mapped)] == 127;
+    return memcmp(peer->ip, &in6addr_loopback, sizeof(peer->ip)) == 0;
+}
+
 void peer_get(const struct peer *peer, struct usher_address *out)
 {
     memset(out, 0, sizeof(*out));
     if (peer->kind == PEER_IP) {
-        if (memcmp(peer->ip, mapped, sizeof(mapped)) == 0)
+        if (peer_is_ipv4(peer))
             get_in4(peer, out);
         else
             get_in6(peer, out);

@@ -5,6 +5,7 @@
 #ifndef FLOW_PEER_H
 #define FLOW_PEER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -23,5 +24,8 @@ struct peer {
 void peer_set(struct peer *peer, const struct sockaddr_storage *addr, socklen_t length);
 /* IPv4 again where it is; a UNIX peer is unnamed. */
 void peer_get(const struct peer *peer, struct usher_address *out);
+/* Of PEER_IP alone. */
+bool peer_is_ipv4(const struct peer *peer);
+bool peer_is_loopback(const struct peer *peer);
 
 #endif

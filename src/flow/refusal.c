@@ -105,7 +105,7 @@ void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict v
     say(row, peer, verdict);
 }
 
-static bool tell(int fd, const char *text)
+bool refusal_tell(int fd, const char *text)
 {
     size_t count = strlen(text);
 
@@ -124,7 +124,7 @@ void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit
     const char *banner = admit_is_denial(verdict) ? service->banner_denied : service->banner_busy;
 
     refusal_note(row, peer, verdict);
-    if (banner != NULL && tell(fd, banner) && is_there_time(row->flow))
+    if (banner != NULL && refusal_tell(fd, banner) && is_there_time(row->flow))
         farewell_add(&row->flow->farewell, fd, clock_ms());
     else
         fd_close(&fd);
@@ -133,5 +133,5 @@ void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit
 void refusal_greet(const struct row *row, int fd)
 {
     if (row->service->banner != NULL)
-        tell(fd, row->service->banner);
+        refusal_tell(fd, row->service->banner);
 }

@@ -27,6 +27,8 @@ void refusal_count(struct row *row, enum admit_verdict verdict); /* for who says
  * own words. */
 void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict verdict);
 
+/* Whether the socket took all of it, at once. */
+bool refusal_tell(int fd, const char *text);
 /* The row's `banner`, to one who is about to be served. */
 void refusal_greet(const struct row *row, int fd);
 

@@ -81,16 +81,10 @@ void row_close(struct row *row)
 
 /* ---- slots ------------------------------------------------------------------------------- */
 
-static struct source_entry *source_of(const struct flow *flow, const struct peer *peer)
-{
-    return flow->page != NULL && peer->source != 0
-               ? sources_at(&flow->page->sources, peer->source) : NULL;
-}
-
 void row_take(struct row *row, const struct peer *peer)
 {
     struct flow *flow = row->flow;
-    struct source_entry *source = source_of(flow, peer);
+    struct source_entry *source = flow_source(flow, peer);
 
     row->live++;
     if (flow->is_child)
@@ -105,7 +99,7 @@ void row_take(struct row *row, const struct peer *peer)
 void row_release(struct row *row, const struct peer *peer)
 {
     struct flow *flow = row->flow;
-    struct source_entry *source = source_of(flow, peer);
+    struct source_entry *source = flow_source(flow, peer);
 
     row->live--;
     if (flow->is_child) {

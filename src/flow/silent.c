@@ -180,7 +180,7 @@ static enum silent_answer end(struct search *search)
 
     refusal_note(row, &conn->peer, ADMIT_SILENT);
     if (banner != NULL)
-        (void)send(conn->fd, banner, strlen(banner), MSG_DONTWAIT | MSG_NOSIGNAL);
+        refusal_tell(conn->fd, banner);
     if (is_taken) {
         list_remove(&conn->by_rest);
         list_append(&row->silence.leaving, &conn->by_rest);

@@ -41,13 +41,6 @@ static uint64_t hash(const struct sources_secret *secret, uint64_t address, uint
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static bool is_ipv4(const struct peer *peer)
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-    return memcmp(peer->ip, mapped, sizeof(mapped)) == 0;
-}
-
 static uint64_t big_endian(const unsigned char *bytes, size_t count)
 {
     uint64_t value = 0;
@@ -73,7 +66,7 @@ struct source_key sources_key(const struct sources_secret *secret, unsigned row,
 
     if (peer->kind != PEER_IP)
         key.address = uid;
-    else if (is_ipv4(peer)) {
+    else if (peer_is_ipv4(peer)) {
         key.address = big_endian(peer->ip + 12, 4);
         first = 0, count = SOURCES_IP_SETS;
     } else {
