@@ -221,12 +221,17 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
     return 0;
 }
 
-/* A program loses what was mapped. */
-static bool shares_slot(const struct pool *pool)
+/* Any row of the pool says it. A program loses what was mapped. */
+static void look_for_children(struct member *member)
 {
-    enum plan_way way = pool->listener_count == 0 ? PLAN_WAY_FORK : pool->listeners[0].service->way;
+    const struct pool *pool = member->pool;
+    const struct plan_service *service = pool->listener_count == 0 ? NULL : pool->listeners[0].service;
 
-    return way != PLAN_WAY_EXEC && way != PLAN_WAY_WAIT;
+    if (service == NULL) /* it will not become ready */
+        return;
+    member->may_fork = service->way != PLAN_WAY_DISPATCH || (service->needs & USHER_NEEDS_FORK) != 0;
+    member->shares_slot = service->way == PLAN_WAY_FORK
+                       || (service->way == PLAN_WAY_DISPATCH && member->may_fork);
 }
 
 int member_start(struct member *member, struct err *err)
@@ -242,7 +247,7 @@ int member_start(struct member *member, struct err *err)
     member->wait_child_count = 0;
     member->reason[0] = '\0';
     member->slot = pages_take(pools->pages, member->pool->number, err);
-    member->shares_slot = shares_slot(member->pool);
+    look_for_children(member);
     if (member->slot != -1 && fd_pair(channel, err) == 0 && fd_pair(log, err) == 0) {
         struct entry entry = { member, channel[1], log[1] };
 
@@ -321,7 +326,8 @@ static void leave_orphans(struct member *member)
 
     for (size_t i = 0; i < member->wait_child_count; i++)
         orphan_adopt(member->pool, member->wait_children[i]);
-    orphans_adopt_new(member->pool);
+    if (member->may_fork)
+        orphans_adopt_new(member->pool);
     if (member->shares_slot) {
         orphans_keep_slot(member->pool, member->slot, was_mixed);
         member->slot = -1;

@@ -44,6 +44,7 @@ struct member {
     struct child child;
     pid_t pid;               /* for the log: the child's is gone when its end is told */
     int slot;                /* in the pages; -1: none */
+    bool may_fork;           /* the sandbox lets it */
     bool shares_slot;        /* with its children: they are no programs */
     int channel, log;        /* our ends; -1: none */
     struct watch channel_watch, log_watch;

@@ -172,7 +172,8 @@ static bool has_dead(struct pool *pool)
     struct list *link, *safe;
 
     for (size_t i = 0; i < pool->member_count; i++)
-        if (pool->members[i].child.pid != 0 && stray_is_dead(pool->members[i].child.pid))
+        if (pool->members[i].may_fork && pool->members[i].child.pid != 0
+            && stray_is_dead(pool->members[i].child.pid))
             return true;
     LIST_EACH(&pool->orphans, link, safe)
         if (orphan_at(link)->child.pid != 0 && stray_is_dead(orphan_at(link)->child.pid))

@@ -20,8 +20,8 @@ struct pool;
  * pools_on_orphan_end(). */
 void orphan_adopt(struct pool *pool, pid_t pid);
 /* Takes over whatever children of ours are new (master/stray): those of a worker of this pool, or an
- * orphan of it, that has just died. Where somebody of another pool died at the same moment, nobody can
- * say whose they are: then they end with the daemon, not with a row. None of a wait row, whose children
+ * orphan of it, that has just died. Where one of another pool who may fork died at the same moment, nobody
+ * can say whose they are: then they end with the daemon, not with a row. None of a wait row, whose children
  * are told by name. */
 void orphans_adopt_new(struct pool *pool);
 /* The slot of a worker of this pool that has died and left children that share it, or may have: it is

@@ -125,6 +125,23 @@ def age_of(u, worker):
 
 
 @test
+def one_that_has_no_children_dies_beside():
+    with Usherd(LEAVES + ECHO, 'drain_timeout = "300ms";') as u:
+        left = leave(u)
+        dead = [worker_of(u, left)]
+        dead += [pid for pid in u.workers() if pid != dead[0]]
+        u.signal(signal.SIGSTOP)
+        for pid in dead:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(is_alive(pid) for pid in dead), "all to be dead")
+        u.signal(signal.SIGCONT)
+        u.wait_log(r"hold pool=exec-\w+ orphans=1\b")
+        u.table(ECHO)
+        u.reload()
+        wait_for(lambda: not is_alive(left), "what is left to end with its row")
+
+
+@test
 def an_orphan_counts_for_nobody():
     with Usherd(FORKED) as u:
         client, child, worker = forked_child(u)
