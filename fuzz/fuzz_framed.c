@@ -79,7 +79,11 @@ static void expect_error(const char *line, const uint8_t *digits, struct outcome
 {
     to->ends = true;
     to->count += (size_t)sprintf(to->out + to->count, "%s", line);
-    snprintf(to->log, sizeof(to->log), "bad length \"%.3s\"", (const char *)digits);
+    if (digits[0] != 0 && digits[1] != 0 && digits[2] != 0)
+        snprintf(to->log, sizeof(to->log), "bad length \"%.3s\"", (const char *)digits);
+    else
+        snprintf(to->log, sizeof(to->log), "bad length of bytes %02x %02x %02x", digits[0], digits[1],
+                 digits[2]);
 }
 
 static void expect_cut(const struct framed_conf *conf, size_t have, size_t want, struct outcome *to)
@@ -91,7 +95,7 @@ static void expect_cut(const struct framed_conf *conf, size_t have, size_t want,
         return;
     snprintf(to->log, sizeof(to->log), "message cut off: %zu of %zu %s had come",
              have < head ? have : have - head, have < head ? 3 : want - head,
-             have < head ? "digits" : "bytes");
+             have < head ? "bytes of a length" : "bytes");
 }
 
 static void expect(const struct framed_conf *conf, const uint8_t *at, size_t count, struct outcome *to)
