@@ -11,7 +11,8 @@
 #include "visit.h"
 
 /* Bytes for a request's head, its cookies once more, a record of some 70 bytes for each field and cookie,
- * and the answer's head, per connection. */
+ * and the answer's head, per connection. For more than 32 KiB the library asks the kernel, for every
+ * connection, which takes as long again as all the rest. */
 #define MEMORY (4 * HEAD_MAX)
 
 static const struct usher_host *host_of(const struct http *http)

@@ -5,8 +5,8 @@
 #include <microhttpd.h>
 
 /* A head that is answered has so many bytes at most, fields and cookies. */
-#define HEAD_MAX 16384
-#define HEAD_FIELDS 256
+#define HEAD_MAX 8192
+#define HEAD_FIELDS 192
 
 enum head {
     HEAD_PLAIN,  /* the next request follows */

@@ -302,22 +302,22 @@ def e1_heads_of_every_size_are_answered_once():
         port = u.port("http")
         for begin, end in ((first % b"" + b"X: ", b"\r\n\r\n"), (first % b"" + b"Cookie: a=", b"\r\n\r\n"),
                            (b"GET /?", (first % b"")[5:] + b"\r\n"), (b"GET /", (first % b"")[5:] + b"\r\n")):
-            for size in (8000, 8192, 10000, 15900, 16100, 16200, 16383, 16384, 16385, 17000, 24000, 60000):
+            for size in (4000, 8000, 8100, 8191, 8192, 8193, 10000, 15900, 16100, 16200, 20000, 30000):
                 got = raw(port, filled(begin, end.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), size))
-                want = b"431" if size > 16384 else b"404" if begin == b"GET /" else b"200"
-                if begin.endswith(b"a=") and size > 24000:
+                want = b"431" if size > 8192 else b"404" if begin == b"GET /" else b"200"
+                if begin.endswith(b"a=") and size > 12000:
                     continue  # the library's answer
                 equal((begin, size, got.count(b"HTTP/1.1 "), got[9:12]), (begin, size, 1, want))
-        for count in (1000, 4095, 15000):
+        for count in (1000, 4095, 8000):
             for one in (b"+", b"&", b"a=&", b"?"):
                 query = (one * count)[:count]
                 status, fields, _ = ask_http(port, "/sub?" + query.decode())
                 equal((status, fields["location"]), (301, "/sub/?" + query.decode()))
-        for fields in (b"a:\r\n" * 254, b"Cookie: " + b"; ".join([b"a=b"] * 253) + b"\r\n",
-                       b"Cookie: a" + b"=" * 16000 + b"\r\n"):
+        for fields in (b"a:\r\n" * 190, b"Cookie: " + b"; ".join([b"a=b"] * 189) + b"\r\n",
+                       b"Cookie: " + b"; ".join([b"a=" + b"y" * 38] * 189) + b"\r\n", b"Cookie: a" + b"=" * 8000 + b"\r\n"):
             got = raw(port, first % b"" + fields + b"Connection: close\r\n\r\n")
             equal((got.count(b"HTTP/1.1 "), got[9:12]), (1, b"200"))
-        for fields in (b"a:\r\n" * 256, b"Cookie: " + b"a=b; " * 255 + b"\r\n"):
+        for fields in (b"a:\r\n" * 192, b"Cookie: " + b"a=b; " * 191 + b"\r\n"):
             got = raw(port, first % b"" + fields + b"\r\n" + first % b"text.txt" + b"\r\n")
             equal((got.count(b"HTTP/1.1 "), got[9:12]), (1, b"431"))
 
