@@ -171,7 +171,8 @@ libmaster_a_SOURCES = \
 	src/master/session.c src/master/session.h \
 	src/master/status.c src/master/status.h \
 	src/master/stray.c src/master/stray.h \
-	src/master/verdict.c src/master/verdict.h
+	src/master/verdict.c src/master/verdict.h \
+	src/master/vigil.c src/master/vigil.h
 
 libctl_a_SOURCES = \
 	src/ctl/answer.c src/ctl/answer.h \

@@ -83,13 +83,6 @@ static void on_child(struct member *member, const struct record *record)
         *MEM_PUSH(member->wait_children, member->wait_child_count) = (pid_t)pid;
 }
 
-static void on_busy(struct member *member)
-{
-    member->said_busy = true;
-    if (!timer_is_on(loop_of(member), &member->look)) /* saying it again puts nothing off */
-        timer_start(loop_of(member), &member->look, LOOK_MS);
-}
-
 /* Counted in the log, and nothing else comes of it. */
 static void on_odd(struct member *member, const char *why)
 {
@@ -108,9 +101,9 @@ static void on_record(struct member *member, const struct record *record)
         log_escape(member->reason, sizeof(member->reason), record_get(record, "text"),
                    strlen(record_get(record, "text")));
     else if (record_is(record, "busy"))
-        on_busy(member);
+        vigil_on_busy(member);
     else if (record_is(record, "pong"))
-        member->ping_ms = 0;
+        vigil_on_pong(member);
     else if (record_is(record, "child"))
         on_child(member, record);
     else if (!record_is(record, "drained"))

@@ -9,8 +9,6 @@
 #include "base/err.h"
 #include "master/member.h"
 
-#define LOOK_MS 1000 /* while it is busy: from one look at it to the next */
-
 void hearsay_init(struct member *member);
 /* Listens to member's ends of channel and log. -1: failed; one may already be watched, so
  * call hearsay_stop(). */

@@ -28,7 +28,6 @@
 #define DRAIN_GRACE_MS 7000 /* beyond the drain's own time: TERM, 5 s, KILL for its children */
 #define HEALTHY_MS 10000    /* who lived so long starts again without a hold */
 #define KILLED_MS 100       /* killed from outside, after that long: not its own fault */
-#define LONG_TURN 8         /* hang_timeouts for a turn of its loop with many callbacks */
 #define HOLD_FIRST_MS 100
 #define HOLD_MAX_MS 60000
 #define SPARE_FILES 64
@@ -40,79 +39,22 @@ static struct loop *loop_of(const struct member *member)
 
 /* ---- what it is told ---- */
 
-static void say(struct member *member, struct record_out *out)
+void member_say(struct member *member, struct record_out *out)
 {
     struct err err = ERR_EMPTY;
 
-    if (member->channel != -1 && channel_send(member->channel, out, &err) == -1)
+    if (member->channel != -1 && channel_send(member->channel, out, &err) == -1
+        && err.code != EPIPE) /* its end is told elsewhere */
         log_warning("pool", "fail pool=%s pid=%ld reason=\"%s\"", member->pool->name,
                     (long)member->pid, err.text);
     record_out_free(out);
 }
 
-/* ---- whose fault is it? ---- */
-
-static void kill_for(struct member *member, const char *what)
+void member_kill_for(struct member *member, const char *what)
 {
     fault_note(member, what);
     member->was_ours = true;
     member_kill(member);
-}
-
-/* A callback may hide from the page, or nobody's may be what hangs. So a busy worker has to answer too:
- * within hang_timeout and a look; while callbacks go on beginning its turn of the loop may be long. */
-static void ping(struct member *member)
-{
-    struct record_out out = RECORD_OUT_EMPTY;
-
-    if (member->ping_ms != 0 || member->is_mute || member->state == MEMBER_STARTING
-        || member->pool->pools->hang_timeout < 0)
-        return;
-    member->ping_ms = clock_ms();
-    record_begin(&out, "ping");
-    record_end(&out);
-    say(member, &out);
-}
-
-static bool is_deaf(const struct member *member, int64_t spent)
-{
-    int64_t waited = clock_ms() - member->ping_ms, hang = member->pool->pools->hang_timeout;
-
-    return member->ping_ms != 0 && hang >= 0
-           && waited > (spent < waited ? LONG_TURN * hang : hang) + LOOK_MS;
-}
-
-static void kill_deaf(struct member *member)
-{
-    member->is_deaf = true;
-    str_copy(member->reason, sizeof(member->reason), "it gave no sign of life within hang_timeout");
-    kill_for(member, member->reason);
-}
-
-/* Once a second while it is busy, and when a callback has had its time. A worker at rest is not looked
- * at: it will say "busy". */
-static void on_look(int fd, short what, void *context)
-{
-    struct member *member = context;
-    struct pools *pools = member->pool->pools;
-    const struct page *page = pages_slot(pools->pages, member->slot);
-    uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
-    int64_t spent = fault_spent_ms(page), left = pools->hang_timeout - spent + 1;
-    bool is_busy = row != 0 || spent < 2 * LOOK_MS || member->said_busy;
-
-    (void)fd;
-    (void)what;
-    member->said_busy = false;
-    if (row != 0 && pools->hang_timeout >= 0 && left <= 0 && member->state != MEMBER_STARTING) {
-        kill_for(member, "one callback took longer than hang_timeout");
-    } else if (is_deaf(member, spent)) {
-        kill_deaf(member);
-    } else if (is_busy || member->ping_ms != 0) {
-        if (is_busy)
-            ping(member);
-        timer_start(loop_of(member), &member->look,
-                    row != 0 && left > 0 && left < LOOK_MS ? left : LOOK_MS);
-    }
 }
 
 /* ---- start ---- */
@@ -187,7 +129,7 @@ void member_init(struct member *member, struct pool *pool)
 {
     *member = (struct member){ .pool = pool, .slot = -1, .channel = -1, .log = -1 };
     timer_init(&member->timer, on_timer, member);
-    timer_init(&member->look, on_look, member);
+    vigil_init(member);
     hearsay_init(member);
 }
 
@@ -196,7 +138,7 @@ static void release(struct member *member)
 {
     hearsay_stop(member);
     timer_stop(loop_of(member), &member->timer);
-    timer_stop(loop_of(member), &member->look);
+    vigil_end(member);
     fd_close(&member->channel);
     fd_close(&member->log);
     if (member->slot != -1)
@@ -216,6 +158,7 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
     member->state = MEMBER_STARTING;
     timer_start(loop_of(member), &member->timer, READY_MS);
     reap_watch(&member->child, pid, on_end, member);
+    vigil_begin(member);
     log_debug("pool", "start pool=%s pid=%ld generation=%u", member->pool->name, (long)pid,
               member->pool->generation);
     return 0;
@@ -241,8 +184,7 @@ int member_start(struct member *member, struct err *err)
     int result = -1;
 
     member->state = MEMBER_IDLE;
-    member->was_ours = member->was_killed = member->is_mute = member->is_deaf = member->said_busy = false;
-    member->ping_ms = 0;
+    member->was_ours = member->was_killed = member->is_mute = false;
     member->blame = MEMBER_BLAMELESS;
     member->wait_child_count = 0;
     member->reason[0] = '\0';
@@ -421,9 +363,9 @@ static void on_timer(int fd, short what, void *context)
         if (member->state == MEMBER_STARTING && member->reason[0] == '\0')
             str_copy(member->reason, sizeof(member->reason), "it was not ready in time");
         if (member->state == MEMBER_STARTING)
-            kill_for(member, member->reason);
+            member_kill_for(member, member->reason);
         else if (member->state == MEMBER_READY)
-            kill_for(member, "the worker's descriptors were closed");
+            member_kill_for(member, "the worker's descriptors were closed");
         else
             kill_or_leave(member);
     }
@@ -461,7 +403,7 @@ void member_drain(struct member *member, const char *const *keep, int64_t timeou
         record_add(&out, "keep", *keep);
     record_add_number(&out, "timeout_ms", timeout_ms);
     record_end(&out);
-    say(member, &out);
+    member_say(member, &out);
 }
 
 void member_watch(struct member *member, const char *service)
@@ -471,7 +413,7 @@ void member_watch(struct member *member, const char *service)
     record_begin(&out, "watch");
     record_add(&out, "service", service);
     record_end(&out);
-    say(member, &out);
+    member_say(member, &out);
 }
 
 void member_stop(struct member *member)
@@ -483,7 +425,7 @@ void member_stop(struct member *member)
     member->state = MEMBER_DRAINING;
     record_begin(&out, "stop");
     record_end(&out);
-    say(member, &out);
+    member_say(member, &out);
     timer_start(loop_of(member), &member->timer, STOP_MS);
 }
 

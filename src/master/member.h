@@ -22,7 +22,9 @@
 
 #include "base/log.h"
 #include "loop/loop.h"
+#include "master/vigil.h"
 #include "proc/reap.h"
+#include "wire/record.h"
 
 enum member_state { MEMBER_IDLE, MEMBER_STARTING, MEMBER_READY, MEMBER_DRAINING, MEMBER_HELD };
 
@@ -49,9 +51,7 @@ struct member {
     int channel, log;        /* our ends; -1: none */
     struct watch channel_watch, log_watch;
     struct watch timer;      /* STARTING, DRAINING: the deadline; HELD: the hold */
-    struct watch look;       /* while it is busy: does it hang? */
-    bool said_busy;          /* since the last look */
-    int64_t ping_ms;         /* when it was asked for a sign of life; 0: it gave it, or was not asked */
+    struct vigil vigil;      /* does it hang? */
     int64_t started_ms;
     int64_t hold_ms;         /* how long the next hold will be */
     int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be moved */
@@ -81,6 +81,9 @@ void member_retry(struct member *member);   /* hold, then try (again) */
 bool member_waits(const struct member *member); /* until a row of its pool is moved */
 void member_stop(struct member *member); /* end soon; killed when it does not */
 void member_kill(struct member *member); /* at once; its end is still reported */
+/* Its own fault: the row that the page names is blamed. */
+void member_kill_for(struct member *member, const char *what);
+void member_say(struct member *member, struct record_out *out); /* frees out */
 void member_say_left(const struct member *member); /* in the log: killed, and did not end */
 void member_fini(struct member *member); /* IDLE or HELD only */
 int64_t member_hold_left(const struct member *member); /* ms; 0 unless HELD */

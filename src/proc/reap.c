@@ -38,6 +38,7 @@ void reap_watch(struct child *child, pid_t pid, reap_fn *fn, void *context)
 {
     child->pid = pid;
     child->fn = fn;
+    child->on_stop = NULL;
     child->context = context;
     list_append(bucket_of(pid), &child->link);
     count++;
@@ -91,14 +92,23 @@ static void tell(pid_t pid, int status)
     child->fn(child, status, child->context);
 }
 
-/* Without WUNTRACED: children that were stopped or continued are not news. */
+static void tell_stop(pid_t pid, bool is_stopped)
+{
+    struct child *child = find(pid);
+
+    if (child != NULL && child->on_stop != NULL)
+        child->on_stop(child, is_stopped, child->context);
+}
+
 void reap_collect(void)
 {
     for (;;) {
         int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
+        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED);
 
-        if (pid > 0)
+        if (pid > 0 && (WIFSTOPPED(status) || WIFCONTINUED(status)))
+            tell_stop(pid, WIFSTOPPED(status));
+        else if (pid > 0)
             tell(pid, status);
         else if (pid == 0 || errno != EINTR)
             return;

@@ -17,10 +17,14 @@ struct child;
 /* status as from waitpid(). The child is no longer registered; it may be freed. */
 typedef void reap_fn(struct child *child, int status, void *context);
 
+/* It was stopped by a signal, or goes on. */
+typedef void reap_stop_fn(struct child *child, bool is_stopped, void *context);
+
 struct child { /* lives in its owner's struct */
     struct list link;
     pid_t pid; /* 0: none */
     reap_fn *fn;
+    reap_stop_fn *on_stop; /* NULL: no news; set it after reap_watch() */
     void *context;
 };
 

@@ -556,6 +556,22 @@ def b22_c9_a_worker_that_floods_the_log_is_cut_short():
 
 
 @test
+def a_worker_that_somebody_stopped_goes_on_and_nobody_is_blamed():
+    with Usherd(TOGETHER, 'hang_timeout = "500ms";') as u:
+        worker = u.workers()[0]
+        equal(talk(u.port("echo"), b"on"), b"on")
+        for is_at_rest in (False, True):
+            if is_at_rest:  # and would not be looked at
+                wait_for(lambda: "rests" in u.ctl("status").stdout, "it to rest")
+            os.kill(worker, signal.SIGSTOP)
+            equal(talk(u.port("echo"), b"on"), b"on")
+        equal(u.log().count("continue pool="), 2)
+        equal(u.workers(), [worker])
+        equal(pool_of(u, "wild"), pool_of(u, "echo"))
+        assert "fail" not in u.log(), u.log()
+
+
+@test
 def f6_children_that_exit_together_leave_no_zombie():
     rows = 'many: { exec = [ "/bin/cat" ]; listen = "tcp://:0"; max_connections = 300; %s };' % WHO
     count = 60 if IS_SANITIZED else 200

@@ -120,6 +120,33 @@ static void f6_a_stopped_child_has_not_ended(void **state)
     assert_true(WIFSIGNALED(last_status) && WTERMSIG(last_status) == SIGKILL);
 }
 
+static void note_stop(struct child *child, bool is_stopped, void *context)
+{
+    (void)child;
+    *(int *)context += is_stopped ? 1 : 100;
+}
+
+static void who_asks_hears_of_stops(void **state)
+{
+    struct child *child = &children[0];
+    siginfo_t info;
+
+    (void)state;
+    reap_watch(child, start(-1), count_end, &ended);
+    child->on_stop = note_stop;
+    assert_int_equal(reap_signal(child, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)child->pid, &info, WSTOPPED | WNOWAIT), 0);
+    reap_collect();
+    assert_int_equal(ended, 1);
+    assert_int_equal(reap_signal(child, SIGCONT), 0);
+    assert_int_equal(waitid(P_PID, (id_t)child->pid, &info, WCONTINUED | WNOWAIT), 0);
+    reap_collect();
+    assert_int_equal(ended, 101);
+    ended = 0;
+    assert_int_equal(reap_signal(child, SIGKILL), 0);
+    collect(1);
+}
+
 static void f6_a_stranger_is_forgotten(void **state)
 {
     siginfo_t info;
@@ -254,6 +281,7 @@ int main(void)
         CASE(an_end_is_told_once),
         CASE(f6_thousands_that_end_together_leave_no_zombie),
         CASE(f6_a_stopped_child_has_not_ended),
+        CASE(who_asks_hears_of_stops),
         CASE(f6_a_stranger_is_forgotten),
         CASE(f7_only_what_is_registered_is_signalled),
         CASE(a_session_is_signalled_as_a_whole),
