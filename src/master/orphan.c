@@ -152,6 +152,9 @@ static void adopt(struct pool *pool, pid_t pid, bool is_doubtful)
     timer_init(&orphan->timer, on_timer, orphan);
     list_append(&pool->orphans, &orphan->link);
     reap_watch(&orphan->child, pid, on_end, orphan);
+    orphan->kill_ms = ORPHAN_KILL_MS;
+    if (pool->child_ms >= 0) /* nobody knows when it began, nor for which row */
+        timer_start(pool->pools->loop, &orphan->timer, pool->child_ms);
     if (pool->is_ending)
         orphans_end(pool, 0, ORPHAN_KILL_MS);
 }

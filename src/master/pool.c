@@ -61,6 +61,22 @@ void pool_bind(struct pool *pool, const struct plan *plan)
     }
 }
 
+/* What a program left may be meant to stay: a shell's jobs. A plugin's child has nobody to leave. */
+static int64_t longest_of_children(const struct pool *pool)
+{
+    int64_t longest = -1;
+
+    for (size_t i = 0; i < pool->listener_count; i++) {
+        const struct plan_service *service = pool->listeners[i].service;
+
+        if (service->way != PLAN_WAY_FORK || service->total_timeout < 0)
+            return -1;
+        if (service->total_timeout > longest)
+            longest = service->total_timeout;
+    }
+    return longest;
+}
+
 struct pool *pool_new(struct pools *pools, const struct plan *plan,
                       const struct plan_service *first, uint32_t number)
 {
@@ -72,11 +88,11 @@ struct pool *pool_new(struct pools *pools, const struct plan *plan,
     pool->key = mem_text(first->pool_key);
     pool->name = pool_name(plan, first);
     pool->is_own = blame_is_own(first->pool_key);
-    pool->has_children = first->way == PLAN_WAY_FORK || first->way == PLAN_WAY_EXEC;
     pool->is_wait = first->way == PLAN_WAY_WAIT;
     list_init(&pool->link);
     list_init(&pool->orphans);
     pool_bind(pool, plan);
+    pool->child_ms = longest_of_children(pool);
     pool->member_count = count_members(plan, first);
     pool->members = mem_array(pool->member_count, sizeof(*pool->members));
     for (size_t i = 0; i < pool->member_count; i++)

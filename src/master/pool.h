@@ -41,7 +41,7 @@ struct pool {
     bool is_fresh;       /* of the plan that is being prepared */
     bool is_kept;        /* unchanged in the plan that is being prepared */
     bool is_own;         /* of a row that was moved: see master/blame.h */
-    bool has_children;   /* its workers start processes, which are ours when a worker dies */
+    int64_t child_ms;    /* the longest total_timeout of plugins' children; -1: none */
     bool is_wait;        /* a wait row: its listeners may be in a child's hands */
     bool is_held;        /* wait: an older child still has one of the listeners */
     bool is_leaving;

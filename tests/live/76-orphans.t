@@ -75,6 +75,17 @@ def what_a_program_left_ends_with_its_row():
 
 
 @test
+def total_timeout_holds_for_the_children_of_a_dead_worker():
+    row = FORKED.replace("listen =", 'total_timeout = "1s"; listen =')
+    with Usherd(row + ECHO) as u:
+        client, child, worker = forked_child(u)
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: not is_alive(child), "the child to be ended")
+        equal(client.recv(10), b"")
+        client.close()
+
+
+@test
 def what_an_orphan_leaves_is_an_orphan():
     rows = """leaves: { exec = [ "/bin/sh", "-c", "setsid sleep 300 <&- >&- 2>&- & echo $!; read x" ];
                         listen = "tcp://:0"; %s };""" % WHO
