@@ -10,6 +10,7 @@
 
 #include "engine.h"
 
+#define SLOW 16384  /* bytes a second that somebody reads at least */
 #define LOOKS 8     /* in the time that an answer may stand still */
 #define REST_MS 50  /* who says nothing for so long may have finished */
 
@@ -55,12 +56,13 @@ static uint64_t taken(const struct visit *visit)
     return (uint64_t)count;
 }
 
-/* What lies in the kernel is for nobody. */
+/* A whole answer is the kernel's to deliver; of a part, nobody needs the rest. */
 static void give_up(const struct visit *visit)
 {
     struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
-    setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    if (!visit->is_written)
+        setsockopt(visit->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     close_now(visit);
 }
 
@@ -73,13 +75,27 @@ static void look_later(const struct visit *visit)
     set_timer(visit, timeout >= 0 ? timeout / LOOKS : -1, look);
 }
 
+/* A client's kernel takes megabytes at once, and then hides what the client reads of them until a good
+ * part is free. So for as long as reading them may last, nobody stands still. */
+static bool is_still(struct visit *visit)
+{
+    uint64_t now = taken(visit), read = (uint64_t)timeout_of(visit) / LOOKS * SLOW / 1000;
+    bool has_moved = now != visit->taken;
+
+    if (now > visit->taken)
+        visit->ahead += now - visit->taken;
+    visit->taken = now;
+    if (!has_moved && visit->ahead == 0)
+        return true;
+    visit->ahead -= visit->ahead < read ? visit->ahead : read;
+    return false;
+}
+
 static void look(struct usher_conn *conn)
 {
     struct visit *visit = conn->mine;
-    uint64_t now = taken(visit);
 
-    visit->still = now == visit->taken ? visit->still + 1 : 0;
-    visit->taken = now;
+    visit->still = is_still(visit) ? visit->still + 1 : 0;
     if (visit->still >= LOOKS)
         give_up(visit);
     else if (visit->is_written && !is_unsent(visit))

@@ -17,6 +17,7 @@ struct visit {
     const char *target_end; /* of the request that arrives, in the library's memory */
     char *query;            /* of the same, behind its mark; NULL: none */
     uint64_t taken;         /* what stands for how much the client had taken at the last look */
+    uint64_t ahead;         /* bytes that its kernel took faster than anybody need read */
     int fd;
     unsigned still;         /* looks that found no more */
     char query_begin;       /* while it is hidden from the library */

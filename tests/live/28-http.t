@@ -424,11 +424,11 @@ def large_file(root, count=12 << 20):
     return count
 
 
-def connect_narrow(port):
+def connect_narrow(port, count=65536):
     """Whose side keeps little: what is not read is felt at once."""
     client = socket.socket()
     client.settimeout(DEADLINE)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, count)
     client.connect(("127.0.0.1", port))
     return client
 
@@ -465,12 +465,26 @@ def who_reads_slowly_but_steadily_gets_all_of_it():
 
 
 @test
+def who_took_much_at_once_may_rest_for_longer():
+    """A client's system says what its client reads in large steps, if at all."""
+    with site('timeout = "1s";') as (u, root), connect(u.port("http")) as client:
+        count = large_file(root, 32 << 20)
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        for rest in (3,):
+            count -= len(client.recv(4 << 20, socket.MSG_WAITALL))
+            select.select([], [], [], rest)
+        while part := client.recv(1 << 20):
+            count -= len(part)
+        assert count < 0, count
+
+
+@test
 def who_does_not_read_at_all_is_cut_off():
     with site('timeout = "1s";') as (u, root):
         large_file(root)
         for target in ("/large", "/big.bin"):
             began = time.monotonic()
-            with connect_narrow(u.port("http")) as client:
+            with connect_narrow(u.port("http"), 8192) as client:
                 client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode())
                 wait_for(lambda: u.count("http", "ACTIVE") == 1, "the caller")
                 wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
