@@ -42,15 +42,17 @@ static bool is_unsent(const struct visit *visit)
     return ioctl(visit->fd, SIOCOUTQ, &count) == 0 && count > 0;
 }
 
-/* Another number, whenever the client took something. */
-static uint64_t taken(const struct visit *visit)
+/* Another number, whenever the client took something; of TCP, how many bytes it took. */
+static uint64_t taken(const struct visit *visit, bool *is_count)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
     int count = 0;
 
-    if (getsockopt(visit->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-        length >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+    *is_count = getsockopt(visit->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+                length >= offsetof(struct tcp_info, tcpi_bytes_acked) +
+                          sizeof(info.tcpi_bytes_acked);
+    if (*is_count)
         return info.tcpi_bytes_acked;
     ioctl(visit->fd, SIOCOUTQ, &count);
     return (uint64_t)count;
@@ -79,10 +81,12 @@ static void look_later(const struct visit *visit)
  * part is free. So for as long as reading them may last, nobody stands still. */
 static bool is_still(struct visit *visit)
 {
-    uint64_t now = taken(visit), read = (uint64_t)timeout_of(visit) / LOOKS * SLOW / 1000;
+    bool is_count;
+    uint64_t now = taken(visit, &is_count);
+    uint64_t read = (uint64_t)timeout_of(visit) / LOOKS * SLOW / 1000;
     bool has_moved = now != visit->taken;
 
-    if (now > visit->taken)
+    if (is_count && now > visit->taken)
         visit->ahead += now - visit->taken;
     visit->taken = now;
     if (!has_moved && visit->ahead == 0)

@@ -492,6 +492,19 @@ def who_does_not_read_at_all_is_cut_off():
 
 
 @test
+def who_does_not_read_from_a_unix_socket_is_cut_off():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        large_file(folder, 1 << 20)
+        with Usherd('http: { plugin = "http"; listen = "unix://@%s"; options = { root = "%s"; timeout = "1s"; }; };'
+                    % (folder, folder)) as u, socket.socket(socket.AF_UNIX) as client:
+            client.connect("\0" + folder)
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_for(lambda: u.count("http", "ACTIVE") == 1, "the caller")
+            wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free", 5)
+
+
+@test
 def who_has_finished_asking_gets_the_end_behind_the_answers():
     one = b"GET /text.txt HTTP/1.1\r\nHost: x\r\n\r\n"
     with site('timeout = "1h";') as (u, root):
