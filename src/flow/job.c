@@ -105,6 +105,13 @@ static bool is_good(int status)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* A child with callbacks knows how many bytes there were; but one that did not end well may not have said
+ * anything. */
+static bool has_said_it(const struct row *row, int status)
+{
+    return is_good(status) && row->service->way == PLAN_WAY_FORK && !row->service->is_blocking;
+}
+
 static void say_end(const struct job *job, int status)
 {
     struct row *row = job->row;
@@ -112,7 +119,7 @@ static void say_end(const struct job *job, int status)
     char how[96];
 
     reap_print(status, how, sizeof(how));
-    if (row->service->log_connections && job->peer.kind != PEER_NONE)
+    if (row->service->log_connections && job->peer.kind != PEER_NONE && !has_said_it(row, status))
         row_log_end(row, &job->peer, clock_ms() - job->started_ms, how);
     if (is_good(status))
         return;

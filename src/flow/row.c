@@ -146,6 +146,8 @@ void row_log_begin(const struct row *row, const struct peer *peer)
     struct usher_address address;
     char text[ADDR_TEXT];
 
+    if (row->flow->is_child)
+        return; /* its worker did */
     peer_get(peer, &address);
     if (row->flow->plan->globals.log_addresses == ADDR_FULL && peer->kind == PEER_IP)
         log_info(row->service->name, "Connection established with (%s, %u)",

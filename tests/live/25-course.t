@@ -151,6 +151,24 @@ def the_log_shows_each_connection_with_address_and_port_where_asked():
 
 
 @test
+def a_connection_begins_and_ends_once_in_the_log_whoever_serves_it():
+    rows = "".join('%s: { plugin = "%s"; listen = "tcp://:0"; log_connections = true; %s };' % row for row in (
+        ("dispatch", "echo", ""), ("fork", "echo", 'mode = "fork";'),
+        ("crash", "crash_on_data", 'mode = "fork";')))
+    with Usherd(rows, allow_errors=True) as u:
+        for name, how in (("dispatch", "bytes_in=5 bytes_out=5 reason=ended"),
+                          ("fork", "bytes_in=5 bytes_out=5 reason=ended"), ("crash", "signal=")):
+            with contextlib.suppress(ConnectionResetError):
+                talk(u.port(name), b"Xello")
+            u.wait_log(r" %s\[\d+\]: end peer=\S+ ms=\d+ %s" % (name, how))
+            wait_for(lambda: u.count(name, "ACTIVE") == 0, "its end")
+            for words in ("Connection established", "end peer="):
+                equal((name, len(re.findall(r" %s\[\d+\]: %s" % (name, words), u.log()))), (name, 1))
+        if "AddressSanitizer" in u.log():
+            open(u.log_path, "w").close()
+
+
+@test
 def the_hello_lesson():
     with shipped() as u:
         equal(run_lesson(GREETING, "127.0.0.1", u.offset + 50000),
