@@ -1,8 +1,9 @@
 /*
- * framed on a host in memory: the first byte chooses the row, the others are what a peer sends. They
- * are read here a second time, by other code; the answers and the log must be what comes of that,
- * whether they arrive at once, in two parts, byte by byte, or at a peer who reads slowly. As a
- * datagram they are answered where they are one message, and else not.
+ * framed on a host in memory: the first byte chooses the row, the others are what a peer
+ * sends. They are read here a second time, by other code; the answers and the log must be
+ * what comes of that, whether they arrive at once, in two parts, byte by byte, or at a
+ * peer who reads slowly. As a datagram they are answered where they are one message, and
+ * else not.
  */
 #include <stdint.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static const struct framed_conf rows[] = {
 
 /* What must come of a stream. */
 struct outcome {
-    char out[64 + 11 * STREAM_MAX]; /* "000" may be answered with nine bytes, one by one with one */
+    char out[64 + 11 * STREAM_MAX]; /* "000" may be answered with nine bytes, one by one
+                                       with one */
     size_t count, messages, first; /* first: the size of the first message */
     bool ends; /* before the peer does */
     char log[80];
@@ -60,8 +62,8 @@ static int length_of(const uint8_t *at)
     return all > 255 ? -2 : all;
 }
 
-static void expect_answer(const struct framed_conf *conf, const uint8_t *message, size_t size,
-                          struct outcome *to)
+static void expect_answer(const struct framed_conf *conf, const uint8_t *message,
+                          size_t size, struct outcome *to)
 {
     char *out = to->out + to->count;
 
@@ -71,7 +73,9 @@ static void expect_answer(const struct framed_conf *conf, const uint8_t *message
     else
         memcpy(out, conf->reply == REPLY_TEXT ? (const void *)conf->text : message, size);
     for (size_t i = 0; i < size && conf->reply == REPLY_UPPERCASE; i++)
-        out[i] = (char)(strchr("abcdefghijklmnopqrstuvwxyz", out[i]) && out[i] ? out[i] & ~32 : out[i]);
+        out[i] =
+            (char)(strchr("abcdefghijklmnopqrstuvwxyz", out[i]) && out[i] ? out[i] & ~32
+                                                                          : out[i]);
     to->count += size;
 }
 
@@ -82,11 +86,12 @@ static void expect_error(const char *line, const uint8_t *digits, struct outcome
     if (digits[0] != 0 && digits[1] != 0 && digits[2] != 0)
         snprintf(to->log, sizeof(to->log), "bad length \"%.3s\"", (const char *)digits);
     else
-        snprintf(to->log, sizeof(to->log), "bad length of bytes %02x %02x %02x", digits[0], digits[1],
-                 digits[2]);
+        snprintf(to->log, sizeof(to->log), "bad length of bytes %02x %02x %02x",
+                 digits[0], digits[1], digits[2]);
 }
 
-static void expect_cut(const struct framed_conf *conf, size_t have, size_t want, struct outcome *to)
+static void expect_cut(const struct framed_conf *conf, size_t have, size_t want,
+                       struct outcome *to)
 {
     size_t head = conf->framing == FRAMING_DIGITS ? 3 : 0;
     bool is_for_one = conf->framing == FRAMING_FIXED && conf->close == CLOSE_REPLY;
@@ -98,7 +103,8 @@ static void expect_cut(const struct framed_conf *conf, size_t have, size_t want,
              have < head ? "bytes of a length" : "bytes");
 }
 
-static void expect(const struct framed_conf *conf, const uint8_t *at, size_t count, struct outcome *to)
+static void expect(const struct framed_conf *conf, const uint8_t *at, size_t count,
+                   struct outcome *to)
 {
     memset(to, 0, sizeof(*to));
     for (size_t size; !to->ends; at += size, count -= size) {
@@ -141,8 +147,8 @@ static void check_end(struct mock *mock, const struct outcome *want)
 }
 
 /* In parts: up to cut, and from there in steps. */
-static void try_parts(const struct framed_conf *conf, const uint8_t *at, size_t count, size_t cut,
-                      size_t step, size_t window, const struct outcome *want)
+static void try_parts(const struct framed_conf *conf, const uint8_t *at, size_t count,
+                      size_t cut, size_t step, size_t window, const struct outcome *want)
 {
     struct mock mock;
 

@@ -1,7 +1,7 @@
 /*
  * The http service's parsers of what a client sends: a request's target, a range, a date.
- * Whatever comes: a path that is let through stays below its folder, byte for byte as checked
- * here, and a range lies within its file.
+ * Whatever comes: a path that is let through stays below its folder, byte for byte as
+ * checked here, and a range lies within its file.
  */
 #include <stdint.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "fuzz.h"
 #include "oracle.h"
 
-/* Relative, no segment empty but the last, none that begins with a dot, no control byte. */
+/* Relative, no segment empty but the last, none that begins with a dot, no control
+ * byte. */
 static void judge_path(const char *path)
 {
     bool at_start = true;

@@ -1,6 +1,7 @@
 /*
- * tcpmux on a host in memory: any bytes, in any two parts. Whatever the parts, the answer is that of
- * the first line as this file reads it, in exactly these bytes, and what follows stays.
+ * tcpmux on a host in memory: any bytes, in any two parts. Whatever the parts, the answer
+ * is that of the first line as this file reads it, in exactly these bytes, and what
+ * follows stays.
  */
 #include <stdint.h>
 
@@ -42,7 +43,8 @@ static struct answer expect(const char *bytes, size_t count)
     return (struct answer){ "", NOT_AVAILABLE, 0 };
 }
 
-static void try_cut(const char *bytes, size_t count, size_t cut, const struct answer *want)
+static void try_cut(const char *bytes, size_t count, size_t cut,
+                    const struct answer *want)
 {
     static const struct tcpmux_conf conf = { .deadline = 1000 };
     static const char *const offers[] = { "echo", "Finger", NULL };

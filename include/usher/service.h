@@ -3,15 +3,15 @@
  *
  * A plugin is one constant, `const struct usher_service usher_service`, declared with
  * USHER_SERVICE(name). Everything the host must know stands in it, so that no plugin code
- * runs before a worker has given up its privileges. Services of the host arrive as a table
- * of functions; a plugin resolves no symbol of the daemon and exports one.
+ * runs before a worker has given up its privileges. Services of the host arrive as a
+ * table of functions; a plugin resolves no symbol of the daemon and exports one.
  *
  * Compatibility: the host refuses another `abi`, copies the smaller of the two sizes, and
- * treats the rest as absent. Fields and functions are only ever added at the end. USHER_ABI
- * changes when a meaning changes, and has nothing to do with the release.
+ * treats the rest as absent. Fields and functions are only ever added at the end.
+ * USHER_ABI changes when a meaning changes, and has nothing to do with the release.
  *
- * A first plugin is services/skeleton/skeleton.c; the way from there to a running service is
- * doc/PLUGIN.md, the reference is usher-plugin(7). Readable as C11 and C++.
+ * A first plugin is services/skeleton/skeleton.c; the way from there to a running service
+ * is doc/PLUGIN.md, the reference is usher-plugin(7). Readable as C11 and C++.
  */
 #ifndef USHER_SERVICE_H
 #define USHER_SERVICE_H
@@ -28,7 +28,7 @@ extern "C" {
 
 #define USHER_ABI 1u
 
-/* ---- values --------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------ */
 
 /* A socket address. `length` 0: none (an unnamed UNIX peer, a key that was not set). */
 struct usher_address {
@@ -52,24 +52,27 @@ enum usher_reason {
     USHER_GONE_TIMEOUT,  /* first_byte_timeout, idle_timeout or total_timeout */
     USHER_GONE_OUTPUT,   /* more was written than room() allowed */
     USHER_GONE_INPUT,    /* max_input bytes came and data() used none of them */
-    USHER_GONE_STOPPED,  /* the daemon drains, an administrator closed it, or no memory was left */
+    USHER_GONE_STOPPED,  /* the daemon drains, an administrator closed it, or no memory
+                            was left */
     USHER_GONE_HANDED    /* hand_over() took it: another service answers now */
 };
 
 /* ---- options --------------------------------------------------------------------------
  *
- * A row per key that the service's `options = { ... }` group may hold. The reader checks the
- * table against these rows, the manual page is compared with them, and the worker fills the
- * plugin's configuration struct from them. The macros check the field's type when the plugin
- * is compiled.
+ * A row per key that the service's `options = { ... }` group may hold. The reader checks
+ * the table against these rows, the manual page is compared with them, and the worker
+ * fills the plugin's configuration struct from them. The macros check the field's type
+ * when the plugin is compiled.
  */
 enum usher_type {
     USHER_TYPE_BOOL,     /* bool */
     USHER_TYPE_UINT,     /* unsigned, within min..max */
     USHER_TYPE_SIZE,     /* uint64_t, bytes: 512, "64k", "1M", "none" (USHER_SIZE_NONE),
                             "unlimited" (USHER_SIZE_UNLIMITED); min..max for the others */
-    USHER_TYPE_DURATION, /* int64_t, milliseconds: "500ms", "30s", "5m", "2h", "none" (-1) */
-    USHER_TYPE_TEXT,     /* const char *, min..max bytes long, never NULL unless preset is */
+    USHER_TYPE_DURATION, /* int64_t, milliseconds: "500ms", "30s", "5m", "2h", "none"
+                            (-1) */
+    USHER_TYPE_TEXT,     /* const char *, min..max bytes long, never NULL unless preset
+                            is */
     USHER_TYPE_ENUM,     /* int, the place in `choices`, from 0 */
     USHER_TYPE_LIST,     /* struct usher_list of texts */
     USHER_TYPE_ADDRESS,  /* struct usher_address: "HOST:PORT", resolved by the reader */
@@ -84,7 +87,8 @@ struct usher_option {
     const char *key;
     enum usher_type type;
     size_t offset;       /* of the field in the configuration struct */
-    const char *preset;  /* the default, written as in the table; NULL: the field stays zero */
+    const char *preset;  /* the default, written as in the table; NULL: the field stays
+                            zero */
     int64_t min, max;    /* both included; for TEXT and LIST: length, number of items */
     const char *unit;    /* "bytes", "seconds", ... or NULL; for messages and manuals */
     const char *choices; /* ENUM: "one|two|three"; otherwise NULL */
@@ -98,30 +102,30 @@ struct usher_option {
 #define USHER_FIELD(T, f, type) (_Generic(((T *)0)->f, type: offsetof(T, f)))
 #endif
 
-#define USHER_OPTION_BOOL(T, f, preset, help)                                                  \
+#define USHER_OPTION_BOOL(T, f, preset, help)                                            \
     { #f, USHER_TYPE_BOOL, USHER_FIELD(T, f, bool), preset, 0, 1, NULL, NULL, help }
-#define USHER_OPTION_UINT(T, f, preset, min, max, unit, help)                                  \
+#define USHER_OPTION_UINT(T, f, preset, min, max, unit, help)                            \
     { #f, USHER_TYPE_UINT, USHER_FIELD(T, f, unsigned), preset, min, max, unit, NULL, help }
-#define USHER_OPTION_INT(T, f, preset, min, max, unit, help)                                   \
+#define USHER_OPTION_INT(T, f, preset, min, max, unit, help)                             \
     { #f, USHER_TYPE_INT, USHER_FIELD(T, f, int), preset, min, max, unit, NULL, help }
-#define USHER_OPTION_SIZE(T, f, preset, min, max, help)                                        \
+#define USHER_OPTION_SIZE(T, f, preset, min, max, help)                                  \
     { #f, USHER_TYPE_SIZE, USHER_FIELD(T, f, uint64_t), preset, min, max, "bytes", NULL, help }
-#define USHER_OPTION_DURATION(T, f, preset, min, max, help)                                    \
+#define USHER_OPTION_DURATION(T, f, preset, min, max, help)                              \
     { #f, USHER_TYPE_DURATION, USHER_FIELD(T, f, int64_t), preset, min, max, "ms", NULL, help }
-#define USHER_OPTION_TEXT(T, f, preset, min, max, help)                                        \
+#define USHER_OPTION_TEXT(T, f, preset, min, max, help)                                  \
     { #f, USHER_TYPE_TEXT, USHER_FIELD(T, f, const char *), preset, min, max, "bytes", NULL,   \
       help }
-#define USHER_OPTION_ENUM(T, f, preset, choices, help)                                         \
+#define USHER_OPTION_ENUM(T, f, preset, choices, help)                                   \
     { #f, USHER_TYPE_ENUM, USHER_FIELD(T, f, int), preset, 0, 0, NULL, choices, help }
-#define USHER_OPTION_LIST(T, f, preset, min, max, help)                                        \
+#define USHER_OPTION_LIST(T, f, preset, min, max, help)                                  \
     { #f, USHER_TYPE_LIST, USHER_FIELD(T, f, struct usher_list), preset, min, max, NULL, NULL, \
       help }
-#define USHER_OPTION_ADDRESS(T, f, preset, help)                                               \
+#define USHER_OPTION_ADDRESS(T, f, preset, help)                                         \
     { #f, USHER_TYPE_ADDRESS, USHER_FIELD(T, f, struct usher_address), preset, 0, 0, NULL,     \
       NULL, help }
 #define USHER_OPTION_END { NULL, USHER_TYPE_BOOL, 0, NULL, 0, 0, NULL, NULL, NULL }
 
-/* ---- what callbacks are handed ---------------------------------------------------------
+/* ---- what callbacks are handed --------------------------------------------------------
  *
  * Structs here begin with their size as the host knows it; a plugin built against a newer
  * header asks it before reading a field that was added later.
@@ -161,7 +165,8 @@ struct usher_run {
     const struct usher_address *peer;
 };
 
-/* What a later answer to a datagram needs; filled by ticket(), opaque, copied as you like. */
+/* What a later answer to a datagram needs; filled by ticket(), opaque, copied as you
+ * like. */
 struct usher_ticket {
     size_t size;
     struct usher_address peer, local;
@@ -171,7 +176,7 @@ struct usher_ticket {
     int endpoint;   /* which of the row's sockets it came to */
 };
 
-/* ---- what the host does for a plugin ---------------------------------------------------
+/* ---- what the host does for a plugin --------------------------------------------------
  *
  * No callback ever runs inside one of these: a write that fails, end() and abort() only
  * mark the connection; gone() comes once, after the current callback has returned, and is
@@ -191,11 +196,12 @@ struct usher_host {
     void (*end)(struct usher_conn *conn);
     /* Drops what is kept and resets the connection. */
     void (*abort)(struct usher_conn *conn);
-    /* Neither data() nor finished() until resume(), which gives what data() left once more. */
+    /* Neither data() nor finished() until resume(), which gives what data() left once
+     * more. */
     void (*pause)(struct usher_conn *conn);
     void (*resume)(struct usher_conn *conn);
-    /* Calls expired() once in after_ms milliseconds (0 or more); a second call replaces the
-     * first, a negative after_ms cancels. One timer a connection; it dies with it. */
+    /* Calls expired() once in after_ms milliseconds (0 or more); a second call replaces
+     * the first, a negative after_ms cancels. One timer a connection; it dies with it. */
     void (*timer)(struct usher_conn *conn, int64_t after_ms,
                   void (*expired)(struct usher_conn *conn));
     /* Calls ready() whenever fd, which the plugin opened and goes on owning, can be read
@@ -206,16 +212,17 @@ struct usher_host {
     /* The peer's and our own address of this connection; v4-mapped ones as IPv4. */
     void (*peer)(const struct usher_conn *conn, struct usher_address *out);
     void (*local)(const struct usher_conn *conn, struct usher_address *out);
-    /* Takes the descriptor over: the host stops watching it, no stream callback but gone()
-     * follows, and gone() not before done(). Slot, total_timeout and counters stay with the
-     * host. Whoever takes it closes it, before done(). The result is the descriptor,
-     * non-blocking; -1: already ending. */
+    /* Takes the descriptor over: the host stops watching it, no stream callback but
+     * gone() follows, and gone() not before done(). Slot, total_timeout and counters stay
+     * with the host. Whoever takes it closes it, before done(). The result is the
+     * descriptor, non-blocking; -1: already ending. */
     int (*take)(struct usher_conn *conn);
     void (*done)(struct usher_conn *conn);
-    /* Answers a datagram, from the address it was sent to. At most one reply a datagram; it
-     * is dropped and counted where the row's UDP rules forbid it (longer than the request
-     * without `amplify`, a peer's port that could loop). Borrows bytes until the callback
-     * returns, so that a reply inside the request's own bytes is never copied. */
+    /* Answers a datagram, from the address it was sent to. At most one reply a datagram;
+     * it is dropped and counted where the row's UDP rules forbid it (longer than the
+     * request without `amplify`, a peer's port that could loop). Borrows bytes until the
+     * callback returns, so that a reply inside the request's own bytes is never
+     * copied. */
     void (*reply)(struct usher_dgram *dgram, const void *bytes, size_t count);
     /* One line in the daemon's log, with the service's name; printf's formats. Bytes of a
      * peer may be given as they are: everything unprintable is escaped. Never blocks. */
@@ -224,53 +231,61 @@ struct usher_host {
     /* Milliseconds on the monotonic clock. */
     int64_t (*clock_ms)(void);
 
-    /* For plugins that need USHER_NEEDS_HAND_OVER. Their data() is shown bytes that stay in the
-     * socket until it has used them, so that what follows reaches the next service.
-     * Gives the connection to the row of this name, if that row says `tcpmux = true`: it is
-     * admitted there by its own rules, and the receiver writes the first line ("+" or "-" and
-     * CRLF, RFC 1078). 0: gone(USHER_GONE_HANDED) follows (USHER_GONE_ENDED where a reload
-     * just took the row away: the host has said so); -1: no such row is offered, or the connection
-     * is ending or has output kept, and it stays here. Names compare without case. */
+    /* For plugins that need USHER_NEEDS_HAND_OVER. Their data() is shown bytes that stay
+     * in the socket until it has used them, so that what follows reaches the next
+     * service. Gives the connection to the row of this name, if that row says `tcpmux =
+     * true`: it is admitted there by its own rules, and the receiver writes the first
+     * line ("+" or "-" and CRLF, RFC 1078). 0: gone(USHER_GONE_HANDED) follows
+     * (USHER_GONE_ENDED where a reload just took the row away: the host has said so); -1:
+     * no such row is offered, or the connection is ending or has output kept, and it
+     * stays here. Names compare without case. */
     int (*hand_over)(struct usher_conn *conn, const char *service);
-    /* The names hand_over() knows, by index from 0; NULL ends. Valid while the service is. */
+    /* The names hand_over() knows, by index from 0; NULL ends. Valid while the service
+     * is. */
     const char *(*offered)(const struct usher_instance *service, size_t index);
 
-    /* As watch() and timer(), for the service as a whole, in the loop of its worker: from open()
-     * until close(). Up to 4096 watches; any number of changes. Not in a forked child. */
+    /* As watch() and timer(), for the service as a whole, in the loop of its worker: from
+     * open() until close(). Up to 4096 watches; any number of changes. Not in a forked
+     * child. */
     int (*service_watch)(const struct usher_instance *service, int fd, unsigned what,
                          void (*ready)(const struct usher_instance *service, int fd,
                                        unsigned what));
     void (*service_timer)(const struct usher_instance *service, int64_t after_ms,
                           void (*expired)(const struct usher_instance *service));
-    /* For answers that come later than datagram() returns: note the request, answer it from any
-     * callback of the service in the loop. The UDP rules are those of reply(). 0; -1: dropped. */
+    /* For answers that come later than datagram() returns: note the request, answer it
+     * from any callback of the service in the loop. The UDP rules are those of reply().
+     * 0; -1: dropped. */
     void (*ticket)(const struct usher_dgram *dgram, struct usher_ticket *out);
     int (*answer)(const struct usher_instance *service, struct usher_ticket *ticket,
                   const void *bytes, size_t count);
 };
 
-/* ---- what a plugin says of itself ------------------------------------------------------ */
+/* ---- what a plugin says of itself -------------------------------------------------- */
 
 #define USHER_STREAM 1u   /* TCP, UNIX stream and seqpacket */
 #define USHER_DATAGRAM 2u /* UDP, UNIX datagram */
 
-/* What a service needs beyond its sockets; each widens the sandbox of its own pool only. */
+/* What a service needs beyond its sockets; each widens the sandbox of its own pool
+ * only. */
 #define USHER_NEEDS_FILES 1u     /* opens files while it serves */
 #define USHER_NEEDS_PASSWD 2u    /* looks people up */
 #define USHER_NEEDS_CONNECT 4u   /* opens connections */
 #define USHER_NEEDS_FORK 8u      /* starts processes */
 #define USHER_NEEDS_VIEW 16u     /* reads the counters of all services */
 #define USHER_NEEDS_HAND_OVER 32u /* gives connections to other services */
-/* Answers from its worker's loop, with service_watch() or service_timer(): no mode "fork" for rows
- * with connections, or with datagrams. Those that look people up have it the other way round: that
- * may take its time, so their rows are refused without mode "fork". */
+/* Answers from its worker's loop, with service_watch() or service_timer(): no mode "fork"
+ * for rows with connections, or with datagrams. Those that look people up have it the
+ * other way round: that may take its time, so their rows are refused without mode
+ * "fork". */
 #define USHER_NEEDS_STREAM_LOOP 64u
 #define USHER_NEEDS_DATAGRAM_LOOP 128u
-#define USHER_NEEDS_NETWORK 256u /* asks the kernel about the machine's sockets (netlink) */
+#define USHER_NEEDS_NETWORK 256u /* asks the kernel about the machine's sockets
+                                    (netlink) */
 
 /*
- * The descriptor. Callbacks that are NULL do what is written behind them. "loop": in a worker's
- * event loop (mode "dispatch") or in a child of its own (mode "fork"), from the same source.
+ * The descriptor. Callbacks that are NULL do what is written behind them. "loop": in a
+ * worker's event loop (mode "dispatch") or in a child of its own (mode "fork"), from the
+ * same source.
  */
 struct usher_service {
     uint32_t abi;
@@ -331,8 +346,9 @@ struct usher_service {
      *   process  loop
      *   block    no
      *   owns     borrows bytes until return
-     *   packets  of a seqpacket socket come one a call, behind what was left of those before;
-     *            one longer than 65536 bytes ends the connection, an empty one is passed over
+     *   packets  of a seqpacket socket come one a call, behind what was left of those
+     *            before; one longer than 65536 bytes ends the connection, an empty one is
+     *            passed over
      *   result   how many bytes it used. The rest is kept and comes again with more behind
      *            it; when max_input bytes are kept and none is used, the connection ends.
      *            Bytes left for want of room() come again only with pause() here and
@@ -387,24 +403,24 @@ struct usher_service {
     int (*run)(struct usher_run *run);
 };
 
-/* ---- conveniences ---------------------------------------------------------------------- */
+/* ---- conveniences ------------------------------------------------------------------ */
 
 #if defined(USHER_BUILTIN)
 /* Linked into the daemon: each service has a name of its own. */
-#define USHER_SERVICE(id)                                                                      \
-    extern const struct usher_service usher_service_##id;                                      \
+#define USHER_SERVICE(id)                                                                \
+    extern const struct usher_service usher_service_##id;                                \
     const struct usher_service usher_service_##id
 #else
 /* A module: the one exported symbol. */
-#define USHER_SERVICE(id)                                                                      \
-    extern const struct usher_service usher_service                                            \
-        __attribute__((visibility("default")));                                                \
+#define USHER_SERVICE(id)                                                                \
+    extern const struct usher_service usher_service                                      \
+        __attribute__((visibility("default")));                                          \
     const struct usher_service usher_service
 #endif
 
 /* The first line of every descriptor: who it was built for. */
-#define USHER_SERVICE_HEADER                                                                   \
-    .abi = USHER_ABI, .size = (uint32_t)sizeof(struct usher_service),                          \
+#define USHER_SERVICE_HEADER                                                             \
+    .abi = USHER_ABI, .size = (uint32_t)sizeof(struct usher_service),                    \
     .option_size = (uint32_t)sizeof(struct usher_option)
 
 static inline int usher_write(struct usher_conn *conn, const void *bytes, size_t count)
@@ -443,7 +459,8 @@ static inline void usher_reply(struct usher_dgram *dgram, const void *bytes, siz
 }
 
 __attribute__((format(printf, 3, 4))) static inline void
-usher_log(const struct usher_instance *service, enum usher_level level, const char *format, ...)
+usher_log(const struct usher_instance *service, enum usher_level level,
+          const char *format, ...)
 {
     va_list args;
 

@@ -4,8 +4,8 @@
  * closes it; what the caller sends is not looked at. A datagram is answered with 0 to 512
  * bytes of the pattern, their number drawn anew each time.
  *
- * After 95 lines the pattern is back at its beginning: a few such rounds lie ready and are
- * always written as a whole, so that a connection has nothing to remember.
+ * After 95 lines the pattern is back at its beginning: a few such rounds lie ready and
+ * are always written as a whole, so that a connection has nothing to remember.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -43,8 +43,8 @@ static long long seconds_of(const struct tm *tm)
     return (long long)timegm(&copy) - tm->tm_gmtoff;
 }
 
-/* The library takes the parts of a time for the system's when it makes %s of them, so we put the number
- * there, without regard to flags and width. */
+/* The library takes the parts of a time for the system's when it makes %s of them, so we
+ * put the number there, without regard to flags and width. */
 static void expand_seconds(char *to, size_t room, const char *format, const struct tm *tm)
 {
     size_t made = 0;

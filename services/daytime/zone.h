@@ -1,9 +1,9 @@
 /*
- * A time zone of one's own. The C library knows one zone a process, changes it through the
- * environment and reads its file again at each change: two rows with two zones would fight over it,
- * and once the worker's doors are closed the file is out of reach. So zone_learn() asks the library for
- * every change of the zone in the years to come, and from then on the zone is a sorted array. New zone
- * data are seen after the next reload.
+ * A time zone of one's own. The C library knows one zone a process, changes it through
+ * the environment and reads its file again at each change: two rows with two zones would
+ * fight over it, and once the worker's doors are closed the file is out of reach. So
+ * zone_learn() asks the library for every change of the zone in the years to come, and
+ * from then on the zone is a sorted array. New zone data are seen after the next reload.
  */
 #ifndef DAYTIME_ZONE_H
 #define DAYTIME_ZONE_H

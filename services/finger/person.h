@@ -22,7 +22,8 @@ enum person_tell {
     PERSON_PROJECT = 16
 };
 
-/* The person does not want to be found: ~/.nofinger is there, or nobody can say whether it is. */
+/* The person does not want to be found: ~/.nofinger is there, or nobody can say whether
+ * it is. */
 bool person_is_hidden(const struct passwd *who);
 /* The name in the password file's comment: up to the first comma, "&" is the login name.
  */

@@ -69,8 +69,8 @@ static void log_length(const struct usher_instance *service, const char *bytes)
     if (memchr(bytes, '\0', FRAMED_DIGITS) == NULL)
         usher_log(service, USHER_INFO, "bad length \"%.3s\"", bytes);
     else
-        usher_log(service, USHER_INFO, "bad length of bytes %02x %02x %02x", code[0], code[1],
-                  code[2]);
+        usher_log(service, USHER_INFO, "bad length of bytes %02x %02x %02x", code[0],
+                  code[1], code[2]);
 }
 
 static void refuse(struct usher_conn *conn, const char *digits, const char *line)
@@ -125,11 +125,12 @@ static void framed_drained(struct usher_conn *conn)
     usher_resume(conn);
 }
 
-/* A row that is there for one message of one size says so too when not a byte of it came. */
+/* A row that is there for one message of one size says so too when not a byte of it
+ * came. */
 static bool is_cut_off(const struct framed_conf *conf, const struct framed_conn *mine)
 {
-    return mine->have > 0 || (conf->framing == FRAMING_FIXED && conf->close == CLOSE_REPLY &&
-                              !mine->is_answered);
+    return mine->have > 0 || (conf->framing == FRAMING_FIXED &&
+                              conf->close == CLOSE_REPLY && !mine->is_answered);
 }
 
 static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
@@ -137,14 +138,16 @@ static void framed_gone(struct usher_conn *conn, enum usher_reason reason)
     const struct framed_conf *conf = conn->service->conf;
     const struct framed_conn *mine = conn->mine;
 
-    if (!is_cut_off(conf, mine) || (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
+    if (!is_cut_off(conf, mine) ||
+        (reason != USHER_GONE_ENDED && reason != USHER_GONE_PEER))
         return;
     if (conf->framing == FRAMING_FIXED)
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
                   mine->have, conf->size);
     else if (mine->have < FRAMED_DIGITS)
-        usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes of a length had come",
-                  mine->have, FRAMED_DIGITS);
+        usher_log(conn->service, USHER_INFO,
+                  "message cut off: %u of %u bytes of a length had come", mine->have,
+                  FRAMED_DIGITS);
     else
         usher_log(conn->service, USHER_INFO, "message cut off: %u of %u bytes had come",
                   mine->have - FRAMED_DIGITS, mine->want - FRAMED_DIGITS);
@@ -186,7 +189,8 @@ static int framed_check(const void *conf, char *error, size_t room)
         snprintf(error, room, "text is for reply \"text\" only");
     else if (!is_fixed && length > FRAMED_LENGTH_MAX)
         snprintf(error, room,
-                 "text: %zu bytes are above %d, all that three digits can say", length, FRAMED_LENGTH_MAX);
+                 "text: %zu bytes are above %d, all that three digits can say", length,
+                 FRAMED_LENGTH_MAX);
     else if (is_fixed && framed->reply == REPLY_TEXT && length < framed->size)
         snprintf(error, room, "text: %zu bytes are below size, %u", length, framed->size);
     else

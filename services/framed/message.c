@@ -25,7 +25,8 @@ size_t framed_size(const struct framed_conf *conf, const char *at, size_t count)
         return conf->size;
     if (count < FRAMED_DIGITS)
         return FRAMED_DIGITS;
-    return (size_t)(FRAMED_DIGITS + (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
+    return (size_t)(FRAMED_DIGITS + (at[0] - '0') * 100 + (at[1] - '0') * 10 +
+                    (at[2] - '0'));
 }
 
 size_t framed_whole(const struct framed_conf *conf, const char *at, size_t count)
@@ -35,7 +36,8 @@ size_t framed_whole(const struct framed_conf *conf, const char *at, size_t count
     return count >= size && framed_fault(conf, at, count) == NULL ? size : 0;
 }
 
-size_t framed_answer(const struct framed_conf *conf, char *to, const char *message, size_t size)
+size_t framed_answer(const struct framed_conf *conf, char *to, const char *message,
+                     size_t size)
 {
     if (conf->reply == REPLY_ECHO)
         memcpy(to, message, size);

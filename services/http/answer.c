@@ -40,8 +40,9 @@ static bool is_another(struct MHD_Connection *connection, const struct file *fil
 }
 
 /* A range belongs to the file as the client saw it: If-Range says when that was. */
-static enum range_kind find_range(struct MHD_Connection *connection, const struct file *file,
-                                  uint64_t *first, uint64_t *count)
+static enum range_kind find_range(struct MHD_Connection *connection,
+                                  const struct file *file, uint64_t *first,
+                                  uint64_t *count)
 {
     const char *range = field(connection, MHD_HTTP_HEADER_RANGE);
     const char *seen = field(connection, MHD_HTTP_HEADER_IF_RANGE);
@@ -77,13 +78,15 @@ static enum MHD_Result send_unchanged(struct MHD_Connection *connection,
     return reply_send(connection, MHD_HTTP_NOT_MODIFIED, response);
 }
 
-static enum MHD_Result send_refusal(struct MHD_Connection *connection, const struct file *file)
+static enum MHD_Result send_refusal(struct MHD_Connection *connection,
+                                    const struct file *file)
 {
     close(file->fd);
     return reply_status(connection, MHD_HTTP_PRECONDITION_FAILED, NULL, NULL);
 }
 
-static enum MHD_Result send_beyond(struct MHD_Connection *connection, const struct file *file)
+static enum MHD_Result send_beyond(struct MHD_Connection *connection,
+                                   const struct file *file)
 {
     char text[64];
 
@@ -93,8 +96,8 @@ static enum MHD_Result send_beyond(struct MHD_Connection *connection, const stru
                        MHD_HTTP_HEADER_CONTENT_RANGE, text);
 }
 
-static enum MHD_Result send_part(struct MHD_Connection *connection, const struct file *file,
-                                 uint64_t first, uint64_t count)
+static enum MHD_Result send_part(struct MHD_Connection *connection,
+                                 const struct file *file, uint64_t first, uint64_t count)
 {
     bool is_whole = first == 0 && count == file->size;
     struct MHD_Response *response =
@@ -156,8 +159,8 @@ static void add_text(struct place *to, const char *text)
     to->count += count;
 }
 
-/* To the same place with a slash behind it, so that links in the folder's page work. The path is
- * encoded as it came, and begins with one slash: it cannot name another host. */
+/* To the same place with a slash behind it, so that links in the folder's page work. The
+ * path is encoded as it came, and begins with one slash: it cannot name another host. */
 static enum MHD_Result send_slash(struct MHD_Connection *connection,
                                   const struct request *request)
 {
@@ -172,10 +175,12 @@ static enum MHD_Result send_slash(struct MHD_Connection *connection,
     }
     if (target[0] != '/' || to.is_too_long)
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
-    return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION, to.text);
+    return reply_status(connection, MHD_HTTP_MOVED_PERMANENTLY, MHD_HTTP_HEADER_LOCATION,
+                        to.text);
 }
 
-static enum MHD_Result answer_file(const struct site *site, struct MHD_Connection *connection,
+static enum MHD_Result answer_file(const struct site *site,
+                                   struct MHD_Connection *connection,
                                    const struct request *request)
 {
     struct file file;
@@ -185,7 +190,8 @@ static enum MHD_Result answer_file(const struct site *site, struct MHD_Connectio
         return reply_status(connection, MHD_HTTP_NOT_FOUND, NULL, NULL);
     if (site->root == -1 && path[0] == '\0')
         return reply_page(connection, site->name);
-    switch (site->root != -1 ? file_open(site->root, path, site->index, &file) : FILE_MISSING) {
+    switch (site->root != -1 ? file_open(site->root, path, site->index, &file)
+                             : FILE_MISSING) {
     case FILE_FOUND:
         return send_file(connection, request->method, &file);
     case FILE_IS_FOLDER:
@@ -206,7 +212,7 @@ enum MHD_Result answer(const struct site *site, struct MHD_Connection *connectio
 {
     if (strcmp(request->method, MHD_HTTP_METHOD_GET) != 0 &&
         strcmp(request->method, MHD_HTTP_METHOD_HEAD) != 0)
-        return reply_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
-                           "GET, HEAD");
+        return reply_status(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                            MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     return answer_file(site, connection, request);
 }

@@ -10,9 +10,10 @@
 #include "reply.h"
 #include "visit.h"
 
-/* Bytes for a request's head, its cookies once more, a record of some 70 bytes for each field and cookie,
- * and the answer's head, per connection. For more than 32 KiB the library asks the kernel, for every
- * connection, which takes as long again as all the rest. */
+/* Bytes for a request's head, its cookies once more, a record of some 70 bytes for each
+ * field and cookie, and the answer's head, per connection. For more than 32 KiB the
+ * library asks the kernel, for every connection, which takes as long again as all the
+ * rest. */
 #define MEMORY (4 * HEAD_MAX)
 
 static const struct usher_host *host_of(const struct http *http)
@@ -20,11 +21,12 @@ static const struct usher_host *host_of(const struct http *http)
     return http->service->host;
 }
 
-/* ---- the library's loop inside ours -------------------------------------------------------- */
+/* ---- the library's loop inside ours ------------------------------------------------ */
 
 static void loop_timer(const struct usher_instance *service);
 
-/* It closes a socket after it told us: only then the host may have the connection back. */
+/* It closes a socket after it told us: only then the host may have the connection
+ * back. */
 static void give_back(struct http *http)
 {
     struct visit *visit = http->over;
@@ -68,7 +70,7 @@ static void loop_ready(const struct usher_instance *service, int fd, unsigned wh
     drive(service->state);
 }
 
-/* ---- what the library tells ---------------------------------------------------------------- */
+/* ---- what the library tells -------------------------------------------------------- */
 
 static struct visit *visit_of(struct MHD_Connection *connection)
 {
@@ -96,8 +98,8 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
     http->over = visit;
 }
 
-/* The library would make a record of each part of a query, and close without a word when it has no memory
- * left for them. So it is shown an empty one, in its own buffer. */
+/* The library would make a record of each part of a query, and close without a word when
+ * it has no memory left for them. So it is shown an empty one, in its own buffer. */
 static void hide_query(struct visit *visit)
 {
     if (visit->query == NULL)
@@ -112,12 +114,13 @@ static void show_query(struct visit *visit)
         visit->query[0] = visit->query_begin;
 }
 
-/* Comes once when the head is there, and again when the body is. Who is answered the first time
- * loses the connection: so are those with a body, which nobody here wants to read, and those that
- * could be read in two ways. */
+/* Comes once when the head is there, and again when the body is. Who is answered the
+ * first time loses the connection: so are those with a body, which nobody here wants to
+ * read, and those that could be read in two ways. */
 static enum MHD_Result request_came(void *context, struct MHD_Connection *connection,
-                                    const char *target, const char *method, const char *version,
-                                    const char *body, size_t *body_count, void **request)
+                                    const char *target, const char *method,
+                                    const char *version, const char *body,
+                                    size_t *body_count, void **request)
 {
     static char head_seen;
     struct http *http = context;
@@ -141,8 +144,8 @@ static enum MHD_Result request_came(void *context, struct MHD_Connection *connec
                   &(struct request){ method, target, visit_of(connection)->query });
 }
 
-static void request_completed(void *context, struct MHD_Connection *connection, void **request,
-                              enum MHD_RequestTerminationCode how)
+static void request_completed(void *context, struct MHD_Connection *connection,
+                              void **request, enum MHD_RequestTerminationCode how)
 {
     (void)context, (void)request, (void)how;
     visit_await(visit_of(connection));
@@ -155,9 +158,10 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-/* Comes before the library takes the target apart. One with a blank in it has no end: it could be read
- * as the end of the target. */
-static void *target_came(void *context, const char *target, struct MHD_Connection *connection)
+/* Comes before the library takes the target apart. One with a blank in it has no end: it
+ * could be read as the end of the target. */
+static void *target_came(void *context, const char *target,
+                         struct MHD_Connection *connection)
 {
     struct visit *visit = visit_of(connection);
     const char *mark = strchr(target, '?');
@@ -169,7 +173,8 @@ static void *target_came(void *context, const char *target, struct MHD_Connectio
     return NULL;
 }
 
-__attribute__((format(printf, 2, 0))) static void library_log(void *context, const char *format,
+__attribute__((format(printf, 2, 0))) static void library_log(void *context,
+                                                              const char *format,
                                                               va_list args)
 {
     const struct http *http = context;
@@ -177,7 +182,7 @@ __attribute__((format(printf, 2, 0))) static void library_log(void *context, con
     host_of(http)->log(http->service, USHER_DEBUG, format, args);
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------------------- */
 
 static int start_library(struct http *http)
 {
@@ -224,9 +229,10 @@ void engine_stop(struct http *http)
         MHD_stop_daemon(http->daemon);
 }
 
-/* The library takes the descriptor over in any case: it closes it where it fails, and then it may
- * have told us of a connection already, or not. */
-static void hand_to_library(struct http *http, struct visit *visit, struct usher_address *peer)
+/* The library takes the descriptor over in any case: it closes it where it fails, and
+ * then it may have told us of a connection already, or not. */
+static void hand_to_library(struct http *http, struct visit *visit,
+                            struct usher_address *peer)
 {
     http->adding = visit;
     if (MHD_add_connection(http->daemon, visit->fd, (struct sockaddr *)&peer->storage,

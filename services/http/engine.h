@@ -1,7 +1,7 @@
 /*
- * libmicrohttpd in a worker. It has no thread and no listening socket here: it is handed each
- * connection, the worker's loop watches its epoll descriptor and keeps its timer, and a connection goes
- * back to the host when the library has closed it.
+ * libmicrohttpd in a worker. It has no thread and no listening socket here: it is handed
+ * each connection, the worker's loop watches its epoll descriptor and keeps its timer,
+ * and a connection goes back to the host when the library has closed it.
  */
 #ifndef HTTP_ENGINE_H
 #define HTTP_ENGINE_H

@@ -16,7 +16,8 @@
 /* A FIFO or a device must not hold us up: it is refused once it is known as one. */
 #define FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-/* Where the kernel has no openat2(): segment by segment, and no link at all is followed. */
+/* Where the kernel has no openat2(): segment by segment, and no link at all is
+ * followed. */
 static int open_by_segments(int root, const char *path)
 {
     int folder = root, fd = -1;
@@ -47,7 +48,8 @@ static int open_beneath(int root, const char *path)
 {
     struct open_how how = { .flags = FLAGS,
                             .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-    int fd = (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof(how));
+    int fd =
+        (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof(how));
 
     if (fd == -1 && (errno == ENOSYS || errno == EPERM))
         return open_by_segments(root, path);
@@ -72,8 +74,8 @@ static enum file_result explain(int code)
     }
 }
 
-/* A file of the future changes now: a client must not hear of a time that is not there yet (RFC 9110,
- * 8.8.2.1). */
+/* A file of the future changes now: a client must not hear of a time that is not there
+ * yet (RFC 9110, 8.8.2.1). */
 static time_t until_now(time_t at)
 {
     time_t now = time(NULL);
@@ -109,7 +111,8 @@ static enum file_result open_one(int root, const char *path, struct file *out)
     return result;
 }
 
-enum file_result file_open(int root, const char *path, const char *index, struct file *out)
+enum file_result file_open(int root, const char *path, const char *index,
+                           struct file *out)
 {
     size_t length = strlen(path);
     char whole[2 * HTTP_PATH_MAX];
@@ -122,7 +125,8 @@ enum file_result file_open(int root, const char *path, const char *index, struct
     result = open_one(root, whole, out);
     if (result == FILE_IS_FOLDER)
         return FILE_DENIED;
-    /* The folder is there, but nothing speaks for it; nobody gets a list of what it holds. */
+    /* The folder is there, but nothing speaks for it; nobody gets a list of what it
+     * holds. */
     if (result == FILE_MISSING && open_one(root, path, out) == FILE_IS_FOLDER)
         return FILE_DENIED;
     return result;

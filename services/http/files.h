@@ -20,7 +20,9 @@ struct file {
     const char *type;
 };
 
-/* path as http_path() leaves it. index: the name of the file that stands for its folder. */
-enum file_result file_open(int root, const char *path, const char *index, struct file *out);
+/* path as http_path() leaves it. index: the name of the file that stands for its
+ * folder. */
+enum file_result file_open(int root, const char *path, const char *index,
+                           struct file *out);
 
 #endif

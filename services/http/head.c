@@ -1,11 +1,12 @@
 /*
- * Requests reach us through others, proxies that may share one connection between several people. Where
- * they and we could differ on where a request ends, one person's bytes would be another's request: so
- * what RFC 9112 has refused is refused, as far as the library does not do it.
+ * Requests reach us through others, proxies that may share one connection between several
+ * people. Where they and we could differ on where a request ends, one person's bytes
+ * would be another's request: so what RFC 9112 has refused is refused, as far as the
+ * library does not do it.
  *
- * The library leaves a head where it read it, and puts a NUL where a name, a value or a line ends. What it
- * left out (a continued line, what follows a NUL, a field without a name) shows as a gap between what it
- * tells of that has more in it than the ends.
+ * The library leaves a head where it read it, and puts a NUL where a name, a value or a
+ * line ends. What it left out (a continued line, what follows a NUL, a field without a
+ * name) shows as a gap between what it tells of that has more in it than the ends.
  */
 #include "head.h"
 
@@ -24,7 +25,8 @@ struct look {
     bool is_loose; /* a line ends with LF, or CR, alone */
 };
 
-/* How many bytes between the two end something; UINT_MAX: there is more, or no such place. */
+/* How many bytes between the two end something; UINT_MAX: there is more, or no such
+ * place. */
 static unsigned ends_between(const char *from, const char *to)
 {
     unsigned ends = 0;
@@ -75,7 +77,8 @@ static bool is_host(const char *value, size_t count)
     while (count > 0 && (value[count - 1] == ' ' || value[count - 1] == '\t'))
         count--;
     for (size_t i = 0; i < count; i++)
-        if (value[i] == ' ' || value[i] == '\t' || strchr("\"#/<>?@\\^`{|}", value[i]) != NULL)
+        if (value[i] == ' ' || value[i] == '\t' ||
+            strchr("\"#/<>?@\\^`{|}", value[i]) != NULL)
             return false;
     return true;
 }

@@ -10,13 +10,15 @@
 
 enum head {
     HEAD_PLAIN,  /* the next request follows */
-    HEAD_BODY,   /* a body follows, or lines end in a way that not everybody takes for an end */
+    HEAD_BODY,   /* a body follows, or lines end in a way that not everybody takes for an
+                    end */
     HEAD_LONG,   /* more than that */
-    HEAD_UNSURE  /* another reader could see another request here, or a body where we see none */
+    HEAD_UNSURE  /* another reader could see another request here, or a body where we see
+                    none */
 };
 
-/* Where the parts of the first line stand, as the library gave them; target_end is where the target
- * ended before the library took it apart, NULL where nobody can say. */
+/* Where the parts of the first line stand, as the library gave them; target_end is where
+ * the target ended before the library took it apart, NULL where nobody can say. */
 struct head_line {
     const char *method, *target, *target_end, *version;
 };

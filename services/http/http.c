@@ -16,18 +16,20 @@
 #define INDEX "index.html"
 
 static const struct usher_option http_options[] = {
-    USHER_OPTION_TEXT(struct http_conf, root, "", 0, PATH_MAX - 1,
-                      "The folder whose files are shown, an absolute path; not set: only a "
-                      "page about usher."),
+    USHER_OPTION_TEXT(
+        struct http_conf, root, "", 0, PATH_MAX - 1,
+        "The folder whose files are shown, an absolute path; not set: only a "
+        "page about usher."),
     USHER_OPTION_TEXT(struct http_conf, index, INDEX, 1, NAME_MAX,
                       "The file that stands for the folder it is in."),
-    USHER_OPTION_DURATION(struct http_conf, timeout, "30s", 1000, 3600000,
-                          "How long a request may take to arrive, and an answer may stand "
-                          "still."),
+    USHER_OPTION_DURATION(
+        struct http_conf, timeout, "30s", 1000, 3600000,
+        "How long a request may take to arrive, and an answer may stand "
+        "still."),
     USHER_OPTION_END
 };
 
-/* ---- the service ---------------------------------------------------------------------------- */
+/* ---- the service ------------------------------------------------------------------- */
 
 static int http_check(const void *conf, char *error, size_t room)
 {
@@ -50,7 +52,8 @@ static int http_check(const void *conf, char *error, size_t room)
 
 static int open_root(struct http *http, const struct http_conf *conf)
 {
-    http->site = (struct site){ .name = http->service->name, .root = -1, .index = conf->index };
+    http->site =
+        (struct site){ .name = http->service->name, .root = -1, .index = conf->index };
     if (conf->root[0] == '\0')
         return 0;
     http->site.root = open(conf->root, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -16,7 +16,8 @@ static bool read_number(const char **at, uint64_t *out)
     return *at != begin;
 }
 
-enum range_kind http_range(const char *text, uint64_t size, uint64_t *first, uint64_t *count)
+enum range_kind http_range(const char *text, uint64_t size, uint64_t *first,
+                           uint64_t *count)
 {
     static const char unit[] = "bytes=";
     uint64_t last = UINT64_MAX;
@@ -57,10 +58,12 @@ void http_date(time_t at, char out[HTTP_DATE])
         out[0] = '\0';
 }
 
-/* Years have two digits in one of the older forms: 69 to 99 are those of the last century. */
+/* Years have two digits in one of the older forms: 69 to 99 are those of the last
+ * century. */
 bool http_date_read(const char *text, time_t *out)
 {
-    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+    static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT",
+                                         "%A, %d-%b-%y %H:%M:%S GMT",
                                          "%a %b %e %H:%M:%S %Y" };
 
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {

@@ -1,4 +1,5 @@
-/* Which part of a file is asked for, and since when: the values of three header fields. */
+/* Which part of a file is asked for, and since when: the values of three header
+ * fields. */
 #ifndef HTTP_RANGE_H
 #define HTTP_RANGE_H
 
@@ -16,7 +17,8 @@ enum range_kind {
 };
 
 /* "bytes=0-99", "bytes=100-" or "bytes=-100", of a file of size bytes. */
-enum range_kind http_range(const char *text, uint64_t size, uint64_t *first, uint64_t *count);
+enum range_kind http_range(const char *text, uint64_t size, uint64_t *first,
+                           uint64_t *count);
 
 void http_date(time_t at, char out[HTTP_DATE]);
 /* The form that is sent today, and the two older ones; false: no such date. */

@@ -9,12 +9,15 @@ static const char page[] =
     "<html lang=\"en\"><meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n"
     "<title>usher</title>\n"
-    "<style>body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 34em; margin: 4em auto;\n"
+    "<style>body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 34em; margin: 4em "
+    "auto;\n"
     "padding: 0 1em; color-scheme: light dark }</style>\n"
     "<h1>usher</h1>\n"
-    "<p>This is the internet super-server usher. Its service <b>%s</b> has no folder of files\n"
+    "<p>This is the internet super-server usher. Its service <b>%s</b> has no folder of "
+    "files\n"
     "to show yet: the option <code>root</code> in the table names one.</p>\n"
-    "<p>How the services of this machine are doing, <code>usherctl list</code> tells.</p>\n"
+    "<p>How the services of this machine are doing, <code>usherctl list</code> "
+    "tells.</p>\n"
     "</html>\n";
 
 enum MHD_Result reply_send(struct MHD_Connection *connection, unsigned status,

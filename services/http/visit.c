@@ -33,7 +33,7 @@ static void close_now(const struct visit *visit)
     shutdown(visit->fd, SHUT_RDWR);
 }
 
-/* ---- the answer --------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------- */
 
 static bool is_unsent(const struct visit *visit)
 {
@@ -77,8 +77,9 @@ static void look_later(const struct visit *visit)
     set_timer(visit, timeout >= 0 ? timeout / LOOKS : -1, look);
 }
 
-/* A client's kernel takes megabytes at once, and then hides what the client reads of them until a good
- * part is free. So for as long as reading them may last, nobody stands still. */
+/* A client's kernel takes megabytes at once, and then hides what the client reads of them
+ * until a good part is free. So for as long as reading them may last, nobody stands
+ * still. */
 static bool is_still(struct visit *visit)
 {
     bool is_count;
@@ -120,7 +121,7 @@ void visit_answer(struct visit *visit)
     begin_to_look(visit, false);
 }
 
-/* ---- the request -------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------- */
 
 static void too_slow(struct usher_conn *conn)
 {
@@ -138,10 +139,12 @@ static bool is_finished(const struct visit *visit)
     struct pollfd what = { .fd = visit->fd, .events = POLLRDHUP };
     int count = 0;
 
-    return poll(&what, 1, 0) == 1 && ioctl(visit->fd, FIONREAD, &count) == 0 && count == 0;
+    return poll(&what, 1, 0) == 1 && ioctl(visit->fd, FIONREAD, &count) == 0 &&
+           count == 0;
 }
 
-/* The library reads as often as it is told to: it misses an end that came together with the request. */
+/* The library reads as often as it is told to: it misses an end that came together with
+ * the request. */
 static void look_for_end(struct usher_conn *conn)
 {
     struct visit *visit = conn->mine;

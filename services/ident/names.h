@@ -1,5 +1,5 @@
-/* The names of this system's users, read once: later the files are out of reach, and asking could
- * block. */
+/* The names of this system's users, read once: later the files are out of reach, and
+ * asking could block. */
 #ifndef IDENT_NAMES_H
 #define IDENT_NAMES_H
 

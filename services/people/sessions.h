@@ -17,7 +17,8 @@ struct session {
     time_t since;
 };
 
-/* open() of services that tell of sessions: reads the time zone, whose file may be out of reach later. */
+/* open() of services that tell of sessions: reads the time zone, whose file may be out of
+ * reach later. */
 int sessions_open(const struct usher_instance *service, void **state);
 /* Fills at most max places, oldest entry first, and returns how many. Reads a file:
  * blocks briefly. No file: nobody is there. */

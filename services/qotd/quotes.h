@@ -1,5 +1,6 @@
 /*
- * Quotes, ready to be told: printable ASCII in lines that end with CRLF, each quote below 512 bytes.
+ * Quotes, ready to be told: printable ASCII in lines that end with CRLF, each quote below
+ * 512 bytes.
  */
 #ifndef QOTD_QUOTES_H
 #define QOTD_QUOTES_H
@@ -20,8 +21,8 @@ struct quotes {
     size_t left_out;
 };
 
-/* The quotes of a file as fortune(6) has it; path NULL: a few of our own. -1: errno, and quotes are
- * to be freed all the same. */
+/* The quotes of a file as fortune(6) has it; path NULL: a few of our own. -1: errno, and
+ * quotes are to be freed all the same. */
 int quotes_learn(struct quotes *quotes, const char *path);
 void quotes_free(struct quotes *quotes);
 

@@ -1,6 +1,6 @@
 /*
- * Datagrams, there and back: each peer has a few tickets, the requests that may still be answered,
- * oldest first.
+ * Datagrams, there and back: each peer has a few tickets, the requests that may still be
+ * answered, oldest first.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +17,8 @@ static void drop_ticket(struct peer *peer, unsigned index)
             (peer->count - index) * sizeof(peer->tickets[0]));
 }
 
-/* What was answered makes room, or else the oldest: that will hardly be answered any more. */
+/* What was answered makes room, or else the oldest: that will hardly be answered any
+ * more. */
 static void note_request(struct peer *peer, const struct usher_ticket *ticket)
 {
     if (peer->count > 0 && (peer->tickets[0].is_used || peer->count == PEER_TICKETS))
@@ -38,15 +39,17 @@ void datagram_came(struct usher_dgram *dgram)
         return;
     dgram->service->host->ticket(dgram, &ticket);
     note_request(peer, &ticket);
-    /* An error may be that of an earlier datagram: the second try says whether this one left. */
+    /* An error may be that of an earlier datagram: the second try says whether this one
+     * left. */
     if (send(peer->fd, dgram->bytes, dgram->count, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
         send(peer->fd, dgram->bytes, dgram->count, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Which request it answers, nobody says: the oldest that is long enough for the rule about lengths,
- * or else the oldest. The last one stays: where the row says amplify, it has more than one answer. */
-static void pass_answer(const struct usher_instance *service, struct peer *peer, const void *bytes,
-                        size_t count)
+/* Which request it answers, nobody says: the oldest that is long enough for the rule
+ * about lengths, or else the oldest. The last one stays: where the row says amplify, it
+ * has more than one answer. */
+static void pass_answer(const struct usher_instance *service, struct peer *peer,
+                        const void *bytes, size_t count)
 {
     unsigned index = 0;
 

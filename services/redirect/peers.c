@@ -33,7 +33,7 @@ static const struct usher_host *host_of(const struct peers *peers)
     return peers->service->host;
 }
 
-/* ---- who is there -------------------------------------------------------------------------- */
+/* ---- who is there ------------------------------------------------------------------ */
 
 static struct peer **bucket_of(struct peers *peers, const struct usher_address *address)
 {
@@ -49,8 +49,9 @@ static struct peer *known(struct peers *peers, const struct usher_address *addre
 {
     struct peer *peer = *bucket_of(peers, address);
 
-    while (peer != NULL && (peer->address.length != address->length ||
-                            memcmp(&peer->address.storage, &address->storage, address->length) != 0))
+    while (peer != NULL &&
+           (peer->address.length != address->length ||
+            memcmp(&peer->address.storage, &address->storage, address->length) != 0))
         peer = peer->next;
     return peer;
 }
@@ -99,7 +100,7 @@ static void close_peer(struct peers *peers, struct peer *peer)
     close(fd);
 }
 
-/* ---- who made room -------------------------------------------------------------------------- */
+/* ---- who made room ----------------------------------------------------------------- */
 
 static void retire(struct peers *peers, int fd)
 {
@@ -119,8 +120,9 @@ static void close_retired(struct peers *peers)
     }
 }
 
-/* The target may not have answered him yet. What comes for him must not come to somebody else, whom the
- * system gave the same port: his port is taken for a while. Nobody reads what comes there. */
+/* The target may not have answered him yet. What comes for him must not come to somebody
+ * else, whom the system gave the same port: his port is taken for a while. Nobody reads
+ * what comes there. */
 static void make_room(struct peers *peers)
 {
     const int least = 0;
@@ -131,7 +133,7 @@ static void make_room(struct peers *peers)
     retire(peers, fd);
 }
 
-/* ---- silence -------------------------------------------------------------------------------- */
+/* ---- silence ----------------------------------------------------------------------- */
 
 static void start_timer(struct peers *peers);
 
@@ -157,10 +159,11 @@ static void start_timer(struct peers *peers)
         return;
     after_ms = peers->oldest->last_ms + conf_of(peers)->idle - host_of(peers)->clock_ms();
     peers->is_timed = true;
-    host_of(peers)->service_timer(peers->service, after_ms > 0 ? after_ms + 5 : 5, silence_came);
+    host_of(peers)->service_timer(peers->service, after_ms > 0 ? after_ms + 5 : 5,
+                                  silence_came);
 }
 
-/* ---- a peer more ---------------------------------------------------------------------------- */
+/* ---- a peer more ------------------------------------------------------------------- */
 
 static int make_place(struct peers *peers, int fd)
 {
@@ -184,7 +187,8 @@ static int open_peer(struct peers *peers, struct peer *peer)
     if (peer->fd == -1)
         return -1;
     if (make_place(peers, peer->fd) == 0 &&
-        host_of(peers)->service_watch(peers->service, peer->fd, 1, datagram_answered) == 0)
+        host_of(peers)->service_watch(peers->service, peer->fd, 1, datagram_answered) ==
+            0)
         return 0;
     close(peer->fd);
     errno = ENOBUFS;
@@ -231,7 +235,7 @@ struct peer *peers_by_fd(struct peers *peers, int fd)
     return peers->by_fd[fd];
 }
 
-/* ---- the service ---------------------------------------------------------------------------- */
+/* ---- the service ------------------------------------------------------------------- */
 
 struct peers *peers_new(const struct usher_instance *service)
 {

@@ -1,6 +1,6 @@
 /*
- * redirect: what comes goes on to another address, and what that says comes back. The address is
- * resolved by the reader; here no name is ever looked up.
+ * redirect: what comes goes on to another address, and what that says comes back. The
+ * address is resolved by the reader; here no name is ever looked up.
  */
 #include "redirect.h"
 
@@ -15,15 +15,17 @@
 #include "peers.h"
 
 static const struct usher_option redirect_options[] = {
-    USHER_OPTION_ADDRESS(struct redirect_conf, target, NULL,
-                         "Where everything goes, HOST:PORT; a name is resolved when the table "
-                         "is read."),
+    USHER_OPTION_ADDRESS(
+        struct redirect_conf, target, NULL,
+        "Where everything goes, HOST:PORT; a name is resolved when the table "
+        "is read."),
     USHER_OPTION_DURATION(struct redirect_conf, connect_timeout, "10s", 100, 300000,
                           "How long a connection to the target may take to come about."),
     USHER_OPTION_DURATION(struct redirect_conf, idle, "30s", 100, 3600000,
                           "UDP: how long a silent peer keeps its socket."),
-    USHER_OPTION_UINT(struct redirect_conf, max_peers, "256", 1, 4096, "peers",
-                      "UDP: peers at a time; one more takes the place of the longest silent."),
+    USHER_OPTION_UINT(
+        struct redirect_conf, max_peers, "256", 1, 4096, "peers",
+        "UDP: peers at a time; one more takes the place of the longest silent."),
     USHER_OPTION_END
 };
 

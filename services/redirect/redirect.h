@@ -1,6 +1,6 @@
 /*
- * What the halves of redirect share: stream.c relays connections, datagram.c and peers.c relay
- * datagrams.
+ * What the halves of redirect share: stream.c relays connections, datagram.c and peers.c
+ * relay datagrams.
  */
 #ifndef REDIRECT_H
 #define REDIRECT_H

@@ -1,8 +1,8 @@
 /*
- * Connections. What the target does not take stays with the host, which reads no more meanwhile;
- * what the caller does not take stays there too, and the target is not read. When the target has
- * finished first, the caller's descriptor is taken over: only so can our side be closed while the
- * caller goes on.
+ * Connections. What the target does not take stays with the host, which reads no more
+ * meanwhile; what the caller does not take stays there too, and the target is not read.
+ * When the target has finished first, the caller's descriptor is taken over: only so can
+ * our side be closed while the caller goes on.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static const struct usher_host *host_of(const struct usher_conn *conn)
 
 static void target_ready(struct usher_conn *conn, int fd, unsigned what);
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------------------- */
 
 static void reset_on_close(int fd)
 {
@@ -90,7 +90,7 @@ static void end_well(struct usher_conn *conn)
         close_caller(conn, false);
 }
 
-/* ---- watching ------------------------------------------------------------------------------ */
+/* ---- watching ---------------------------------------------------------------------- */
 
 static void watch_target(struct usher_conn *conn)
 {
@@ -107,7 +107,7 @@ static void watch_target(struct usher_conn *conn)
         break_off(conn);
 }
 
-/* ---- a caller that was taken over ---------------------------------------------------------- */
+/* ---- a caller that was taken over -------------------------------------------------- */
 
 static void rested_too_long(struct usher_conn *conn)
 {
@@ -118,7 +118,8 @@ static void rested_too_long(struct usher_conn *conn)
 static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
 {
     struct stream *stream = stream_of(conn);
-    ssize_t count = recv(fd, bytes_of_a_read, sizeof(bytes_of_a_read), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t count =
+        recv(fd, bytes_of_a_read, sizeof(bytes_of_a_read), MSG_PEEK | MSG_DONTWAIT);
     ssize_t sent = 0;
 
     (void)what;
@@ -129,7 +130,8 @@ static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
         return;
     }
     if (count > 0)
-        sent = send(stream->target, bytes_of_a_read, (size_t)count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(stream->target, bytes_of_a_read, (size_t)count,
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count == -1 || (sent == -1 && errno != EAGAIN && errno != EINTR)) {
         break_off(conn);
         return;
@@ -144,12 +146,14 @@ static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
     }
 }
 
-/* The target sends no more. As long as the host keeps bytes of either side it has to wait. */
+/* The target sends no more. As long as the host keeps bytes of either side it has to
+ * wait. */
 static void close_our_side(struct usher_conn *conn)
 {
     struct stream *stream = stream_of(conn);
 
-    if (!stream->target_done || stream->caller != -1 || stream->is_owed || stream->is_over)
+    if (!stream->target_done || stream->caller != -1 || stream->is_owed ||
+        stream->is_over)
         return;
     if (stream->caller_done) {
         end_well(conn);
@@ -164,7 +168,7 @@ static void close_our_side(struct usher_conn *conn)
         break_off(conn);
 }
 
-/* ---- the target ---------------------------------------------------------------------------- */
+/* ---- the target -------------------------------------------------------------------- */
 
 static void connected(struct usher_conn *conn)
 {
@@ -216,7 +220,8 @@ static void unblock(struct usher_conn *conn)
     watch_target(conn);
     if (stream->caller == -1)
         usher_resume(conn);
-    else if (!stream->is_over && host_of(conn)->watch(conn, stream->caller, 1, caller_ready) == -1)
+    else if (!stream->is_over &&
+             host_of(conn)->watch(conn, stream->caller, 1, caller_ready) == -1)
         break_off(conn);
 }
 
@@ -235,7 +240,7 @@ static void target_ready(struct usher_conn *conn, int fd, unsigned what)
         read_target(conn);
 }
 
-/* ---- the caller ---------------------------------------------------------------------------- */
+/* ---- the caller -------------------------------------------------------------------- */
 
 static void connect_too_slow(struct usher_conn *conn)
 {

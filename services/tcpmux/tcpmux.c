@@ -1,8 +1,8 @@
 /*
- * tcpmux (RFC 1078): the caller's first line names a service, and that service goes on with the
- * connection. Only rows marked `tcpmux = true` can be had, each by its own rules: the host hands
- * the connection over, and whoever takes it answers "+". What comes behind the line is not ours:
- * it is never read here.
+ * tcpmux (RFC 1078): the caller's first line names a service, and that service goes on
+ * with the connection. Only rows marked `tcpmux = true` can be had, each by its own
+ * rules: the host hands the connection over, and whoever takes it answers "+". What comes
+ * behind the line is not ours: it is never read here.
  */
 #include <stdbool.h>
 #include <string.h>

@@ -13,7 +13,8 @@
 #include "utf_8.h"
 
 #define PART_SIZE 4096
-#define TURN_SIZE 8192 /* of UTF-8, which takes its time: then other connections have theirs */
+#define TURN_SIZE 8192 /* of UTF-8, which takes its time: then other connections have
+                          theirs */
 #define DATAGRAM_MAX 65536
 
 enum encoding { ENCODING_ASCII, ENCODING_UTF_8 };

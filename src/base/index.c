@@ -28,10 +28,12 @@ static void link_entry(struct index *index, size_t i)
     *head = i;
 }
 
-/* In order, so that within a bucket the newest stays first: index_drop_last() relies on it. */
+/* In order, so that within a bucket the newest stays first: index_drop_last() relies on
+ * it. */
 static void grow(struct index *index)
 {
-    index->bucket_count = index->bucket_count == 0 ? BUCKETS_FIRST : index->bucket_count * 4;
+    index->bucket_count =
+        index->bucket_count == 0 ? BUCKETS_FIRST : index->bucket_count * 4;
     index->heads = mem_grow(index->heads, index->bucket_count, sizeof(*index->heads));
     for (size_t i = 0; i < index->bucket_count; i++)
         index->heads[i] = INDEX_END;

@@ -1,7 +1,8 @@
 /*
- * Finds places in an array by a key: a hash table from 64-bit keys to numbers, where a key may have
- * many. The owner compares what it finds; equal keys only make that rare. Places are added in any
- * order and given up last first, as the array they point into grows and shrinks.
+ * Finds places in an array by a key: a hash table from 64-bit keys to numbers, where a
+ * key may have many. The owner compares what it finds; equal keys only make that rare.
+ * Places are added in any order and given up last first, as the array they point into
+ * grows and shrinks.
  */
 #ifndef BASE_INDEX_H
 #define BASE_INDEX_H
@@ -28,7 +29,8 @@ uint64_t index_key(uint64_t before, const void *bytes, size_t count);
 void index_add(struct index *index, uint64_t key, size_t place);
 void index_drop_last(struct index *index);
 void index_clear(struct index *index); /* empty again; frees */
-/* The places of a key, newest first: *cursor is INDEX_END before the first call. INDEX_END: no more. */
+/* The places of a key, newest first: *cursor is INDEX_END before the first call.
+ * INDEX_END: no more. */
 size_t index_next(const struct index *index, uint64_t key, size_t *cursor);
 
 #endif

@@ -30,7 +30,8 @@ struct row_check {
 };
 
 /* A mistake in a setting: at the line where the main file sets it, or in -o. */
-__attribute__((format(printf, 3, 4))) void globals_mistake(struct checking *all, const char *key,
+__attribute__((format(printf, 3, 4))) void globals_mistake(struct checking *all,
+                                                           const char *key,
                                                            const char *format, ...);
 /* Whether the row itself sets the key; defaults do not count. */
 bool row_says(const struct row_check *row, const char *key);
@@ -65,10 +66,12 @@ void endpoints_check_all(struct checking *all);
 void rules_check(struct row_check *row);
 /* Rows that tcpmux could not tell apart. */
 void rules_check_all(struct checking *all);
-/* conf/workers: the number for each pool; then, once the pools are known, whether there are too many. */
+/* conf/workers: the number for each pool; then, once the pools are known, whether there
+ * are too many. */
 void workers_check(struct checking *all);
 void workers_check_all(struct checking *all);
-/* conf/circles: options that are addresses and lead back to their own row, or to one that does. */
+/* conf/circles: options that are addresses and lead back to their own row, or to one that
+ * does. */
 void circles_check_all(struct checking *all);
 /* conf/callers: the texts of admission; allow and deny become canonical. After
  * rules_check(). */

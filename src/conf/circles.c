@@ -7,8 +7,9 @@
 #include "base/opt.h"
 #include "conf/checking.h"
 
-/* What goes to an address of the table comes in again: a row that sends to itself, or to one that
- * sends back, would do so for ever. TCP stays TCP on the way, and UDP stays UDP. */
+/* What goes to an address of the table comes in again: a row that sends to itself, or to
+ * one that sends back, would do so for ever. TCP stays TCP on the way, and UDP stays
+ * UDP. */
 struct search {
     struct checking *all;
     struct ifaddrs *locals; /* NULL: not known */
@@ -133,7 +134,8 @@ static void check_row(struct search *search)
         const struct plan_option *option = &row.service->options[i];
         char key[DESCRIPTOR_NAME + 16];
 
-        if (!read_target(search, row.service, option, &target) || !is_circle(search, &target))
+        if (!read_target(search, row.service, option, &target) ||
+            !is_circle(search, &target))
             continue;
         snprintf(key, sizeof(key), "options.%s", option->key);
         row_mistake(&row, key, "%s leads back to this row", option->value);

@@ -105,8 +105,8 @@ static int push_address(struct item *item, const struct usher_address *addr)
     return 0;
 }
 
-/* Adds the addresses of one host that are of the wanted family. Where a name gives several,
- * this machine need not have all of them. */
+/* Adds the addresses of one host that are of the wanted family. Where a name gives
+ * several, this machine need not have all of them. */
 static int push_host(struct item *item, const char *host, int family, struct err *err)
 {
     struct usher_address found[RESOLVE_HOSTS];

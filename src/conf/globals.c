@@ -77,9 +77,11 @@ static void check_structure(struct checking *all)
             globals_mistake(all, entry->key, "%s, where a group is expected",
                     table_kind_name(entry->kind));
         else if (keys_never(entry->key) != NULL)
-            globals_mistake(all, entry->key, "%s is not in this version", keys_never(entry->key));
+            globals_mistake(all, entry->key, "%s is not in this version",
+                            keys_never(entry->key));
         else if (nearest != NULL)
-            globals_mistake(all, entry->key, "unknown group; did you mean \"%s\"?", nearest);
+            globals_mistake(all, entry->key, "unknown group; did you mean \"%s\"?",
+                            nearest);
         else
             globals_mistake(all, entry->key,
                     "unknown group; services stand in the group services, or in "
@@ -195,7 +197,8 @@ static void check_dir(struct checking *all)
     char *path = beside(all->input->main_file, all->plan->globals.services_dir);
 
     if (all->source->dir != NULL && strcmp(path, all->source->dir) != 0)
-        globals_mistake(all, "services_dir", "%s, but %s was read", path, all->source->dir);
+        globals_mistake(all, "services_dir", "%s, but %s was read", path,
+                        all->source->dir);
     else if (all->source->is_dir_missing && is_set(all, "services_dir"))
         globals_mistake(all, "services_dir", "%s: No such file or directory", path);
     mem_free(&path);
@@ -232,15 +235,16 @@ static void check_paths(struct checking *all)
                 "\"%s\" is neither \"stderr\", \"syslog\" nor an absolute path",
                 globals->log_to);
     if (globals->control[0] != '/')
-        globals_mistake(all, "control", "\"%s\" is not an absolute path", globals->control);
+        globals_mistake(all, "control", "\"%s\" is not an absolute path",
+                        globals->control);
     else if (strlen(globals->control) > 107)
         globals_mistake(all, "control",
                 "%zu bytes are above 107, all that a socket's path may have",
                 strlen(globals->control));
 }
 
-/* 0: nobody but root, and who runs usherd. The caller's own group may be everybody's ("users"), so it
- * is none that nobody asked for. */
+/* 0: nobody but root, and who runs usherd. The caller's own group may be everybody's
+ * ("users"), so it is none that nobody asked for. */
 static void check_control_group(struct checking *all, const char *key, const char *group,
                                 gid_t *gid_out)
 {
@@ -284,8 +288,9 @@ static void check_user(struct checking *all)
                 is_set(all, "user") ? "" : "; add it, or name another");
         all->is_user_bad = true;
     } else if (!all->input->is_root && uid != all->input->uid) {
-        globals_mistake(all, "user", "\"%s\": only root can run services as somebody else",
-                globals->user);
+        globals_mistake(all, "user",
+                        "\"%s\": only root can run services as somebody else",
+                        globals->user);
     }
 }
 
@@ -301,8 +306,9 @@ static void check_group(struct checking *all)
         globals_mistake(all, "group", "%s", err.text);
         all->is_user_bad = true;
     } else if (!all->input->is_root && gid != all->input->gid) {
-        globals_mistake(all, "group", "\"%s\": only root can run services in another group",
-                globals->group);
+        globals_mistake(all, "group",
+                        "\"%s\": only root can run services in another group",
+                        globals->group);
     }
 }
 

@@ -21,8 +21,8 @@ enum plandiff_change plandiff_service(const struct plan *old, const struct plan 
                                       const char *name);
 /* Whether the pool with this key has the same rows, all unchanged, in both plans, and no
  * global setting that workers live by (workers, loop, hang_timeout, log.*, UDP ports
- * listened on) differs. Where its plugins hand connections over, the rows offered by tcpmux
- * and their pools are the same too. */
+ * listened on) differs. Where its plugins hand connections over, the rows offered by
+ * tcpmux and their pools are the same too. */
 bool plandiff_pool_same(const struct plan *old, const struct plan *new_,
                         const char *pool_key);
 

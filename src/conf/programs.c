@@ -25,7 +25,8 @@ static int check_program(const struct row_check *row, const char *path, struct e
     if (!S_ISREG(st.st_mode))
         return err_set(err, "%s is not a regular file", path);
     if ((st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0
-        || (!input->is_root && input->uid == geteuid() && access(path, X_OK) == -1)) /* no root then */
+        /* no root then */
+        || (!input->is_root && input->uid == geteuid() && access(path, X_OK) == -1))
         return err_set(err, "%s is not executable", path);
     if (input->is_root && row->service->uid == 0
         && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0))

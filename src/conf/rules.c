@@ -94,7 +94,8 @@ static const struct rule {
     { "banner", IS_STREAM, "is for endpoints with connections only" },
     { "banner_denied", IS_NOT_WAIT, UNENFORCED },
     { "banner_denied", IS_STREAM, "is for endpoints with connections only" },
-    { "banner_denied", IS_JUDGING, "is for rows with allow, deny or hours: nobody is denied here" },
+    { "banner_denied", IS_JUDGING,
+      "is for rows with allow, deny or hours: nobody is denied here" },
     { "banner_busy", IS_NOT_WAIT, UNENFORCED },
     { "banner_busy", IS_STREAM, "is for endpoints with connections only" },
     { "tcpmux", IS_STREAM, "is for endpoints with connections only" },
@@ -201,7 +202,8 @@ static bool is_datagram(enum endpoint_kind kind)
     return kind == ENDPOINT_UDP || kind == ENDPOINT_UNIX_DGRAM;
 }
 
-/* What may block has a child of its own, and what answers from its worker's loop has none. */
+/* What may block has a child of its own, and what answers from its worker's loop has
+ * none. */
 static void check_mode(struct row_check *row, unsigned shapes)
 {
     const struct plan_service *service = row->service;
@@ -213,8 +215,10 @@ static void check_mode(struct row_check *row, unsigned shapes)
     else if (!is_fork && (service->needs & USHER_NEEDS_PASSWD) != 0)
         row_mistake(row, "plugin", "%s looks people up: it needs mode = \"fork\"",
                     service->plugin);
-    if (is_fork && (shapes & USHER_STREAM) != 0 && (service->needs & USHER_NEEDS_STREAM_LOOP) != 0)
-        row_mistake(row, "mode", "plugin %s serves connections in mode = \"dispatch\" only",
+    if (is_fork && (shapes & USHER_STREAM) != 0 &&
+        (service->needs & USHER_NEEDS_STREAM_LOOP) != 0)
+        row_mistake(row, "mode",
+                    "plugin %s serves connections in mode = \"dispatch\" only",
                     service->plugin);
     if (is_fork && (shapes & USHER_DATAGRAM) != 0 &&
         (service->needs & USHER_NEEDS_DATAGRAM_LOOP) != 0)
@@ -239,8 +243,8 @@ static void check_shape(struct row_check *row, const struct endpoint *endpoint)
                        needed == USHER_STREAM ? "datagrams" : "connections");
 }
 
-/* Bytes stay in the socket until they are used, which only TCP can wait for; and the ways to the
- * other services are the worker's. */
+/* Bytes stay in the socket until they are used, which only TCP can wait for; and the ways
+ * to the other services are the worker's. */
 static void check_sender(struct row_check *row)
 {
     const struct plan_service *service = row->service;
@@ -248,7 +252,8 @@ static void check_sender(struct row_check *row)
     if (!plan_hands_over(service))
         return;
     if (service->mode == PLAN_FORK)
-        row_mistake(row, "mode", "plugin %s hands its callers over: it needs mode = \"dispatch\"",
+        row_mistake(row, "mode",
+                    "plugin %s hands its callers over: it needs mode = \"dispatch\"",
                     service->plugin);
     for (size_t i = 0; i < service->endpoint_count; i++)
         if (service->endpoints[i].kind != ENDPOINT_TCP)
@@ -274,8 +279,8 @@ static void check_shapes(struct row_check *row)
         check_mode(row, shapes);
 }
 
-/* Who may write there, or anywhere on the way, may give the program other libraries, and root
- * another password file. What we may not look at the worker will find out. */
+/* Who may write there, or anywhere on the way, may give the program other libraries, and
+ * root another password file. What we may not look at the worker will find out. */
 static const char *find_fault(const char *root, char *at, size_t room)
 {
     const char *fault = NULL;
@@ -413,7 +418,8 @@ static void check_offer(const struct row_check *row, size_t number)
     const struct plan *plan = row->all->plan;
 
     if (strcasecmp(row->service->name, "help") == 0)
-        row_mistake(row, "tcpmux", "a caller who asks for \"%s\" gets the list of services",
+        row_mistake(row, "tcpmux",
+                    "a caller who asks for \"%s\" gets the list of services",
                     row->service->name);
     for (size_t i = 0; i < number; i++)
         if (plan_is_offered(&plan->services[i])
@@ -425,7 +431,8 @@ static void check_offer(const struct row_check *row, size_t number)
 void rules_check_all(struct checking *all)
 {
     for (size_t i = 0; i < all->plan->service_count; i++) {
-        struct row_check row = { all, &all->table.rows[i], &all->plan->services[i], NULL };
+        struct row_check row = { all, &all->table.rows[i], &all->plan->services[i],
+                                 NULL };
 
         if (plan_is_offered(row.service))
             check_offer(&row, i);

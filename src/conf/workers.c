@@ -15,7 +15,8 @@ void workers_check(struct checking *all)
 
     if (strcmp(globals->workers, AUTO) != 0
         && str_to_int(globals->workers, 1, PLAN_WORKERS, &count) == -1)
-        globals_mistake(all, "workers", "\"%s\" is neither a number from 1 to %d nor \"auto\"",
+        globals_mistake(all, "workers",
+                        "\"%s\" is neither a number from 1 to %d nor \"auto\"",
                         globals->workers, PLAN_WORKERS);
     globals->worker_count = (unsigned)(count < PLAN_WORKERS ? count : PLAN_WORKERS);
 }
@@ -52,13 +53,16 @@ void workers_check_all(struct checking *all)
     unsigned dispatch, single, count;
 
     count_pools(all->plan, &dispatch, &single);
-    if (strcmp(globals->workers, AUTO) == 0 && dispatch > 0 && single + dispatch <= PLAN_WORKERS) {
+    if (strcmp(globals->workers, AUTO) == 0 && dispatch > 0 &&
+        single + dispatch <= PLAN_WORKERS) {
         unsigned most = (PLAN_WORKERS - single) / dispatch;
 
-        globals->worker_count = globals->worker_count < most ? globals->worker_count : most;
+        globals->worker_count =
+            globals->worker_count < most ? globals->worker_count : most;
     }
     count = single + dispatch * globals->worker_count;
     if (count > PLAN_WORKERS)
-        globals_mistake(all, "workers", "the table needs %u workers in %u pools, more than %d",
-                        count, single + dispatch, PLAN_WORKERS);
+        globals_mistake(all, "workers",
+                        "the table needs %u workers in %u pools, more than %d", count,
+                        single + dispatch, PLAN_WORKERS);
 }

@@ -12,7 +12,8 @@ void answer_take(struct answer *answer, struct record *record)
     }
     if (answer->count == answer->room) {
         answer->room = answer->room == 0 ? 64 : answer->room * 2;
-        answer->records = mem_grow(answer->records, answer->room, sizeof(*answer->records));
+        answer->records =
+            mem_grow(answer->records, answer->room, sizeof(*answer->records));
     }
     answer->records[answer->count++] = *record;
     *record = (struct record)RECORD_EMPTY;

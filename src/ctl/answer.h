@@ -1,5 +1,6 @@
 /*
- * An answer, kept whole: what is aligned, or becomes one JSON object, cannot be shown line by line.
+ * An answer, kept whole: what is aligned, or becomes one JSON object, cannot be shown
+ * line by line.
  */
 #ifndef CTL_ANSWER_H
 #define CTL_ANSWER_H
@@ -23,8 +24,8 @@ struct answer {
 void answer_take(struct answer *answer, struct record *record);
 void answer_free(struct answer *answer);
 
-/* The first record with this word at or after `from`, or count: `for (i = answer_find(a, "pool", 0);
- * i < a->count; i = answer_find(a, "pool", i + 1))`. */
+/* The first record with this word at or after `from`, or count: `for (i = answer_find(a,
+ * "pool", 0); i < a->count; i = answer_find(a, "pool", i + 1))`. */
 size_t answer_find(const struct answer *answer, const char *word, size_t from);
 
 /* Where a service listens: its record is followed by any number of "endpoints". */

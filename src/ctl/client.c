@@ -14,8 +14,8 @@
 #include "base/str.h"
 #include "wire/channel.h"
 
-/* A connection waits in the kernel while usherd is busy with others, but no longer than an answer
- * may take. */
+/* A connection waits in the kernel while usherd is busy with others, but no longer than
+ * an answer may take. */
 static int set_deadline(int fd, struct err *err)
 {
     struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_MS / 1000 };
@@ -48,7 +48,8 @@ static int connect_to(const char *path, int *fd_out, struct err *err)
         return err_sys(err, "socket");
     result = set_deadline(fd, err);
     if (result == 0) {
-        do { /* an interrupted one has not begun: a UNIX socket connects at once, or waits */
+        do { /* an interrupted one has not begun: a UNIX socket connects at once, or
+                waits */
             result = connect(fd, (const struct sockaddr *)&addr.storage, addr.length);
         } while (result == -1 && errno == EINTR);
         if (result == -1)

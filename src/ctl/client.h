@@ -9,7 +9,8 @@
 
 #define CLIENT_TIMEOUT_MS 60000
 
-/* Gets every record but the last. May take it, leaving RECORD_EMPTY; what is left is freed. */
+/* Gets every record but the last. May take it, leaving RECORD_EMPTY; what is left is
+ * freed. */
 typedef void client_fn(struct record *record, void *context);
 
 struct client_call {
@@ -17,11 +18,12 @@ struct client_call {
     struct record_out request; /* one record, owned; empty afterwards */
     client_fn *each;
     void *context;
-    int status; /* out: 0 good, 1 the table is wrong, 2 wrong usage, 3 the system (or usherd) said no */
+    int status; /* out: 0 good, 1 the table is wrong, 2 wrong usage, 3 the system (or
+                   usherd) said no */
 };
 
-/* Blocks until the answer is complete; err->text may say more about a status that is not 0. -1: there
- * was no answer, or not all of it. */
+/* Blocks until the answer is complete; err->text may say more about a status that is not
+ * 0. -1: there was no answer, or not all of it. */
 int client_ask(struct client_call *call, struct err *err);
 
 #endif

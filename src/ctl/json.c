@@ -8,7 +8,8 @@
 #include "base/str.h"
 #include "ctl/text.h"
 
-/* How a record's field is written; the name is the promise, the key is between us and usherd. */
+/* How a record's field is written; the name is the promise, the key is between us and
+ * usherd. */
 struct field {
     const char *key, *name;
     enum { TEXT, NUMBER, FLAG, DATE } kind;
@@ -174,7 +175,8 @@ static json_t *worker_of(const struct answer *answer, size_t at)
     json_t *object = object_of(record, worker_fields);
     bool is_busy = record_get(record, "now_service") != NULL;
 
-    json_object_set_new(object, "now", is_busy ? object_of(record, now_fields) : json_null());
+    json_object_set_new(object, "now",
+                        is_busy ? object_of(record, now_fields) : json_null());
     return object;
 }
 

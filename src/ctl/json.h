@@ -1,6 +1,6 @@
 /*
- * An answer as one JSON object, for programs: the names are a promise, usherctl(8) has them. Only
- * this file knows jansson.
+ * An answer as one JSON object, for programs: the names are a promise, usherctl(8) has
+ * them. Only this file knows jansson.
  */
 #ifndef CTL_JSON_H
 #define CTL_JSON_H

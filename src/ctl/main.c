@@ -25,7 +25,8 @@ static const char usage[] =
     "  -v, --version   print the version\n"
     "  -h, --help      print this; `usherctl help` asks usherd for its commands\n";
 
-/* What this program knows of a command beyond its word; others are carried as they are. */
+/* What this program knows of a command beyond its word; others are carried as they
+ * are. */
 static const struct command {
     const char *word;
     const char *arguments[ARGUMENTS]; /* the request's fields, in order */
@@ -36,7 +37,12 @@ static const struct command {
 } commands[] = {
     { "list", { NULL }, 0, NULL, print_list, json_print_list },
     { "status", { NULL }, 0, NULL, print_status, json_print_status },
-    { "explain", { "service", "address", "local" }, 2, NULL, print_explain, json_print_explain },
+    { "explain",
+      { "service", "address", "local" },
+      2,
+      NULL,
+      print_explain,
+      json_print_explain },
     { "check", { NULL }, 0, "good", NULL, NULL },
     { "reload", { NULL }, 0, "reloaded", NULL, NULL },
     { NULL, { NULL }, 0, NULL, NULL, NULL },

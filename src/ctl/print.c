@@ -21,7 +21,8 @@ static void add_row(struct grid *grid, const struct record *record, const char *
     const char *cells[COLUMNS];
 
     for (size_t i = 0; i < COLUMNS; i++)
-        cells[i] = text_safe(texts[i], keys[i] == NULL ? place : record_get(record, keys[i]));
+        cells[i] =
+            text_safe(texts[i], keys[i] == NULL ? place : record_get(record, keys[i]));
     grid_add(grid, cells);
 }
 

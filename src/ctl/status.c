@@ -1,5 +1,5 @@
-/* What `usherctl status` shows to people: everything at a glance, and last, beside the prompt, what
- * is not as it should be. */
+/* What `usherctl status` shows to people: everything at a glance, and last, beside the
+ * prompt, what is not as it should be. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,10 +27,12 @@ static void print_daemon(const struct record *daemon)
     char version[TEXT_ROOM], text[TEXT_ROOM], date[TEXT_DATE];
 
     printf("usherd %s, %s, pid %" PRId64 ", generation %" PRId64 "\n",
-           text_safe(version, get(daemon, "version")), text_safe(text, get(daemon, "state")),
-           answer_number(daemon, "pid"), answer_number(daemon, "generation"));
+           text_safe(version, get(daemon, "version")),
+           text_safe(text, get(daemon, "state")), answer_number(daemon, "pid"),
+           answer_number(daemon, "generation"));
     text_time(text, sizeof(text), answer_number(daemon, "up_ms"));
-    printf("up %s, since %s\n", text, text_date(date, answer_number(daemon, "since"), false));
+    printf("up %s, since %s\n", text,
+           text_date(date, answer_number(daemon, "since"), false));
     printf("loop %s, reload %s, ", text_safe(version, get(daemon, "loop")),
            text_safe(text, get(daemon, "reload")));
     printf("%" PRId64 " of %" PRId64 " descriptors, %" PRId64 " log lines dropped\n",
@@ -119,7 +121,8 @@ static void print_services(const struct answer *answer)
 
 static void add_worker(struct grid *grid, const struct record *record)
 {
-    char pool[TEXT_ROOM], state[TEXT_ROOM], generation[CELL], pid[CELL], up[CELL], now[CELL];
+    char pool[TEXT_ROOM], state[TEXT_ROOM], generation[CELL], pid[CELL], up[CELL],
+        now[CELL];
     char service[TEXT_ROOM], peer[TEXT_ROOM], spent[CELL];
     bool lives = record_get(record, "pid") != NULL;
 
@@ -129,7 +132,8 @@ static void add_worker(struct grid *grid, const struct record *record)
     if (record_get(record, "now_service") == NULL)
         snprintf(now, CELL, "rests");
     else
-        snprintf(now, CELL, "%.40s, %.40s, %.10s", text_safe(service, get(record, "now_service")),
+        snprintf(now, CELL, "%.40s, %.40s, %.10s",
+                 text_safe(service, get(record, "now_service")),
                  text_safe(peer, get(record, "now_peer")),
                  text_time(spent, CELL, answer_number(record, "now_ms")));
     grid_add(grid, (const char *const[WORKER_COLUMNS]){
@@ -139,8 +143,8 @@ static void add_worker(struct grid *grid, const struct record *record)
 
 static void print_workers(const struct answer *answer)
 {
-    static const char *const heads[WORKER_COLUMNS] = { "POOL", "GENERATION", "PID", "STATE", "UP",
-                                                       "NOW" };
+    static const char *const heads[WORKER_COLUMNS] = { "POOL",  "GENERATION", "PID",
+                                                       "STATE", "UP",         "NOW" };
     struct grid grid = GRID_EMPTY(WORKER_COLUMNS);
 
     grid_add(&grid, heads);
@@ -157,7 +161,8 @@ static void print_workers(const struct answer *answer)
 
 /* ---- lists of words ---- */
 
-/* "dispatch tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that follow. */
+/* "dispatch tcp 127.0.0.1:7 [::1]:7 udp 127.0.0.1:7": a protocol once for those that
+ * follow. */
 static void add_place(struct text_line *line, const char *place, const char *before)
 {
     size_t length = strcspn(place, ":");
@@ -280,7 +285,8 @@ static void add_count(struct trouble *trouble, const char *key, const char *pref
 
         if (!str_starts(field->key, prefix) || strcmp(field->value, "0") == 0)
             continue;
-        str_add(&s, "%s%s %s", before, field->key + strlen(prefix), text_safe(value, field->value));
+        str_add(&s, "%s%s %s", before, field->key + strlen(prefix),
+                text_safe(value, field->value));
         before = ", ";
     }
     if (before[0] == ',')
@@ -291,18 +297,21 @@ static void add_count(struct trouble *trouble, const char *key, const char *pref
 static void add_state(struct trouble *trouble)
 {
     const struct record *record = trouble->record;
-    int64_t held_ms = answer_number(record, "held_ms"), blames = answer_number(record, "blames");
+    int64_t held_ms = answer_number(record, "held_ms"),
+            blames = answer_number(record, "blames");
     char text[CELL], left[CELL];
 
     if (strcmp(get(record, "state"), "held") == 0) {
-        snprintf(text, sizeof(text), "held, the next try is in %s", text_time(left, CELL, held_ms));
+        snprintf(text, sizeof(text), "held, the next try is in %s",
+                 text_time(left, CELL, held_ms));
         add_trouble(trouble, text);
     } else if (strcmp(get(record, "state"), "idle") == 0) {
         add_trouble(trouble, "nobody serves it");
     }
     if (blames > 0) {
-        snprintf(text, sizeof(text), "ended its worker %" PRId64 " time%s since the last reload",
-                 blames, blames == 1 ? "" : "s");
+        snprintf(text, sizeof(text),
+                 "ended its worker %" PRId64 " time%s since the last reload", blames,
+                 blames == 1 ? "" : "s");
         add_trouble(trouble, text);
     }
     if (strcmp(get(record, "is_own"), "1") == 0)

@@ -13,7 +13,8 @@ char *text_safe_in(char *out, size_t room, const char *text)
 {
     if (text == NULL)
         text = "";
-    if (str_is_printable(text) && str_copy(out, room, text)) /* usherd escaped what it quotes */
+    if (str_is_printable(text) && str_copy(out, room, text)) /* usherd escaped what it
+                                                                quotes */
         return out;
     return log_escape(out, room, text, strlen(text));
 }
@@ -57,13 +58,16 @@ char *text_time(char *out, size_t room, int64_t ms)
         int64_t seconds;
         const char *big, *small;
         int64_t part;
-    } units[] = { { 86400, "d", "h", 3600 }, { 3600, "h", "m", 60 }, { 60, "m", "s", 1 } };
+    } units[] = { { 86400, "d", "h", 3600 },
+                  { 3600, "h", "m", 60 },
+                  { 60, "m", "s", 1 } };
     int64_t seconds = ms / 1000;
 
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (seconds >= units[i].seconds) {
             snprintf(out, room, "%" PRId64 "%s %" PRId64 "%s", seconds / units[i].seconds,
-                     units[i].big, seconds % units[i].seconds / units[i].part, units[i].small);
+                     units[i].big, seconds % units[i].seconds / units[i].part,
+                     units[i].small);
             return out;
         }
     if (seconds >= 10)

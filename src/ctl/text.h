@@ -21,15 +21,18 @@ char *text_bytes(char *out, size_t room, int64_t bytes);
 /* To be read, two units at most: "0.2s", "59s", "4m 10s", "3h 12m", "12d 3h". */
 char *text_time(char *out, size_t room, int64_t ms);
 
-/* Wall time: "2026-11-21 14:05:00" here, or "2026-11-21T13:05:00Z" in UTC, for programs. */
+/* Wall time: "2026-11-21 14:05:00" here, or "2026-11-21T13:05:00Z" in UTC, for
+ * programs. */
 #define TEXT_DATE 32
 char *text_date(char out[TEXT_DATE], int64_t seconds, bool is_utc);
 
-/* A line of many words to standard output: what does not fit goes on in the next, indented. */
+/* A line of many words to standard output: what does not fit goes on in the next,
+ * indented. */
 struct text_line {
     size_t indent, column;
 };
-void text_begin(struct text_line *line, const char *head, size_t indent); /* padded to the indent */
+/* padded to the indent */
+void text_begin(struct text_line *line, const char *head, size_t indent);
 void text_word(struct text_line *line, const char *word);
 void text_end(struct text_line *line);
 

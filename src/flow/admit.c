@@ -41,16 +41,17 @@ bool admit_is_denial(enum admit_verdict verdict)
     return verdict == ADMIT_DENIED || verdict == ADMIT_HOURS;
 }
 
-/* ---- the row's keys ------------------------------------------------------------------------- */
+/* ---- the row's keys ---------------------------------------------------------------- */
 
-static int read_hours(struct admit *admit, const struct usher_list *texts, struct err *err)
+static int read_hours(struct admit *admit, const struct usher_list *texts,
+                      struct err *err)
 {
     if (texts->count == 0)
         return 0;
     admit->hours = mem_array(texts->count, sizeof(*admit->hours));
     for (; admit->hours_count < texts->count; admit->hours_count++)
-        if (admission_hours(texts->at[admit->hours_count], &admit->hours[admit->hours_count],
-                            err) == -1)
+        if (admission_hours(texts->at[admit->hours_count],
+                            &admit->hours[admit->hours_count], err) == -1)
             return -1;
     return 0;
 }
@@ -58,7 +59,8 @@ static int read_hours(struct admit *admit, const struct usher_list *texts, struc
 /* For explain, which cannot see our descriptors. */
 static uint64_t room_for_all(const struct flow *flow)
 {
-    return flow->files_base < flow->files_limit ? flow->files_limit - flow->files_base : 0;
+    return flow->files_base < flow->files_limit ? flow->files_limit - flow->files_base
+                                                : 0;
 }
 
 int admit_open(struct row *row, struct err *err)
@@ -77,7 +79,8 @@ int admit_open(struct row *row, struct err *err)
     if (row->flow->page != NULL)
         atomic_store_explicit(&row->flow->page->files, room_for_all(row->flow),
                               memory_order_relaxed);
-    admit->has_rules = admit->access != NULL || admit->hours_count > 0 || admit->max_load > 0;
+    admit->has_rules =
+        admit->access != NULL || admit->hours_count > 0 || admit->max_load > 0;
     admit->minute = -1;
     return 0;
 }
@@ -89,7 +92,7 @@ void admit_close(struct row *row)
     row->admit.hours_count = 0;
 }
 
-/* ---- who, when, and how busy the machine is -------------------------------------------------- */
+/* ---- who, when, and how busy the machine is ---------------------------------------- */
 
 bool admit_hours_open(const struct admission_hours *hours, size_t count, time_t now)
 {
@@ -162,17 +165,19 @@ static bool ask_uid(int fd, struct access_caller *caller)
 }
 
 static const struct usher_address *ask_local(const struct row *row, int fd,
-                                             const struct peer *peer, struct usher_address *out)
+                                             const struct peer *peer,
+                                             struct usher_address *out)
 {
     out->length = sizeof(out->storage);
-    if (!access_wants_local(row->admit.access) || peer->kind != PEER_IP || peer_is_loopback(peer) ||
+    if (!access_wants_local(row->admit.access) || peer->kind != PEER_IP ||
+        peer_is_loopback(peer) ||
         getsockname(fd, (struct sockaddr *)&out->storage, &out->length) == -1)
         return NULL;
     addr_normalize(out);
     return out;
 }
 
-/* ---- sources --------------------------------------------------------------------------------- */
+/* ---- sources ----------------------------------------------------------------------- */
 
 static void find_source(struct row *row, struct peer *peer, uid_t uid)
 {
@@ -206,7 +211,8 @@ uint64_t admit_held(const struct row *row, const struct peer *peer)
     key.address = atomic_load_explicit(&source->address, memory_order_relaxed);
     key.row = (uint16_t)(row->service->number + 1);
     key.set = (peer->source - 1) / SOURCES_WAYS;
-    return source_active(source) + pages_source_active(row->flow->pages, row->flow->pool, &key);
+    return source_active(source) +
+           pages_source_active(row->flow->pages, row->flow->pool, &key);
 }
 
 static unsigned shares(const struct row *row)
@@ -218,7 +224,8 @@ static bool is_within_source_rate(struct row *row, struct source_entry *source)
 {
     const struct admission_rate *rate = &row->admit.source_rate;
 
-    return rate->count == 0 || rate_allows(&source->bucket, rate, shares(row), clock_ms());
+    return rate->count == 0 ||
+           rate_allows(&source->bucket, rate, shares(row), clock_ms());
 }
 
 enum admit_verdict admit_again(struct row *row, const struct peer *peer, uint64_t room)
@@ -264,11 +271,12 @@ int64_t admit_source_wait_ms(const struct row *row, const struct peer *peer)
     return rate_wait_ms(&source->bucket, &row->admit.source_rate, shares(row));
 }
 
-/* ---- streams --------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------- */
 
 uint64_t admit_free_files(const struct flow *flow)
 {
-    size_t used = flow->files_base + flow->connections + flow->parked + flow->farewell.count;
+    size_t used =
+        flow->files_base + flow->connections + flow->parked + flow->farewell.count;
 
     if (flow->files_limit == 0)
         return UINT64_MAX;
@@ -279,8 +287,9 @@ uint64_t admit_part_of_files(uint64_t free, uint64_t live)
 {
     if (free > UINT64_MAX / ADMIT_SHARE)
         return UINT64_MAX;
-    return live < ADMIT_SHARE * free ? (ADMIT_SHARE * free - live + ADMIT_SHARE) / (ADMIT_SHARE + 1)
-                                     : 0;
+    return live < ADMIT_SHARE * free
+               ? (ADMIT_SHARE * free - live + ADMIT_SHARE) / (ADMIT_SHARE + 1)
+               : 0;
 }
 
 static uint64_t room_in_files(const struct row *row)
@@ -347,7 +356,7 @@ enum admit_verdict admit_stream(struct row *row, int fd, struct peer *peer, uint
     return admit_again(row, peer, room);
 }
 
-/* ---- datagrams ------------------------------------------------------------------------------- */
+/* ---- datagrams --------------------------------------------------------------------- */
 
 enum admit_verdict admit_datagram(struct row *row, const struct dgram *dgram)
 {

@@ -69,7 +69,8 @@ struct conn {
     struct list by_rest; /* or among the silent ones, or those taken while silent */
     struct conn_more *more;
     int64_t opened_ms;
-    int64_t rested_ms; /* its place in by_rest stands for this time; CONN_TAKEN: in by_age */
+    int64_t rested_ms; /* its place in by_rest stands for this time; CONN_TAKEN: in
+                          by_age */
     struct peer peer;
     int fd;
     uint16_t flags;
@@ -177,8 +178,8 @@ void deadline_moved(struct conn *conn, int64_t now_ms);
 void deadline_take(struct conn *conn);
 void deadline_remove(struct conn *conn);
 
-/* Something moved. Cheap: its place changes only when that would be seen. What we write to who
- * has not spoken does not count where first_byte_timeout waits for it. */
+/* Something moved. Cheap: its place changes only when that would be seen. What we write
+ * to who has not spoken does not count where first_byte_timeout waits for it. */
 static inline void deadline_touch(struct conn *conn, int64_t now_ms)
 {
     struct row *row = conn_row(conn);

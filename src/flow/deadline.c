@@ -1,9 +1,9 @@
 #include "flow/conn.h"
 
 /*
- * Three lists a row, each in the order of its deadlines, and one timer for the first of them:
- * adding, moving and removing cost the same however many connections there are, and a row without
- * connections never wakes the worker (but for one late timer).
+ * Three lists a row, each in the order of its deadlines, and one timer for the first of
+ * them: adding, moving and removing cost the same however many connections there are, and
+ * a row without connections never wakes the worker (but for one late timer).
  */
 
 #define EXPIRED 256 /* at a time; the rest a turn later */
@@ -54,7 +54,8 @@ static int64_t find_first(const struct row *row, struct conn **first_out)
         best = silent->opened_ms + silence_ms;
         *first_out = silent;
     }
-    if (resting != NULL && resting->rested_ms + service->idle_timeout + row->grain_ms < best) {
+    if (resting != NULL &&
+        resting->rested_ms + service->idle_timeout + row->grain_ms < best) {
         best = resting->rested_ms + service->idle_timeout + row->grain_ms;
         *first_out = resting;
     }
@@ -116,7 +117,8 @@ static int64_t shortest(const struct plan_service *service)
     return ms;
 }
 
-/* Until the new connection's first deadline; a timer that is due before that finds it then. */
+/* Until the new connection's first deadline; a timer that is due before that finds it
+ * then. */
 static void start_timer(struct row *row, int64_t now_ms)
 {
     int64_t after_ms = shortest(row->service);

@@ -34,7 +34,8 @@ struct door {
     struct log_limit limit;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct door *door, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct door *door,
+                                                      const char *format, ...)
 {
     struct err err = ERR_EMPTY;
     unsigned long left_out;
@@ -54,7 +55,7 @@ static void pause_it(struct door *door, const struct err *err)
     timer_start(&door->flow->loop, &door->timer, PAUSE_MS);
 }
 
-/* ---- who it is --------------------------------------------------------------------------- */
+/* ---- who it is --------------------------------------------------------------------- */
 
 static int ask_number(int fd, int option)
 {
@@ -98,7 +99,7 @@ static void prepare(int fd, const struct row *row)
     fd_set_nonblock(fd, !run_is_blocking(row));
 }
 
-/* ---- serving ----------------------------------------------------------------------------- */
+/* ---- serving ----------------------------------------------------------------------- */
 
 static void turn_away(struct door *door, int fd, const char *line)
 {
@@ -106,9 +107,10 @@ static void turn_away(struct door *door, int fd, const char *line)
     farewell_add(&door->flow->farewell, fd, clock_ms());
 }
 
-/* A program is told to which address its caller came; its own listeners have nothing to do with
- * that. */
-static int serve_program(struct row *row, int fd, const struct peer *peer, struct err *err)
+/* A program is told to which address its caller came; its own listeners have nothing to
+ * do with that. */
+static int serve_program(struct row *row, int fd, const struct peer *peer,
+                         struct err *err)
 {
     struct endpoint local = { .kind = ENDPOINT_TCP,
                               .addr = { .length = sizeof(local.addr.storage) } };
@@ -187,7 +189,7 @@ static void admit(struct door *door, const struct record *record, int fd)
     }
 }
 
-/* ---- receiving --------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------- */
 
 /* A descriptor that finds no place is lost: so we look before we take one. */
 static int look_for_place(struct err *err)
@@ -200,7 +202,8 @@ static int look_for_place(struct err *err)
     return 0;
 }
 
-/* An empty packet looks like the end of file, which only comes when all others are gone. */
+/* An empty packet looks like the end of file, which only comes when all others are
+ * gone. */
 static bool is_deserted(const struct door *door)
 {
     struct pollfd look = { .fd = door->fd };
@@ -285,7 +288,7 @@ static void pause_ended(int fd, short what, void *context)
     conn_look_again(door->flow);
 }
 
-/* ---- life -------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------- */
 
 int door_open(struct flow *flow, int fd, struct err *err)
 {

@@ -1,9 +1,10 @@
 /*
- * The receiving side of hand-over: callers who asked tcpmux for a row of this pool by its name. Each
- * comes as one packet of the pool's door, a record and a descriptor. What comes is looked at as a
- * stranger's: it must be a connected stream, its peer is asked from the kernel, the row is looked
- * up in our own plan and must be offered there; then it is admitted by the row's own rules, hears
- * the first line, and goes the road of every accepted connection.
+ * The receiving side of hand-over: callers who asked tcpmux for a row of this pool by its
+ * name. Each comes as one packet of the pool's door, a record and a descriptor. What
+ * comes is looked at as a stranger's: it must be a connected stream, its peer is asked
+ * from the kernel, the row is looked up in our own plan and must be offered there; then
+ * it is admitted by the row's own rules, hears the first line, and goes the road of every
+ * accepted connection.
  *
  *   tcpmux to door:   caller service=NAME   + the connection
  *   to the caller:    DOOR_YES, or one of the others, and the end

@@ -28,7 +28,8 @@ static void put(struct env *env, char *entry)
     env->at[env->count] = NULL;
 }
 
-static void put_value(struct env *env, const char *prefix, const char *name, const char *value)
+static void put_value(struct env *env, const char *prefix, const char *name,
+                      const char *value)
 {
     put(env, mem_print("%s%s=%s", prefix, name, value));
 }
@@ -66,8 +67,8 @@ static void put_row(struct env *env, const struct plan_service *service)
         put(env, mem_text(service->env.at[i]));
 }
 
-static void put_local(struct env *env, const char *prefix, const struct endpoint *endpoint,
-                      bool has_peer)
+static void put_local(struct env *env, const char *prefix,
+                      const struct endpoint *endpoint, bool has_peer)
 {
     char text[ADDR_TEXT];
 
@@ -80,7 +81,8 @@ static void put_local(struct env *env, const char *prefix, const struct endpoint
     put_value(env, prefix, "LOCALPORT", text);
 }
 
-static void put_ucspi_unix(struct env *env, const struct endpoint *endpoint, bool has_peer)
+static void put_ucspi_unix(struct env *env, const struct endpoint *endpoint,
+                           bool has_peer)
 {
     char text[ADDR_TEXT];
 
@@ -175,7 +177,8 @@ void env_init(struct env *env, const struct plan_service *service,
     }
 }
 
-__attribute__((format(printf, 3, 4))) static void fill(struct env *env, enum env_place place,
+__attribute__((format(printf, 3, 4))) static void fill(struct env *env,
+                                                       enum env_place place,
                                                        const char *format, ...)
 {
     va_list args;

@@ -1,6 +1,7 @@
 /*
- * A program's environment, computed before its first caller: what the row says once and for all,
- * and places of fixed size for what differs from caller to caller, which env_patch() fills in.
+ * A program's environment, computed before its first caller: what the row says once and
+ * for all, and places of fixed size for what differs from caller to caller, which
+ * env_patch() fills in.
  *
  *   always    PATH, LANG, TZ as the daemon has them, pass_env, env
  *   ucspi     PROTO=TCP, TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT; for a UDP listener
@@ -10,7 +11,8 @@
  *   systemd   REMOTE_ADDR, REMOTE_PORT; with wait: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES
  *   none      nothing more
  *
- * A wait child has no peer yet: it gets none of the remote ones. What is not known is not there.
+ * A wait child has no peer yet: it gets none of the remote ones. What is not known is not
+ * there.
  */
 #ifndef FLOW_ENV_H
 #define FLOW_ENV_H

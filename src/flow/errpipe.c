@@ -71,7 +71,8 @@ static void errpipe_ready(int fd, short what, void *context)
     }
 }
 
-int errpipe_open(struct errpipe *errpipe, struct loop *loop, const char *name, struct err *err)
+int errpipe_open(struct errpipe *errpipe, struct loop *loop, const char *name,
+                 struct err *err)
 {
     int fds[2];
 

@@ -1,7 +1,8 @@
 /*
- * Where the programs of a row complain: one pipe per row, made once, whose writing end is every
- * child's descriptor 2. It is always drained, so that no child ever waits for it; its lines are
- * escaped and go to the log, up to ERRPIPE_LINES a second, and what is left out is counted.
+ * Where the programs of a row complain: one pipe per row, made once, whose writing end is
+ * every child's descriptor 2. It is always drained, so that no child ever waits for it;
+ * its lines are escaped and go to the log, up to ERRPIPE_LINES a second, and what is left
+ * out is counted.
  */
 #ifndef FLOW_ERRPIPE_H
 #define FLOW_ERRPIPE_H
@@ -28,7 +29,8 @@ struct errpipe {
     unsigned long left_out;
 };
 
-int errpipe_open(struct errpipe *errpipe, struct loop *loop, const char *name, struct err *err);
+int errpipe_open(struct errpipe *errpipe, struct loop *loop, const char *name,
+                 struct err *err);
 void errpipe_close(struct errpipe *errpipe); /* says what is left */
 
 #endif

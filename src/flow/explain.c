@@ -11,7 +11,8 @@ struct view {
     const struct explain *question;
     struct str *out;
     struct peer peer;
-    uint64_t taken, slots, files; /* files: what descriptors allow; UINT64_MAX: not known */
+    uint64_t taken, slots, files; /* files: what descriptors allow; UINT64_MAX: not
+                                     known */
     uint64_t room, held;
     bool has_rate;
     enum admit_verdict verdict; /* the first rule that said no */
@@ -24,7 +25,7 @@ static void decide(struct view *view, bool is_ok, enum admit_verdict verdict)
         view->verdict = verdict;
 }
 
-/* ---- one rule each ---------------------------------------------------------------------------- */
+/* ---- one rule each ----------------------------------------------------------------- */
 
 static int say_access(struct view *view, struct err *err)
 {
@@ -97,7 +98,8 @@ static void say_source(struct view *view)
     str_add(view->out, ", share %d times %" PRIu64 " free\n", ADMIT_SHARE, view->room);
     decide(view, service->max_per_source == 0 || view->held < service->max_per_source,
            ADMIT_SOURCE);
-    decide(view, view->room == 0 || view->held < ADMIT_SHARE * view->room, ADMIT_SHARE_HELD);
+    decide(view, view->room == 0 || view->held < ADMIT_SHARE * view->room,
+           ADMIT_SHARE_HELD);
 }
 
 static int say_rate(struct view *view, const char *key, const char *text, struct err *err)
@@ -130,7 +132,7 @@ static void say_slots(struct view *view)
         view->before = ADMIT_FILES;
 }
 
-/* ---- all -------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static bool is_patient(const struct view *view)
 {
@@ -154,8 +156,8 @@ static const char *outcome(const struct view *view)
     }
 }
 
-/* Before accept() nobody knows who it is: where there is no room for anybody, it waits to be refused.
- * Whether somebody is silent, workers alone know. */
+/* Before accept() nobody knows who it is: where there is no room for anybody, it waits to
+ * be refused. Whether somebody is silent, workers alone know. */
 static void say_wait(struct view *view)
 {
     bool has_silence = view->question->service->way == PLAN_WAY_DISPATCH;
@@ -195,7 +197,8 @@ static uint64_t room_in_files(const struct explain *question)
 {
     unsigned number = question->service->number;
     const struct page *page;
-    uint64_t most = 0, each = (question->service->needs & USHER_NEEDS_CONNECT) != 0 ? 2 : 1;
+    uint64_t most = 0,
+             each = (question->service->needs & USHER_NEEDS_CONNECT) != 0 ? 2 : 1;
     bool is_known = false;
 
     for (uint32_t slot = 0;
@@ -216,7 +219,8 @@ static uint64_t room_in_files(const struct explain *question)
 static void look(struct view *view)
 {
     const struct explain *question = view->question;
-    unsigned number = question->service->number, most = question->service->max_connections;
+    unsigned number = question->service->number,
+             most = question->service->max_connections;
     struct source_key key;
 
     peer_set(&view->peer, &question->peer->storage, question->peer->length);
@@ -234,7 +238,8 @@ int explain(const struct explain *question, struct str *out, struct err *err)
     struct view view = { .question = question, .out = out };
 
     if (service->way == PLAN_WAY_WAIT) {
-        str_add(out, "verdict: served (a wait row takes its callers itself: nobody judges them)\n");
+        str_add(out, "verdict: served (a wait row takes its callers itself: nobody "
+                     "judges them)\n");
         return 0;
     }
     look(&view);

@@ -1,8 +1,8 @@
 /*
- * What would happen to a caller, and which rule decides: `usherctl explain SERVICE ADDRESS`. A pure
- * function over a row of the plan and the live pages, for the master: it changes nothing, resolves
- * nothing, and reads what workers wrote as plain numbers. It goes through the rules in the order of
- * flow/admit, and says of each what it says.
+ * What would happen to a caller, and which rule decides: `usherctl explain SERVICE
+ * ADDRESS`. A pure function over a row of the plan and the live pages, for the master: it
+ * changes nothing, resolves nothing, and reads what workers wrote as plain numbers. It
+ * goes through the rules in the order of flow/admit, and says of each what it says.
  */
 #ifndef FLOW_EXPLAIN_H
 #define FLOW_EXPLAIN_H
@@ -21,7 +21,8 @@ struct explain {
     const struct plan_service *service;
     const struct pages *pages;
     uint32_t pool;                     /* the number of the row's pool in the pages */
-    const struct usher_address *peer;  /* numeric; a UNIX peer: only the family is looked at */
+    const struct usher_address *peer;  /* numeric; a UNIX peer: only the family is looked
+                                          at */
     const struct usher_address *local; /* the address it would call; NULL: not known */
     bool has_ids;                      /* a UNIX peer's */
     uid_t uid;
@@ -42,11 +43,12 @@ struct explain {
  *   descriptors: for 450 more
  *   verdict: served
  *
- * The last word is "served", "parked (REASON)", "waits (REASON)" or "refused (REASON)", with
- * admit_name()'s words; where the row has no room for anybody, with what comes before that, or instead
- * of it. Buckets are not looked at: where the row has a rate it is "served (within the
- * rate)". Callers of a wait row are judged by nobody, which is all that is said of them. Lines of keys that the row does not have are left out. -1: the row's own
- * texts cannot be read (they were checked: never).
+ * The last word is "served", "parked (REASON)", "waits (REASON)" or "refused (REASON)",
+ * with admit_name()'s words; where the row has no room for anybody, with what comes
+ * before that, or instead of it. Buckets are not looked at: where the row has a rate it
+ * is "served (within the rate)". Callers of a wait row are judged by nobody, which is all
+ * that is said of them. Lines of keys that the row does not have are left out. -1: the
+ * row's own texts cannot be read (they were checked: never).
  */
 int explain(const struct explain *question, struct str *out, struct err *err);
 

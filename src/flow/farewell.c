@@ -88,12 +88,14 @@ static void look_at(struct stay *stay)
 
 static void start_timer(struct farewell *farewell, int64_t now_ms)
 {
-    struct stay *fresh = first_of(&farewell->fresh), *watched = first_of(&farewell->watched);
+    struct stay *fresh = first_of(&farewell->fresh),
+                *watched = first_of(&farewell->watched);
 
     if (fresh != NULL)
         timer_start(farewell->loop, &farewell->timer, FAREWELL_FRESH_MS);
     else if (watched != NULL)
-        timer_start(farewell->loop, &farewell->timer, watched->since_ms + FAREWELL_MS - now_ms);
+        timer_start(farewell->loop, &farewell->timer,
+                    watched->since_ms + FAREWELL_MS - now_ms);
 }
 
 static void time_came(int fd, short what, void *context)
@@ -106,7 +108,8 @@ static void time_came(int fd, short what, void *context)
     while ((stay = first_of(&farewell->fresh)) != NULL &&
            now_ms - stay->since_ms >= FAREWELL_FRESH_MS)
         look_at(stay);
-    while ((stay = first_of(&farewell->watched)) != NULL && now_ms - stay->since_ms >= FAREWELL_MS)
+    while ((stay = first_of(&farewell->watched)) != NULL &&
+           now_ms - stay->since_ms >= FAREWELL_MS)
         end_stay(stay);
     start_timer(farewell, now_ms);
 }
@@ -133,7 +136,8 @@ void farewell_fini(struct farewell *farewell)
         end_stay(stay);
 }
 
-/* Under load the newcomers pay for a look at those before, and the timer has nothing to do. */
+/* Under load the newcomers pay for a look at those before, and the timer has nothing to
+ * do. */
 static void look_at_oldest(struct farewell *farewell, int64_t now_ms)
 {
     struct stay *stay;
@@ -165,7 +169,8 @@ void farewell_add(struct farewell *farewell, int fd, int64_t now_ms)
     farewell->count++;
 
     if (farewell->count > FAREWELL_MAX)
-        end_stay(first_of(list_is_empty(&farewell->watched) ? &farewell->fresh : &farewell->watched));
+        end_stay(first_of(list_is_empty(&farewell->watched) ? &farewell->fresh
+                                                            : &farewell->watched));
     look_at_oldest(farewell, now_ms);
     if (is_first)
         timer_start(farewell->loop, &farewell->timer, FAREWELL_FRESH_MS);

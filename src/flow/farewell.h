@@ -1,8 +1,8 @@
 /*
- * Sockets that have said everything: our side is shut, the peer's is not yet. Closing one that has
- * unread input would make the kernel reset it, and the peer could lose the reply; so each is kept,
- * its input thrown away, until the peer ends too or a short time is over. Most end within a moment:
- * they cost one look and never meet the loop.
+ * Sockets that have said everything: our side is shut, the peer's is not yet. Closing one
+ * that has unread input would make the kernel reset it, and the peer could lose the
+ * reply; so each is kept, its input thrown away, until the peer ends too or a short time
+ * is over. Most end within a moment: they cost one look and never meet the loop.
  */
 #ifndef FLOW_FAREWELL_H
 #define FLOW_FAREWELL_H

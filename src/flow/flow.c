@@ -56,7 +56,8 @@ static int unblock_signals(struct err *err)
 {
     sigset_t pipe_only;
 
-    /* Blocked is as good as ignored, and does not outlive this process's own programs' exec. */
+    /* Blocked is as good as ignored, and does not outlive this process's own programs'
+     * exec. */
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
     return sigprocmask(SIG_SETMASK, &pipe_only, NULL) == -1 ? err_sys(err, "signals") : 0;
@@ -96,7 +97,8 @@ void flow_count_files(struct flow *flow)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
         return;
-    reserve = limit.rlim_cur / 8 < FLOW_SPARE_FILES ? limit.rlim_cur / 8 : FLOW_SPARE_FILES;
+    reserve =
+        limit.rlim_cur / 8 < FLOW_SPARE_FILES ? limit.rlim_cur / 8 : FLOW_SPARE_FILES;
     flow->files_limit = limit.rlim_cur - reserve;
     flow->files_base = 0;
     for (int fd = 0; closed < FLOW_SPARE_FILES; fd++) {

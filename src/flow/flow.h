@@ -1,6 +1,7 @@
 /*
- * What all of a worker's parts share: the loop, the plan, the counters' page, the rows it serves
- * and their listeners. One per process; a forked child goes on with its copy, on a loop of its own.
+ * What all of a worker's parts share: the loop, the plan, the counters' page, the rows it
+ * serves and their listeners. One per process; a forked child goes on with its copy, on a
+ * loop of its own.
  */
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
@@ -30,7 +31,8 @@ struct worker_offer;
 #define FLOW_FRESH 64     /* connections of one batch */
 #define FLOW_STAGE 4096   /* bytes of short writes that leave together */
 #define FLOW_SPARE_FILES 32 /* descriptors that connections leave for other things */
-#define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is busy */
+#define FLOW_REST_MS 1000 /* after such a pause the worker tells the master that it is
+                             busy */
 
 struct flow {
     struct loop loop;
@@ -54,7 +56,8 @@ struct flow {
     struct listener *listeners;
     size_t listener_count;
 
-    struct door *door; /* where callers come who asked for a row by name; NULL: no row is offered */
+    struct door *door; /* where callers come who asked for a row by name; NULL: no row is
+                          offered */
     const struct worker_offer *offers; /* whom hand_over() knows; the worker's */
     size_t offer_count;
     struct list handing;     /* connections for whom a door was full */
@@ -71,7 +74,8 @@ struct flow {
     struct conn *current;  /* whose callback runs */
     size_t staged;         /* bytes of its output in stage */
     char stage[FLOW_STAGE];
-    struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet; NULL: ended */
+    struct conn *fresh[FLOW_FRESH]; /* opened in this batch, not in the loop yet; NULL:
+                                       ended */
     size_t fresh_count;
     struct list pending;   /* connections that were touched from elsewhere */
     struct list turn;      /* a mark in it, or in handing: where this turn ends */
@@ -87,8 +91,9 @@ void flow_init(struct flow *flow); /* loop must be open */
 /* Makes the read buffer, once the plugins' largest max_input is known. */
 void flow_make_buffer(struct flow *flow, size_t max_input);
 void flow_fini(struct flow *flow);
-/* In a freshly forked child: lets go of everything that is the worker's, keeps one descriptor (-1:
- * none) and the log, unblocks signals, goes on with an empty solo loop. */
+/* In a freshly forked child: lets go of everything that is the worker's, keeps one
+ * descriptor (-1: none) and the log, unblocks signals, goes on with an empty solo
+ * loop. */
 int flow_become_child(struct flow *flow, int keep, struct err *err);
 
 /* How many descriptors there are, and how many are taken by now. */
@@ -98,7 +103,8 @@ void flow_say_busy(struct flow *flow);
 void flow_check_drained(struct flow *flow);
 
 /* Whom it counts for, here; NULL: the crowd, or nobody counts. */
-static inline struct source_entry *flow_source(const struct flow *flow, const struct peer *peer)
+static inline struct source_entry *flow_source(const struct flow *flow,
+                                               const struct peer *peer)
 {
     return flow->page != NULL && peer->source != 0
                ? sources_at(&flow->page->sources, peer->source) : NULL;

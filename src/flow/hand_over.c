@@ -12,7 +12,7 @@
 
 #define AGAIN_MS 5
 
-/* ---- host functions ---------------------------------------------------------------------- */
+/* ---- host functions ---------------------------------------------------------------- */
 
 static const struct worker_offer *find_offer(const struct flow *flow, const char *service)
 {
@@ -48,7 +48,7 @@ const char *hand_over_offered(const struct usher_instance *service, size_t index
     return index < flow->offer_count ? flow->offers[index].service : NULL;
 }
 
-/* ---- leaving ----------------------------------------------------------------------------- */
+/* ---- leaving ----------------------------------------------------------------------- */
 
 static int try_send(const struct conn *conn, struct err *err)
 {
@@ -85,8 +85,8 @@ void hand_over_send(struct conn *conn)
             timer_start(&flow->loop, &flow->hand_again, AGAIN_MS);
         list_append(&flow->handing, &conn->more->handing);
     } else {
-        /* A reload took the other side away after the plugin had asked; or it asked before it used what
-         * had to be taken out of the socket (flow/peek). */
+        /* A reload took the other side away after the plugin had asked; or it asked
+         * before it used what had to be taken out of the socket (flow/peek). */
         (void)send(conn->fd, DOOR_NONE, strlen(DOOR_NONE), MSG_DONTWAIT | MSG_NOSIGNAL);
         conn_over(conn, USHER_GONE_ENDED);
     }

@@ -1,7 +1,7 @@
 /*
- * The sending side of hand-over: a connection whose plugin called hand_over() leaves through the
- * door of the other row's pool when that callback has returned and what data() used is out of the
- * socket. A door that is full costs it a moment.
+ * The sending side of hand-over: a connection whose plugin called hand_over() leaves
+ * through the door of the other row's pool when that callback has returned and what
+ * data() used is out of the socket. A door that is full costs it a moment.
  */
 #ifndef FLOW_HAND_OVER_H
 #define FLOW_HAND_OVER_H

@@ -20,8 +20,8 @@ static bool may_say(const struct usher_instance *service)
     static struct log_budget budgets[BUDGETS];
     uintptr_t place = (uintptr_t)service;
     unsigned long left_out;
-    bool is_good = log_spend(&budgets[(place / 64 ^ place / 64 / BUDGETS) % BUDGETS], LINES,
-                             &left_out);
+    bool is_good = log_spend(&budgets[(place / 64 ^ place / 64 / BUDGETS) % BUDGETS],
+                             LINES, &left_out);
 
     if (left_out > 0)
         log_warning(service->name, "log left_out=%lu", left_out);
@@ -29,9 +29,9 @@ static bool may_say(const struct usher_instance *service)
 }
 
 /* The plugin's text may hold a peer's bytes. */
-__attribute__((format(printf, 3, 0))) static void host_log(const struct usher_instance *service,
-                                                           enum usher_level level,
-                                                           const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void host_log(
+    const struct usher_instance *service, enum usher_level level, const char *format,
+    va_list args)
 {
     static const enum log_level levels[] = {
         [USHER_ERROR] = LOG_ERROR_, [USHER_WARNING] = LOG_WARNING_,

@@ -16,7 +16,8 @@ static int change_root(const struct plan_service *service, struct err *err)
     return 0;
 }
 
-/* While we still may: niceness below 0 and somebody else's directories need a privilege. */
+/* While we still may: niceness below 0 and somebody else's directories need a
+ * privilege. */
 static int set_surroundings(const struct plan_service *service, struct err *err)
 {
     const char *directory = service->directory;
@@ -33,7 +34,8 @@ static int set_surroundings(const struct plan_service *service, struct err *err)
     return 0;
 }
 
-int identity_become(const struct plan_service *service, struct sandbox *sandbox, struct err *err)
+int identity_become(const struct plan_service *service, struct sandbox *sandbox,
+                    struct err *err)
 {
     struct cred cred = { .uid = service->uid, .gid = service->gid,
                          .groups = service->gids, .group_count = service->gid_count };

@@ -1,4 +1,5 @@
-/* Becoming what a pool's processes must be, once, before anything of a plugin is touched. */
+/* Becoming what a pool's processes must be, once, before anything of a plugin is
+ * touched. */
 #ifndef FLOW_IDENTITY_H
 #define FLOW_IDENTITY_H
 
@@ -8,6 +9,7 @@
 
 /* umask, niceness, directories, the first act of the sandbox, groups, ids, capabilities,
  * no_new_privs: any row of the pool says which. */
-int identity_become(const struct plan_service *service, struct sandbox *sandbox, struct err *err);
+int identity_become(const struct plan_service *service, struct sandbox *sandbox,
+                    struct err *err);
 
 #endif

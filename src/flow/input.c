@@ -40,8 +40,8 @@ static void refuse(struct conn *conn, const char *what, size_t count, size_t max
     unsigned long left_out;
 
     if (log_limit(&row->limit, &left_out))
-        log_info(row->service->name, "fail input %s=%zu max=%zu left_out=%lu", what, count, max,
-                 left_out);
+        log_info(row->service->name, "fail input %s=%zu max=%zu left_out=%lu", what,
+                 count, max, left_out);
     conn_over(conn, USHER_GONE_INPUT);
 }
 
@@ -153,8 +153,9 @@ static void take_in(struct conn *conn, size_t count, int64_t now_ms)
     offer(conn, at, kept_count + count);
 }
 
-/* After a read that brought nothing. Of packets it may have been an empty one, which is passed
- * over: the end is where the peer has gone and no bytes are left, asked in this order. */
+/* After a read that brought nothing. Of packets it may have been an empty one, which is
+ * passed over: the end is where the peer has gone and no bytes are left, asked in this
+ * order. */
 static bool is_at_end(const struct conn *conn)
 {
     struct pollfd look = { .fd = conn->fd, .events = POLLRDHUP };
@@ -176,7 +177,8 @@ void input_read(struct conn *conn, int64_t now_ms)
         return;
     }
     for (int reads = READS; reads > 0 && conn_wants_input(conn); reads--) {
-        ssize_t count = recv(conn->fd, flow->buffer + flow->buffer_kept, FLOW_READ, flags);
+        ssize_t count =
+            recv(conn->fd, flow->buffer + flow->buffer_kept, FLOW_READ, flags);
 
         if (count > (ssize_t)FLOW_READ)
             refuse(conn, "packet", (size_t)count, FLOW_READ);

@@ -131,7 +131,8 @@ static void settle(struct listener *listener, int fd, struct peer *peer,
     enum admit_verdict before = admit_room(row, &room);
 
     if (room == 0 && (verdict == ADMIT_SHARE_HELD || verdict == ADMIT_FULL))
-        settle_where_full(listener, fd, peer, before); /* nobody's share is anything now */
+        settle_where_full(listener, fd, peer, before); /* nobody's share is anything
+                                                          now */
     else if (verdict == ADMIT_RATE && is_patient(row) && park_has_left(fd))
         refusal_stream(row, fd, peer, ADMIT_WAITED);
     else if (!is_patient(row) || !find_place(listener, fd, peer, verdict))
@@ -224,7 +225,8 @@ static bool go_on_after(struct listener *listener)
     describe(listener, &err);
     if (err.code == EINVAL && listener_mend(listener))
         return true;
-    listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : TROUBLE_MS, &err);
+    listener_pause(listener, is_shortage(err.code) ? LISTENER_PAUSE_MS : TROUBLE_MS,
+                   &err);
     return false;
 }
 

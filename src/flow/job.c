@@ -7,7 +7,8 @@
 #include "base/mem.h"
 
 #define NEVER INT64_MAX
-/* Callbacks in a child keep total_timeout themselves, politely; this is for those that hang. */
+/* Callbacks in a child keep total_timeout themselves, politely; this is for those that
+ * hang. */
 #define GRACE_MS 1000
 
 static struct job *first_of(struct list *list)
@@ -105,11 +106,12 @@ static bool is_good(int status)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* A child with callbacks knows how many bytes there were; but one that did not end well may not have said
- * anything. */
+/* A child with callbacks knows how many bytes there were; but one that did not end well
+ * may not have said anything. */
 static bool has_said_it(const struct row *row, int status)
 {
-    return is_good(status) && row->service->way == PLAN_WAY_FORK && !row->service->is_blocking;
+    return is_good(status) && row->service->way == PLAN_WAY_FORK &&
+           !row->service->is_blocking;
 }
 
 static void say_end(const struct job *job, int status)
@@ -119,7 +121,8 @@ static void say_end(const struct job *job, int status)
     char how[96];
 
     reap_print(status, how, sizeof(how));
-    if (row->service->log_connections && job->peer.kind != PEER_NONE && !has_said_it(row, status))
+    if (row->service->log_connections && job->peer.kind != PEER_NONE &&
+        !has_said_it(row, status))
         row_log_end(row, &job->peer, clock_ms() - job->started_ms, how);
     if (is_good(status))
         return;
@@ -127,9 +130,11 @@ static void say_end(const struct job *job, int status)
     if (!log_limit(&row->limit, &left_out))
         return;
     if (WIFSIGNALED(status) && job->kill_ms == 0)
-        log_warning(row->service->name, "end pid=%d %s left_out=%lu", (int)job->pid, how, left_out);
+        log_warning(row->service->name, "end pid=%d %s left_out=%lu", (int)job->pid, how,
+                    left_out);
     else
-        log_info(row->service->name, "end pid=%d %s left_out=%lu", (int)job->pid, how, left_out);
+        log_info(row->service->name, "end pid=%d %s left_out=%lu", (int)job->pid, how,
+                 left_out);
 }
 
 static void job_reaped(struct child *child, int status, void *context)

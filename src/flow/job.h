@@ -1,7 +1,8 @@
 /*
- * A child at work: for one connection, one datagram, or a listener lent to it. Every child a worker
- * starts is a job of its row: it holds a slot, is reaped, has its total_timeout (TERM to its
- * session, KILL five seconds later), and how it ended is counted and said.
+ * A child at work: for one connection, one datagram, or a listener lent to it. Every
+ * child a worker starts is a job of its row: it holds a slot, is reaped, has its
+ * total_timeout (TERM to its session, KILL five seconds later), and how it ended is
+ * counted and said.
  */
 #ifndef FLOW_JOB_H
 #define FLOW_JOB_H

@@ -13,7 +13,8 @@ int limits_value(const struct plan_limit *limit, struct rlimit *out, struct err 
         return 0;
     }
     if (hard.rlim_max != RLIM_INFINITY && limit->value > hard.rlim_max)
-        return err_set(err, "limits: %" PRIu64 " is above the hard limit usherd has, %" PRIu64,
+        return err_set(err,
+                       "limits: %" PRIu64 " is above the hard limit usherd has, %" PRIu64,
                        limit->value, (uint64_t)hard.rlim_max);
     out->rlim_cur = out->rlim_max = limit->value;
     return 0;

@@ -1,7 +1,7 @@
 /*
- * The `limits` of a row as setrlimit() takes them. Children cannot go above the hard limits that
- * usherd was started with, so a row that asks for more is refused when it opens, not at its first
- * caller; "unlimited" is as much as there is.
+ * The `limits` of a row as setrlimit() takes them. Children cannot go above the hard
+ * limits that usherd was started with, so a row that asks for more is refused when it
+ * opens, not at its first caller; "unlimited" is as much as there is.
  */
 #ifndef FLOW_LIMITS_H
 #define FLOW_LIMITS_H

@@ -12,7 +12,7 @@
 #include "flow/silent.h"
 #include "sock/bind.h"
 
-/* ---- states ----------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------ */
 
 static void leave_open(struct listener *listener, enum listener_state state)
 {
@@ -32,9 +32,9 @@ static void say_pause(struct listener *listener, const struct err *err)
     unsigned long left_out;
 
     if (log_limit(&listener->row->wait_limit, &left_out))
-        log_warning(listener->row->service->name, "hold endpoint=%s error=\"%s\" left_out=%lu",
-                    endpoint_print(listener->endpoint, name, sizeof(name)), err->text,
-                    left_out);
+        log_warning(
+            listener->row->service->name, "hold endpoint=%s error=\"%s\" left_out=%lu",
+            endpoint_print(listener->endpoint, name, sizeof(name)), err->text, left_out);
 }
 
 void listener_pause(struct listener *listener, int64_t ms, const struct err *err)
@@ -100,7 +100,8 @@ static void say_mended(const struct listener *listener)
 
     if (log_limit(&listener->row->limit, &left_out))
         log_error(listener->row->service->name,
-                  "fail endpoint=%s error=\"its socket was shut down in a worker\" action=\"listening "
+                  "fail endpoint=%s error=\"its socket was shut down in a worker\" "
+                  "action=\"listening "
                   "again\" left_out=%lu",
                   endpoint_print(listener->endpoint, name, sizeof(name)), left_out);
 }
@@ -131,7 +132,7 @@ void listener_wake_row(struct row *row)
             listener_resume(&flow->listeners[i]);
 }
 
-/* ---- events ------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------ */
 
 static void listener_ready(int fd, short what, void *context)
 {
@@ -167,8 +168,8 @@ static void pause_ended(int fd, short what, void *context)
     conn_look_again(row->flow);
 }
 
-void listener_init(struct listener *listener, struct row *row, const struct endpoint *endpoint,
-                   int fd)
+void listener_init(struct listener *listener, struct row *row,
+                   const struct endpoint *endpoint, int fd)
 {
     memset(listener, 0, sizeof(*listener));
     listener->row = row;
@@ -208,7 +209,8 @@ void listener_close(struct listener *listener)
 
     leave_open(listener, LISTENER_CLOSED);
     let_go_of_held(listener);
-    if (row->service->way != PLAN_WAY_FORK || endpoint_is_stream(listener->endpoint->kind))
+    if (row->service->way != PLAN_WAY_FORK ||
+        endpoint_is_stream(listener->endpoint->kind))
         fd_close(&listener->fd);
 }
 

@@ -1,6 +1,7 @@
 /*
- * An open endpoint in a worker: readiness becomes connections (flow/intake) or batches of datagrams,
- * within a budget. The descriptor's open file is shared with the master and other workers.
+ * An open endpoint in a worker: readiness becomes connections (flow/intake) or batches of
+ * datagrams, within a budget. The descriptor's open file is shared with the master and
+ * other workers.
  *
  *          open <-----> paused    out of descriptors, memory or processes, or ahead of `rate`: a
  *           |                     moment later again
@@ -46,13 +47,13 @@ struct listener {
 };
 
 /* Takes fd over. Not watched yet. */
-void listener_init(struct listener *listener, struct row *row, const struct endpoint *endpoint,
-                   int fd);
+void listener_init(struct listener *listener, struct row *row,
+                   const struct endpoint *endpoint, int fd);
 /* An endpoint that was passed in by name: what it is, is asked from the socket. */
 int listener_inspect(struct listener *listener, struct err *err);
 int listener_start(struct listener *listener, struct err *err); /* watches */
-/* Asks no more, for good. A row whose datagrams are answered by children keeps the descriptor for
- * their replies until listener_free(). */
+/* Asks no more, for good. A row whose datagrams are answered by children keeps the
+ * descriptor for their replies until listener_free(). */
 void listener_close(struct listener *listener);
 void listener_free(struct listener *listener);
 
@@ -62,8 +63,8 @@ void listener_pause_row(struct row *row, const struct err *err); /* all of the r
 void listener_fill(struct listener *listener); /* the row is full: waits for a slot */
 void listener_lend(struct listener *listener); /* until listener_resume() */
 void listener_resume(struct listener *listener);
-/* Streams: somebody who shares the socket has shut it down, and now it listens again. false: that
- * was not it, or it stays shut. */
+/* Streams: somebody who shares the socket has shut it down, and now it listens again.
+ * false: that was not it, or it stays shut. */
 bool listener_mend(struct listener *listener);
 /* A slot of the row is free again: who waits for it goes on. */
 void listener_wake_row(struct row *row);

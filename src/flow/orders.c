@@ -14,7 +14,7 @@
 #define COMMANDS 16        /* a wake-up */
 #define STOP_KILL_MS 500   /* "stop" means at once: the master waits a second for us */
 
-/* ---- ending ------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------ */
 
 static void stop_listening(struct flow *flow)
 {
@@ -26,8 +26,8 @@ static void stop_listening(struct flow *flow)
     flow->is_draining = true;
 }
 
-/* Those of kept rows stay, and start when they may; the others may call again, and are judged by the
- * table that holds then. */
+/* Those of kept rows stay, and start when they may; the others may call again, and are
+ * judged by the table that holds then. */
 static void turn_away_parked(struct flow *flow)
 {
     for (size_t i = 0; i < flow->row_count; i++)
@@ -118,7 +118,7 @@ static void orphan(struct orders *orders)
     flow_check_drained(flow);
 }
 
-/* ---- commands ----------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------- */
 
 static void watch_row(struct flow *flow, const char *name)
 {

@@ -30,7 +30,7 @@ static ssize_t try_send(struct conn *conn, const char *bytes, size_t count, int 
     return sent;
 }
 
-/* ---- what is kept ----------------------------------------------------------------------- */
+/* ---- what is kept ------------------------------------------------------------------ */
 
 static int make_room(struct conn_more *more, size_t count)
 {
@@ -95,7 +95,7 @@ static void drop(struct conn_more *more, size_t count)
     more->output_at = more->output_room = 0;
 }
 
-/* ---- host functions --------------------------------------------------------------------- */
+/* ---- host functions ---------------------------------------------------------------- */
 
 size_t output_room(const struct usher_conn *head)
 {
@@ -128,7 +128,8 @@ void output_push(struct conn *conn)
     if (count == 0 || (conn->flags & CONN_OVER) != 0)
         return;
     /* The end of our side follows: it goes in the same packet. */
-    send_or_keep(conn, flow->stage, count, (conn->flags & CONN_ENDING) != 0 ? MSG_MORE : 0);
+    send_or_keep(conn, flow->stage, count,
+                 (conn->flags & CONN_ENDING) != 0 ? MSG_MORE : 0);
 }
 
 int output_write(struct usher_conn *head, const void *bytes, size_t count)
@@ -156,7 +157,7 @@ int output_write(struct usher_conn *head, const void *bytes, size_t count)
     return (conn->flags & CONN_OVER) != 0 ? -1 : send_or_keep(conn, bytes, count, 0);
 }
 
-/* ---- when the peer takes more ------------------------------------------------------------ */
+/* ---- when the peer takes more ------------------------------------------------------ */
 
 static void flush_packets(struct conn *conn)
 {

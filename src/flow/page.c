@@ -85,7 +85,8 @@ int pages_open(struct pages **pages_out, struct err *err)
         goto fail;
     }
     pages->fd_read = open_for_reading(pages->fd);
-    region = mmap(NULL, pages->layout.all, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, 0);
+    region =
+        mmap(NULL, pages->layout.all, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, 0);
     if (region == MAP_FAILED) {
         err_sys(err, "mapping the counters' memory");
         goto fail;
@@ -164,7 +165,8 @@ struct page *pages_attach(struct pages *pages, int slot, struct err *err)
     int reader = pages->fd_read != -1 ? pages->fd_read : pages->fd;
     void *own, *region;
 
-    own = mmap(NULL, pages->layout.slot, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd, place);
+    own = mmap(NULL, pages->layout.slot, PROT_READ | PROT_WRITE, MAP_SHARED, pages->fd,
+               place);
     region = mmap(NULL, pages->layout.all, PROT_READ, MAP_SHARED, reader, 0);
     if (own == MAP_FAILED || region == MAP_FAILED) {
         err_sys(err, "mapping the counters");
@@ -183,13 +185,15 @@ struct page *pages_attach(struct pages *pages, int slot, struct err *err)
 }
 
 /* The pool's next live slot from `slot` on; NULL when there is none. */
-static const struct page *next_of(const struct pages *pages, uint32_t pool, uint32_t *slot)
+static const struct page *next_of(const struct pages *pages, uint32_t pool,
+                                  uint32_t *slot)
 {
     const struct directory *directory = directory_of(pages);
     uint32_t used = atomic_load_explicit(&directory->used, memory_order_relaxed);
 
     for (; *slot < used && *slot < PAGE_SLOTS; ++*slot)
-        if (atomic_load_explicit(&directory->owner[*slot], memory_order_relaxed) == pool + 1)
+        if (atomic_load_explicit(&directory->owner[*slot], memory_order_relaxed) ==
+            pool + 1)
             return pages_slot(pages, (int)(*slot)++);
     return NULL;
 }

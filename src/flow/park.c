@@ -32,7 +32,8 @@ static bool has_files(const struct row *row)
 {
     uint64_t files = admit_free_files(row->flow);
 
-    if (row->service->way == PLAN_WAY_DISPATCH) /* who waits leaves as many for who may start */
+    if (row->service->way == PLAN_WAY_DISPATCH) /* who waits leaves as many for who may
+                                                   start */
         return files > PARK_SPARE_FILES &&
                row->park.count < admit_part_of_files(files, row->live);
     return files > PARK_SPARE_FILES &&

@@ -1,11 +1,12 @@
 /*
- * Reading for rows whose plugin hands connections over: what data() has not used stays in the
- * socket, so that the next service finds it. SO_RCVLOWAT keeps the loop quiet until there is more
- * than data() has seen.
+ * Reading for rows whose plugin hands connections over: what data() has not used stays in
+ * the socket, so that the next service finds it. SO_RCVLOWAT keeps the loop quiet until
+ * there is more than data() has seen.
  *
- * Where the kernel wakes us all the same, we would see the same bytes for ever: it does so in front
- * of an urgent byte, which no look gets past, and when it is short of memory. Then what was seen is
- * taken out and kept. Urgent bytes are skipped, as in every other read.
+ * Where the kernel wakes us all the same, we would see the same bytes for ever: it does
+ * so in front of an urgent byte, which no look gets past, and when it is short of memory.
+ * Then what was seen is taken out and kept. Urgent bytes are skipped, as in every other
+ * read.
  */
 #include <errno.h>
 #include <poll.h>
@@ -38,8 +39,8 @@ static void wait_for_more_than(struct conn *conn, size_t count)
     setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
-/* Everything that data() has not used goes to the worker's buffer; yields how much that is. What the
- * kernel says of the socket is in *result. */
+/* Everything that data() has not used goes to the worker's buffer; yields how much that
+ * is. What the kernel says of the socket is in *result. */
 static size_t look(struct conn *conn, ssize_t *result)
 {
     struct row *row = conn_row(conn);
@@ -78,8 +79,8 @@ static bool take_out(struct conn *conn, size_t count)
     return got > 0;
 }
 
-/* Woken, but nothing new: the end of file, which stands behind what is left, a reset, or a kernel that
- * would wake us again. Whether it is worth another look. */
+/* Woken, but nothing new: the end of file, which stands behind what is left, a reset, or
+ * a kernel that would wake us again. Whether it is worth another look. */
 static bool look_for_end(struct conn *conn, ssize_t count)
 {
     struct pollfd what = { .fd = conn->fd, .events = POLLIN | POLLPRI | POLLRDHUP };

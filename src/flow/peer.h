@@ -1,6 +1,7 @@
 /*
- * A peer's address in 28 bytes: what a connection keeps, and what stands in the page while a
- * callback runs for it. A UNIX peer is only known to be one; its path is asked from the kernel.
+ * A peer's address in 28 bytes: what a connection keeps, and what stands in the page
+ * while a callback runs for it. A UNIX peer is only known to be one; its path is asked
+ * from the kernel.
  */
 #ifndef FLOW_PEER_H
 #define FLOW_PEER_H
@@ -18,7 +19,8 @@ struct peer {
     uint32_t scope;
     uint16_t port;
     uint16_t kind;   /* enum peer_kind */
-    uint32_t source; /* its entry in our own table of sources, while it holds a slot; 0: none */
+    uint32_t source; /* its entry in our own table of sources, while it holds a slot; 0:
+                        none */
 };
 
 void peer_set(struct peer *peer, const struct sockaddr_storage *addr, socklen_t length);

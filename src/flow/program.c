@@ -74,8 +74,8 @@ void program_close(struct row *row)
     mem_free(&row->program);
 }
 
-pid_t program_start(struct program *program, struct env *env, const int *fds, size_t fd_count,
-                    struct err *err)
+pid_t program_start(struct program *program, struct env *env, const int *fds,
+                    size_t fd_count, struct err *err)
 {
     program->spawn.fds = fds;
     program->spawn.fd_count = fd_count;
@@ -96,5 +96,6 @@ void program_note_failure(struct row *row, const struct err *err)
 
     page_add(&row->counts->failed, 1);
     if (log_limit(&row->limit, &left_out))
-        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text, left_out);
+        log_error(row->service->name, "fail start error=\"%s\" left_out=%lu", err->text,
+                  left_out);
 }

@@ -18,7 +18,8 @@ static int64_t find_stamp(struct msghdr *message)
 {
     struct timespec at;
 
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c))
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
             memcpy(&at, CMSG_DATA(c), sizeof(at));
             return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
@@ -26,8 +27,8 @@ static int64_t find_stamp(struct msghdr *message)
     return 0;
 }
 
-/* The stamp is made at the first look and stays with the datagram; a program that receives it
- * does not see it, since it is asked for during the look only. */
+/* The stamp is made at the first look and stays with the datagram; a program that
+ * receives it does not see it, since it is asked for during the look only. */
 static struct queue_mark look_at_datagram(int fd)
 {
     struct queue_mark mark = { .is_empty = true };

@@ -12,9 +12,11 @@ static uint64_t room_of(const struct admission_rate *rate, unsigned shares)
     return room > cost ? room : cost;
 }
 
-static void refill(struct bucket *bucket, const struct admission_rate *rate, int64_t now_ms)
+static void refill(struct bucket *bucket, const struct admission_rate *rate,
+                   int64_t now_ms)
 {
-    uint64_t passed = now_ms > bucket->since_ms ? (uint64_t)(now_ms - bucket->since_ms) : 0;
+    uint64_t passed =
+        now_ms > bucket->since_ms ? (uint64_t)(now_ms - bucket->since_ms) : 0;
 
     /* Compared by division: a product could be too large after years. */
     if (passed > bucket->spent / rate->count)
@@ -24,8 +26,8 @@ static void refill(struct bucket *bucket, const struct admission_rate *rate, int
     bucket->since_ms = now_ms;
 }
 
-bool rate_allows(struct bucket *bucket, const struct admission_rate *rate, unsigned shares,
-                 int64_t now_ms)
+bool rate_allows(struct bucket *bucket, const struct admission_rate *rate,
+                 unsigned shares, int64_t now_ms)
 {
     if (rate->count == 0)
         return true;

@@ -10,7 +10,7 @@
 
 #define END_MS 250 /* nobody was refused for so long after a line was due: it is over */
 
-/* ---- the log --------------------------------------------------------------------------------- */
+/* ---- the log ----------------------------------------------------------------------- */
 
 static void say_one(struct row *row, const struct peer *peer, enum admit_verdict verdict)
 {
@@ -18,8 +18,9 @@ static void say_one(struct row *row, const struct peer *peer, enum admit_verdict
     char text[ADDR_TEXT];
 
     peer_get(peer, &address);
-    log_info(row->service->name, "refuse reason=%s peer=%s left_out=%lu", admit_name(verdict),
-             addr_print_log(&address, text, sizeof(text)), row->refusal.left_out);
+    log_info(row->service->name, "refuse reason=%s peer=%s left_out=%lu",
+             admit_name(verdict), addr_print_log(&address, text, sizeof(text)),
+             row->refusal.left_out);
 }
 
 static void forget(struct refusal *refusal, int64_t now_ms)
@@ -91,7 +92,7 @@ void refusal_fini(struct row *row)
     say_summary(row);
 }
 
-/* ---- callers --------------------------------------------------------------------------------- */
+/* ---- callers ----------------------------------------------------------------------- */
 
 void refusal_count(struct row *row, enum admit_verdict verdict)
 {
@@ -118,10 +119,12 @@ static bool is_there_time(const struct flow *flow)
     return flow->farewell.count < admit_free_files(flow);
 }
 
-void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit_verdict verdict)
+void refusal_stream(struct row *row, int fd, const struct peer *peer,
+                    enum admit_verdict verdict)
 {
     const struct plan_service *service = row->service;
-    const char *banner = admit_is_denial(verdict) ? service->banner_denied : service->banner_busy;
+    const char *banner =
+        admit_is_denial(verdict) ? service->banner_denied : service->banner_busy;
 
     refusal_note(row, peer, verdict);
     if (banner != NULL && refusal_tell(fd, banner) && is_there_time(row->flow))

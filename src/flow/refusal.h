@@ -1,6 +1,7 @@
 /*
- * Turning a caller away: counted by reason, said in the log once a second a row at most (with a summary
- * when a flood is over), told to the caller where the row has a banner for it.
+ * Turning a caller away: counted by reason, said in the log once a second a row at most
+ * (with a summary when a flood is over), told to the caller where the row has a banner
+ * for it.
  */
 #ifndef FLOW_REFUSAL_H
 #define FLOW_REFUSAL_H
@@ -20,11 +21,14 @@ struct refusal { /* in a row */
 void refusal_init(struct row *row);
 void refusal_fini(struct row *row);
 
-/* Takes fd over: says banner_denied or banner_busy and leaves it to flow/farewell, or closes it. */
-void refusal_stream(struct row *row, int fd, const struct peer *peer, enum admit_verdict verdict);
-void refusal_count(struct row *row, enum admit_verdict verdict); /* for who says it himself */
-/* Counts and says it only: for datagrams, which are never answered, and for the door, which has its
- * own words. */
+/* Takes fd over: says banner_denied or banner_busy and leaves it to flow/farewell, or
+ * closes it. */
+void refusal_stream(struct row *row, int fd, const struct peer *peer,
+                    enum admit_verdict verdict);
+/* for who says it himself */
+void refusal_count(struct row *row, enum admit_verdict verdict);
+/* Counts and says it only: for datagrams, which are never answered, and for the door,
+ * which has its own words. */
 void refusal_note(struct row *row, const struct peer *peer, enum admit_verdict verdict);
 
 /* Whether the socket took all of it, at once. */

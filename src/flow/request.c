@@ -10,7 +10,8 @@ void request_drop_some(struct row *row, enum udp_verdict verdict, unsigned count
     page_add(&row->counts->dropped, count);
     page_add(&row->counts->dropped_by[verdict], count);
     if (log_wants(LOG_DEBUG_))
-        log_debug(row->service->name, "deny reply reason=\"%s\"", udp_verdict_name(verdict));
+        log_debug(row->service->name, "deny reply reason=\"%s\"",
+                  udp_verdict_name(verdict));
 }
 
 void request_drop(struct row *row, enum udp_verdict verdict)
@@ -83,7 +84,7 @@ void request_reply(struct usher_dgram *head, const void *bytes, size_t count)
     }
 }
 
-/* ---- answers that come later --------------------------------------------------------------- */
+/* ---- answers that come later ------------------------------------------------------- */
 
 void request_ticket(const struct usher_dgram *head, struct usher_ticket *out)
 {
@@ -101,7 +102,8 @@ void request_ticket(const struct usher_dgram *head, struct usher_ticket *out)
 }
 
 /* The socket it came to; NULL: it is closed meanwhile, or was never ours. */
-static const struct listener *find_asked(const struct row *row, const struct usher_ticket *ticket)
+static const struct listener *find_asked(const struct row *row,
+                                         const struct usher_ticket *ticket)
 {
     const struct flow *flow = row->flow;
     const struct listener *listener;

@@ -27,7 +27,7 @@ void row_init(struct row *row, struct flow *flow, const struct plan_service *ser
     refusal_init(row);
 }
 
-/* ---- the plugin ------------------------------------------------------------------------- */
+/* ---- the plugin -------------------------------------------------------------------- */
 
 static const void *fill_conf(struct row *row, struct err *err)
 {
@@ -52,13 +52,15 @@ int row_open(struct row *row, struct err *err)
 
     if (limits_check(service, err) == -1)
         return -1;
-    if (plug_load(&row->plug, row->flow->plan->globals.plugin_dir, service->plugin, err) == -1)
+    if (plug_load(&row->plug, row->flow->plan->globals.plugin_dir, service->plugin,
+                  err) == -1)
         return err_prefix(err, "%s", service->name);
     row->calls = &row->plug.service;
     row->instance.conf = fill_conf(row, err);
     if (row->instance.conf == NULL)
         return err_prefix(err, "%s: options", service->name);
-    if (row->calls->open != NULL && row->calls->open(&row->instance, &row->instance.state) != 0)
+    if (row->calls->open != NULL &&
+        row->calls->open(&row->instance, &row->instance.state) != 0)
         return err_set(err, "%s: plugin %s: open failed, its reason is in the log",
                        service->name, service->plugin);
     row->is_open = true;
@@ -79,7 +81,7 @@ void row_close(struct row *row)
     admit_close(row);
 }
 
-/* ---- slots ------------------------------------------------------------------------------- */
+/* ---- slots ------------------------------------------------------------------------- */
 
 void row_take(struct row *row, const struct peer *peer)
 {
@@ -136,10 +138,11 @@ size_t row_free(const struct row *row)
 {
     uint64_t taken = active(row);
 
-    return taken < row->service->max_connections ? row->service->max_connections - taken : 0;
+    return taken < row->service->max_connections ? row->service->max_connections - taken
+                                                 : 0;
 }
 
-/* ---- log_connections --------------------------------------------------------------------- */
+/* ---- log_connections --------------------------------------------------------------- */
 
 void row_log_begin(const struct row *row, const struct peer *peer)
 {
@@ -157,7 +160,8 @@ void row_log_begin(const struct row *row, const struct peer *peer)
                  addr_print_log(&address, text, sizeof(text)));
 }
 
-void row_log_end(const struct row *row, const struct peer *peer, int64_t ms, const char *how)
+void row_log_end(const struct row *row, const struct peer *peer, int64_t ms,
+                 const char *how)
 {
     struct usher_address address;
     char text[ADDR_TEXT];

@@ -1,6 +1,6 @@
 /*
- * A row as it runs in one worker: its part of the plan, its plugin or program, its counters, its
- * connections and its children.
+ * A row as it runs in one worker: its part of the plan, its plugin or program, its
+ * counters, its connections and its children.
  */
 #ifndef FLOW_ROW_H
 #define FLOW_ROW_H
@@ -47,7 +47,8 @@ struct row {
     struct list by_age;   /* all connections, oldest first */
     struct list silent;   /* those that have not said anything yet, oldest first */
     struct silence silence; /* more about them */
-    struct list by_rest;  /* the others, the longest at rest first, while idle_timeout asks */
+    struct list by_rest;  /* the others, the longest at rest first, while idle_timeout
+                             asks */
     int64_t grain_ms;     /* how exactly by_rest is kept in order */
     struct watch deadline;
     int64_t due_ms;       /* of the timer */
@@ -77,8 +78,8 @@ static inline bool row_is_dear(const struct row *row)
     return row->service->way == PLAN_WAY_EXEC || row->service->way == PLAN_WAY_FORK;
 }
 
-/* Descriptors of the worker that a connection takes: a program or a child has its own copy; who
- * connects for each has one more. */
+/* Descriptors of the worker that a connection takes: a program or a child has its own
+ * copy; who connects for each has one more. */
 static inline unsigned row_files(const struct row *row)
 {
     if (row->service->way != PLAN_WAY_DISPATCH)
@@ -96,16 +97,18 @@ static inline bool row_hands_over(const struct row *row)
     return (row->calls->needs & USHER_NEEDS_HAND_OVER) != 0;
 }
 
-/* One connection or child more, on its source's account; one less, which may let the next caller in.
- * The same peer both times. */
+/* One connection or child more, on its source's account; one less, which may let the next
+ * caller in. The same peer both times. */
 void row_take(struct row *row, const struct peer *peer);
 void row_release(struct row *row, const struct peer *peer);
-bool row_is_full(const struct row *row);     /* max_connections, over all workers of the pool */
+bool row_is_full(const struct row *row);     /* max_connections, over all workers of the
+                                                pool */
 bool row_has_siblings(const struct row *row); /* other workers hold slots of this row */
 size_t row_free(const struct row *row);      /* slots left */
 
 /* With log_connections: one line at the beginning, one at the end. */
 void row_log_begin(const struct row *row, const struct peer *peer);
-void row_log_end(const struct row *row, const struct peer *peer, int64_t ms, const char *how);
+void row_log_end(const struct row *row, const struct peer *peer, int64_t ms,
+                 const char *how);
 
 #endif

@@ -9,7 +9,8 @@ bool run_is_blocking(const struct row *row)
     return row->service->way == PLAN_WAY_EXEC || row->service->is_blocking;
 }
 
-int run_stream(struct row *row, struct env *env, int fd, const struct peer *peer, struct err *err)
+int run_stream(struct row *row, struct env *env, int fd, const struct peer *peer,
+               struct err *err)
 {
     switch (row->service->way) {
     case PLAN_WAY_DISPATCH:

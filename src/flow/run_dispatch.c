@@ -10,8 +10,8 @@ int run_dispatch_stream(struct row *row, int fd, const struct peer *peer, struct
     return conn_open(row, fd, peer) == 0 ? 0 : err_set(err, "no memory for a connection");
 }
 
-/* Every datagram is shown, but for those that are not whole: what may be answered is decided when
- * the plugin answers, so that one that only listens hears everything. */
+/* Every datagram is shown, but for those that are not whole: what may be answered is
+ * decided when the plugin answers, so that one that only listens hears everything. */
 static void serve_batch(struct row *row, int count)
 {
     struct dgram_batch *batch = row->flow->batch;
@@ -50,8 +50,8 @@ void run_dispatch_datagrams(struct listener *listener)
 
     listener->row->flow->asked = listener;
     for (int left = BATCHES; left > 0; left--) {
-        int count = dgram_receive(listener->row->flow->batch, listener->fd, &listener->bound,
-                                  DGRAM_BATCH, &err);
+        int count = dgram_receive(listener->row->flow->batch, listener->fd,
+                                  &listener->bound, DGRAM_BATCH, &err);
 
         if (count == -1)
             listener_pause(listener, LISTENER_PAUSE_MS, &err);

@@ -5,7 +5,8 @@
 #include "flow/listener.h"
 
 /* Takes fd over. -1: no memory. */
-int run_dispatch_stream(struct row *row, int fd, const struct peer *peer, struct err *err);
+int run_dispatch_stream(struct row *row, int fd, const struct peer *peer,
+                        struct err *err);
 /* Everything that is queued, within a budget, in batches. */
 void run_dispatch_datagrams(struct listener *listener);
 

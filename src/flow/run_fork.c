@@ -25,7 +25,7 @@ struct call {
     const struct dgram *dgram;
 };
 
-/* ---- in the child ------------------------------------------------------------------------ */
+/* ---- in the child ------------------------------------------------------------------ */
 
 static int set_limits(const struct plan_service *service, struct err *err)
 {
@@ -96,7 +96,7 @@ static int serve_datagram(void *context)
     return 0;
 }
 
-/* ---- connections ------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------- */
 
 static int start_child(struct job *job, spawn_fn *fn, struct call *call, struct err *err)
 {
@@ -122,7 +122,7 @@ int run_fork_stream(struct row *row, int fd, const struct peer *peer, struct err
     return 0;
 }
 
-/* ---- datagrams --------------------------------------------------------------------------- */
+/* ---- datagrams --------------------------------------------------------------------- */
 
 struct dgram_job {
     struct job job;
@@ -143,11 +143,13 @@ static void drop_reply(struct dgram_job *job)
 static void send_reply(const struct dgram_job *job, const char *bytes, size_t count)
 {
     struct row *row = job->job.row;
-    enum udp_verdict verdict = udp_judge(&row->flow->udp, row->service, &job->asked, count);
+    enum udp_verdict verdict =
+        udp_judge(&row->flow->udp, row->service, &job->asked, count);
 
     if (verdict != UDP_ANSWER)
         request_drop(row, verdict);
-    else if (udp_send(job->listener->fd, &job->asked.peer, &job->asked.local, bytes, count) == -1)
+    else if (udp_send(job->listener->fd, &job->asked.peer, &job->asked.local, bytes,
+                      count) == -1)
         request_drop(row, UDP_UNSENT);
     else {
         page_add(&row->counts->replied, 1);
@@ -187,7 +189,8 @@ static void datagram_ended(struct job *job, int status)
     drop_reply(mine);
 }
 
-static int start_datagram(struct listener *listener, const struct dgram *dgram, struct err *err)
+static int start_datagram(struct listener *listener, const struct dgram *dgram,
+                          struct err *err)
 {
     struct row *row = listener->row;
     struct dgram_job *job = job_new(row, sizeof(*job), NULL, datagram_ended);
@@ -246,8 +249,8 @@ static bool serve_one(struct listener *listener)
     return true;
 }
 
-/* Whose datagram it is, nobody knows: all senders together are one source, so that those who
- * have proved where they are always find a slot. */
+/* Whose datagram it is, nobody knows: all senders together are one source, so that those
+ * who have proved where they are always find a slot. */
 static bool holds_its_share(const struct row *row)
 {
     const struct flow *flow = row->flow;
@@ -258,7 +261,8 @@ static bool holds_its_share(const struct row *row)
         if (flow->listeners[i].row != row)
             continue;
         answering += flow->listeners[i].answering;
-        has_streams = has_streams || endpoint_is_stream(flow->listeners[i].endpoint->kind);
+        has_streams =
+            has_streams || endpoint_is_stream(flow->listeners[i].endpoint->kind);
     }
     return has_streams && answering >= ADMIT_SHARE * row_free(row);
 }

@@ -1,7 +1,7 @@
 /*
- * A row whose plugin runs in a child of its own, once per connection or datagram: the callbacks on
- * a small loop, or a blocking run(). The child holds no listener; a datagram's reply comes back over
- * a socketpair, and the worker sends it.
+ * A row whose plugin runs in a child of its own, once per connection or datagram: the
+ * callbacks on a small loop, or a blocking run(). The child holds no listener; a
+ * datagram's reply comes back over a socketpair, and the worker sends it.
  */
 #ifndef FLOW_RUN_FORK_H
 #define FLOW_RUN_FORK_H

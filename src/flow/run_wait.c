@@ -53,8 +53,8 @@ static int report(const struct row *row, pid_t pid, struct err *err)
     return result;
 }
 
-/* Where we die the master waits for the child before anybody else reads from the listener: it has to
- * know of it. A master that is busy reads on soon. */
+/* Where we die the master waits for the child before anybody else reads from the
+ * listener: it has to know of it. A master that is busy reads on soon. */
 static void tell(struct lent_job *lent)
 {
     struct row *row = lent->job.row;
@@ -77,24 +77,27 @@ static void say_shut(const struct listener *listener, const char *what)
     unsigned long left_out;
 
     if (log_limit(&row->wait_limit, &left_out))
-        log_warning(row->service->name,
-                    "hold reason=\"the program has shut its socket down; %s\" left_out=%lu", what,
-                    left_out);
+        log_warning(
+            row->service->name,
+            "hold reason=\"the program has shut its socket down; %s\" left_out=%lu", what,
+            left_out);
 }
 
-/* A TCP listener that was shut down is still bound, and nothing more. Others stay so: false. */
+/* A TCP listener that was shut down is still bound, and nothing more. Others stay so:
+ * false. */
 static bool mend(struct listener *listener)
 {
     if (!queue_is_shut(listener->fd))
         return true;
-    if (!is_stream(listener) || listen(listener->fd, (int)listener->row->service->backlog) == -1
-        || queue_is_shut(listener->fd))
+    if (!is_stream(listener) ||
+        listen(listener->fd, (int)listener->row->service->backlog) == -1 ||
+        queue_is_shut(listener->fd))
         return false;
     say_shut(listener, "listening again");
     return true;
 }
 
-/* ---- after the child ---------------------------------------------------------------------- */
+/* ---- after the child --------------------------------------------------------------- */
 
 static void take_back(struct listener *listener, int64_t after_ms)
 {
@@ -135,9 +138,11 @@ static void throw_away(struct listener *listener)
     else
         request_drop(row, UDP_UNWANTED);
     if (listener->idle_tries == TRIES || log_limit(&row->wait_limit, &left_out))
-        log_warning(row->service->name,
-                    "hold reason=\"%u children ended without taking what waits; dropped it\" "
-                    "left_out=%lu", listener->idle_tries, left_out);
+        log_warning(
+            row->service->name,
+            "hold reason=\"%u children ended without taking what waits; dropped it\" "
+            "left_out=%lu",
+            listener->idle_tries, left_out);
 }
 
 static bool was_idle(const struct lent_job *lent)
@@ -157,7 +162,8 @@ static void child_ended(struct job *job, int status)
 
     (void)status;
     timer_stop(&job->row->flow->loop, &lent->again);
-    (void)report(job->row, 0, NULL); /* a master that does not hear it asks when it matters */
+    (void)report(job->row, 0, NULL); /* a master that does not hear it asks when it
+                                        matters */
     if (listener->state == LISTENER_CLOSED)
         return;
     (void)mend(listener);
@@ -171,7 +177,7 @@ static void child_ended(struct job *job, int status)
     take_back(listener, next_delay(listener->idle_tries));
 }
 
-/* ---- the child ---------------------------------------------------------------------------- */
+/* ---- the child --------------------------------------------------------------------- */
 
 static size_t collect_fds(struct listener *listener, int *fds)
 {
@@ -214,8 +220,8 @@ static void start_failed(struct listener *listener, const struct err *err)
     take_back(listener, next_delay(listener->idle_tries));
 }
 
-/* A child for a socket that is readable only because it was shut down would be the first of many. What
- * comes to such a UDP socket still arrives. */
+/* A child for a socket that is readable only because it was shut down would be the first
+ * of many. What comes to such a UDP socket still arrives. */
 static bool is_for_nothing(struct listener *listener, struct queue_mark before)
 {
     if (!queue_is_shut(listener->fd) || (!is_stream(listener) && !before.is_empty)) {
@@ -239,7 +245,8 @@ static void start(struct listener *listener, struct queue_mark before)
     pid_t pid;
 
     lend(listener);
-    pid = program_start(row->program, &listener->env, fds, collect_fds(listener, fds), &err);
+    pid = program_start(row->program, &listener->env, fds, collect_fds(listener, fds),
+                        &err);
     mem_free(&fds);
     if (pid == -1) {
         start_failed(listener, &err);

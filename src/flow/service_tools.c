@@ -32,7 +32,7 @@ static void enter(struct row *row)
     flow_enter(row->flow, row->service->number, &nobody);
 }
 
-/* ---- the timer --------------------------------------------------------------------------- */
+/* ---- the timer --------------------------------------------------------------------- */
 
 static void timer_expired(int fd, short what, void *context)
 {
@@ -70,13 +70,14 @@ void service_tools_timer(const struct usher_instance *service, int64_t after_ms,
         timer_start(&row->flow->loop, &tools->timer, after_ms);
 }
 
-/* ---- watches ----------------------------------------------------------------------------- */
+/* ---- watches ----------------------------------------------------------------------- */
 
 static void watch_ready(int fd, short what, void *context)
 {
     struct service_watch *watch = context;
     struct row *row = watch->row;
-    unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
+    unsigned now =
+        ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
 
     enter(row);
     watch->ready(&row->instance, fd, now);
@@ -132,7 +133,8 @@ int service_tools_watch(const struct usher_instance *service, int fd, unsigned w
                                       unsigned what))
 {
     struct row *row = row_of(service);
-    short wanted = (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
+    short wanted =
+        (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
     struct service_watch *watch;
 
     if (fd < 0 || row->flow->is_child)

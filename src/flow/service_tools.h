@@ -1,6 +1,7 @@
 /*
- * What a plugin asks the loop for on behalf of its whole service: descriptors and one timer. All of
- * it ends with row_close(). In a forked child, which has a loop of its own, there is none.
+ * What a plugin asks the loop for on behalf of its whole service: descriptors and one
+ * timer. All of it ends with row_close(). In a forked child, which has a loop of its own,
+ * there is none.
  */
 #ifndef FLOW_SERVICE_TOOLS_H
 #define FLOW_SERVICE_TOOLS_H

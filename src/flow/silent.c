@@ -12,7 +12,8 @@
 #define LOOKS 256    /* at the others, at most */
 #define CANDIDATES 16 /* and at least, even when somebody was found who holds a lot */
 #define YOUNG_MS 1000
-#define LEAVING_MS 1000 /* a plugin that has not given it back by then is not waited for */
+#define LEAVING_MS 1000 /* a plugin that has not given it back by then is not waited
+                           for */
 
 struct search {
     struct row *row;
@@ -37,8 +38,8 @@ bool silent_exists(const struct row *row)
 
 /* ---- who it is --------------------------------------------------------------------- */
 
-/* The plugin reads it: what has come, only the kernel knows. Where it does not say, nobody
- * is silent. */
+/* The plugin reads it: what has come, only the kernel knows. Where it does not say,
+ * nobody is silent. */
 static bool has_spoken_to_plugin(const struct conn *conn)
 {
     struct tcp_info info;
@@ -117,8 +118,8 @@ static bool is_enough(const struct search *search, int looks)
     return looks >= LOOKS || (looks >= CANDIDATES && search->held >= ADMIT_SHARE);
 }
 
-/* From where the last search ended, round and round. Stays where somebody was found: others
- * of the same source are near, as they came. */
+/* From where the last search ended, round and round. Stays where somebody was found:
+ * others of the same source are near, as they came. */
 static void look_around(struct search *search)
 {
     struct silence *silence = &search->row->silence;
@@ -162,7 +163,8 @@ static void find_heaviest(struct search *search)
 
 /* ---- going ------------------------------------------------------------------------- */
 
-/* Holding one more is not enough: two sources would take a slot from each other for ever. */
+/* Holding one more is not enough: two sources would take a slot from each other for
+ * ever. */
 static bool must_go(const struct search *search, uint64_t newcomer_held)
 {
     if (search->held >= newcomer_held + 2)

@@ -7,8 +7,8 @@
  *
  * One whose descriptor the plugin has taken is silent as long as nothing has come in by
  * the kernel's count, which is looked at only here. It is shut down, and its slot is free
- * when the plugin gives it back: so the newcomer waits in the park, before everybody else.
- * One at a time leaves in this way.
+ * when the plugin gives it back: so the newcomer waits in the park, before everybody
+ * else. One at a time leaves in this way.
  */
 #ifndef FLOW_SILENT_H
 #define FLOW_SILENT_H
@@ -40,10 +40,11 @@ void silent_init(struct row *row);
 /* Whether there is anybody to look at. */
 bool silent_exists(const struct row *row);
 
-/* No slot of the row is free: ends a silent connection of the source that holds most, if it
- * holds clearly more than newcomer's does, or if newcomer's holds none and that one is older
- * than a second. Constant time: looks at the oldest and the newest, and at so many others,
- * going round, that one who holds a good part of a row's silent connections is found. */
+/* No slot of the row is free: ends a silent connection of the source that holds most, if
+ * it holds clearly more than newcomer's does, or if newcomer's holds none and that one is
+ * older than a second. Constant time: looks at the oldest and the newest, and at so many
+ * others, going round, that one who holds a good part of a row's silent connections is
+ * found. */
 enum silent_answer silent_make_room(struct row *row, const struct peer *newcomer);
 
 #endif

@@ -5,7 +5,7 @@
 
 _Static_assert(sizeof(struct source_entry) == 32, "two entries a cache line");
 
-/* ---- the hash: SipHash-1-3 of two words ----------------------------------------------------- */
+/* ---- the hash: SipHash-1-3 of two words -------------------------------------------- */
 
 static uint64_t turn(uint64_t word, int bits)
 {
@@ -39,7 +39,7 @@ static uint64_t hash(const struct sources_secret *secret, uint64_t address, uint
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* ---- keys ------------------------------------------------------------------------------------ */
+/* ---- keys -------------------------------------------------------------------------- */
 
 static uint64_t big_endian(const unsigned char *bytes, size_t count)
 {
@@ -50,7 +50,8 @@ static uint64_t big_endian(const unsigned char *bytes, size_t count)
     return value;
 }
 
-/* All of a link share fe80::/64: there the interface's own half is what tells hosts apart. */
+/* All of a link share fe80::/64: there the interface's own half is what tells hosts
+ * apart. */
 static uint64_t half_of(const struct peer *peer)
 {
     if (peer->ip[0] == 0xfe && (peer->ip[1] & 0xc0) == 0x80)
@@ -77,7 +78,7 @@ struct source_key sources_key(const struct sources_secret *secret, unsigned row,
     return key;
 }
 
-/* ---- entries --------------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------- */
 
 static uint16_t row_of(const struct source_entry *source)
 {
@@ -106,7 +107,8 @@ static void give(struct source_entry *source, const struct source_key *key)
     atomic_store_explicit(&source->row, key->row, memory_order_release);
 }
 
-uint32_t sources_find(struct sources *sources, const struct source_key *key, int64_t now_ms)
+uint32_t sources_find(struct sources *sources, const struct source_key *key,
+                      int64_t now_ms)
 {
     struct source_entry *set = sources->sets[key->set], *found = NULL;
 

@@ -27,7 +27,8 @@ static uint64_t written(const struct conn *conn)
 {
     const struct row *row = conn_row(conn);
 
-    return page_read(&row->counts->bytes_out) + row->flow->staged + conn_kept_output(conn);
+    return page_read(&row->counts->bytes_out) + row->flow->staged +
+           conn_kept_output(conn);
 }
 
 /* What goes on between the plugin and others is nothing to the peer: only what it is told
@@ -95,7 +96,8 @@ static void tool_ready(int fd, short what, void *context)
 {
     struct tool *tool = context;
     struct conn *conn = tool->conn;
-    unsigned now = ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
+    unsigned now =
+        ((what & LOOP_READ) != 0 ? 1u : 0u) | ((what & LOOP_WRITE) != 0 ? 2u : 0u);
     uint64_t before;
 
     conn_enter(conn);
@@ -126,7 +128,8 @@ int tools_watch(struct usher_conn *head, int fd, unsigned what,
                 void (*ready)(struct usher_conn *head, int fd, unsigned what))
 {
     struct conn *conn = conn_of(head);
-    short wanted = (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
+    short wanted =
+        (short)(((what & 1) != 0 ? LOOP_READ : 0) | ((what & 2) != 0 ? LOOP_WRITE : 0));
     struct conn_tools *tools;
     struct tool *tool;
 

@@ -77,7 +77,8 @@ static bool make_room(struct look *look, const struct parked *parked)
 }
 
 /* No slot is left. */
-static enum admit_verdict judge_without_room(struct look *look, const struct parked *parked,
+static enum admit_verdict judge_without_room(struct look *look,
+                                             const struct parked *parked,
                                              enum admit_verdict verdict)
 {
     if (!silent_exists(look->row)) {
@@ -195,7 +196,8 @@ static void look_later(struct look *look)
 
     if (row_has_siblings(row))
         look_again_in(look, RECHECK_MS);
-    park_look_at(row, look->due_ms); /* slots that came free meanwhile have set it before */
+    park_look_at(row, look->due_ms); /* slots that came free meanwhile have set it
+                                        before */
 }
 
 void turns_look(int fd, short what, void *context)

@@ -79,7 +79,7 @@ const char *udp_verdict_name(enum udp_verdict verdict)
     return names[verdict];
 }
 
-/* ---- one reply, from the address that was asked ---------------------------------------- */
+/* ---- one reply, from the address that was asked ------------------------------------ */
 
 union packet_info {
     struct cmsghdr header; /* for its alignment */

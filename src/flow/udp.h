@@ -1,7 +1,7 @@
 /*
- * May this datagram be answered, and so? The one place for the rules that keep two services from
- * answering each other for ever, and a reply from hurting somebody who never asked. And the way
- * to send a single reply after its request has left the batch.
+ * May this datagram be answered, and so? The one place for the rules that keep two
+ * services from answering each other for ever, and a reply from hurting somebody who
+ * never asked. And the way to send a single reply after its request has left the batch.
  */
 #ifndef FLOW_UDP_H
 #define FLOW_UDP_H

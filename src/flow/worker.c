@@ -39,7 +39,7 @@ struct worker {
     bool is_loop_open;
 };
 
-/* ---- beginning ----------------------------------------------------------------------------- */
+/* ---- beginning --------------------------------------------------------------------- */
 
 static int close_foreign(const struct worker_start *start, struct err *err)
 {
@@ -60,7 +60,8 @@ static int close_foreign(const struct worker_start *start, struct err *err)
     return result;
 }
 
-/* The log's number is the first: children keep it. The empty root's is the last: it goes. */
+/* The log's number is the first: children keep it. The empty root's is the last: it
+ * goes. */
 static int make_floor(struct worker *worker, struct err *err)
 {
     struct worker_start *start = worker->start;
@@ -83,12 +84,13 @@ static int make_floor(struct worker *worker, struct err *err)
     worker->flow.channel = start->channel;
     worker->flow.log = start->log;
     logline_open(start->log);
-    worker->flow.floor = worker->probe.empty_root == -1 ? floor : worker->probe.empty_root;
+    worker->flow.floor =
+        worker->probe.empty_root == -1 ? floor : worker->probe.empty_root;
     return floor == -1 ? -1 : 0;
 }
 
-/* What usherd was started with there is not for plugins to write to. A relaxed build's tools tell what
- * they find on 2. */
+/* What usherd was started with there is not for plugins to write to. A relaxed build's
+ * tools tell what they find on 2. */
 static int leave_streams(struct err *err)
 {
     int fd;
@@ -105,8 +107,8 @@ static int leave_streams(struct err *err)
     return 0;
 }
 
-/* As many descriptors as we may have. With select numbers end at FD_SETSIZE: the limit keeps
- * callers waiting in the kernel's queue instead of being accepted and dropped. */
+/* As many descriptors as we may have. With select numbers end at FD_SETSIZE: the limit
+ * keeps callers waiting in the kernel's queue instead of being accepted and dropped. */
 static void raise_files(struct flow *flow)
 {
     struct rlimit limit;
@@ -179,7 +181,7 @@ static int begin(struct worker *worker, struct err *err)
     return 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------- */
 
 static struct row *find_row(struct flow *flow, const struct plan_service *service)
 {
@@ -189,7 +191,8 @@ static struct row *find_row(struct flow *flow, const struct plan_service *servic
     return NULL;
 }
 
-/* Rows must not move once something points to them: room for one per listener is enough. */
+/* Rows must not move once something points to them: room for one per listener is
+ * enough. */
 static void make_rows(struct worker *worker)
 {
     struct flow *flow = &worker->flow;
@@ -203,7 +206,8 @@ static void make_rows(struct worker *worker)
 
         if (row == NULL) {
             row = &flow->rows[flow->row_count++];
-            row_init(row, flow, given->service, &flow->page->rows[given->service->number]);
+            row_init(row, flow, given->service,
+                     &flow->page->rows[given->service->number]);
         }
         listener_init(&flow->listeners[flow->listener_count++], row, given->endpoint,
                       given->fd);
@@ -281,7 +285,8 @@ static int open_listeners(struct worker *worker, struct err *err)
         struct row *row = listener->row;
 
         if (row->program != NULL)
-            env_init(&listener->env, row->service, listener->endpoint, count_listeners(row));
+            env_init(&listener->env, row->service, listener->endpoint,
+                     count_listeners(row));
         if (!endpoint_is_stream(listener->endpoint->kind) && flow->batch == NULL) {
             flow->batch = dgram_new();
             if (flow->batch == NULL)
@@ -293,7 +298,7 @@ static int open_listeners(struct worker *worker, struct err *err)
     return 0;
 }
 
-/* ---- serving --------------------------------------------------------------------------------- */
+/* ---- serving ----------------------------------------------------------------------- */
 
 static void child_signal(const struct signalfd_siginfo *info, void *context)
 {
@@ -329,8 +334,8 @@ static void say_ready(struct worker *worker)
 
     sandbox_print(&worker->sandbox, text, sizeof(text));
     say(&worker->flow, "ready", text);
-    log_debug(SUBJECT, "start pool=%s generation=%u loop=%s sandbox=\"%s\"", start->pool_name,
-              start->generation, loop_method(&worker->flow.loop), text);
+    log_debug(SUBJECT, "start pool=%s generation=%u loop=%s sandbox=\"%s\"",
+              start->pool_name, start->generation, loop_method(&worker->flow.loop), text);
 }
 
 static void all_drained(struct flow *flow)
@@ -345,8 +350,8 @@ static int get_ready(struct worker *worker, struct err *err)
 
     udp_init(&flow->udp, flow->plan);
     make_rows(worker);
-    if (prepare_listeners(worker, err) == -1 || sandbox_fence(&worker->sandbox, err) == -1 ||
-        open_rows(flow, err) == -1)
+    if (prepare_listeners(worker, err) == -1 ||
+        sandbox_fence(&worker->sandbox, err) == -1 || open_rows(flow, err) == -1)
         return -1;
     flow_make_buffer(flow, largest_input(flow));
     if (sig_open(&worker->sig, &flow->loop, signals, child_signal, worker, err) == -1 ||
@@ -395,8 +400,9 @@ int worker_main(void *context)
 
     worker->start = start;
     worker->sig = (struct sig)SIG_EMPTY;
-    *flow = (struct flow){ .plan = start->plan, .pages = start->pages, .pool = start->pool,
-                           .channel = start->channel, .log = start->log,
+    *flow = (struct flow){ .plan = start->plan, .pages = start->pages,
+                           .pool = start->pool, .channel = start->channel,
+                           .log = start->log,
                            .offers = start->offers, .offer_count = start->offer_count,
                            .drained = all_drained };
     worker->sandbox = (struct sandbox)SANDBOX_EMPTY;

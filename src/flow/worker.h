@@ -1,6 +1,7 @@
 /*
- * A worker: one process of a pool. Becomes what its pool must be, loads its plugins, opens its
- * services, says "ready", and serves until it is told to drain or its channel ends.
+ * A worker: one process of a pool. Becomes what its pool must be, loads its plugins,
+ * opens its services, says "ready", and serves until it is told to drain or its channel
+ * ends.
  *
  * Channel, master to worker:   drain keep=NAME... timeout_ms=N   stop accepting; connections of the
  *                                kept rows stay until they end by themselves, others N ms
@@ -49,14 +50,16 @@ struct worker_start {
     int slot;
     int channel, log; /* the worker's ends */
     bool hold_wait;   /* wait rows watch only after "watch" */
-    int door;         /* the receiving end of the pool's own door; -1: none of its rows is offered */
+    int door;         /* the receiving end of the pool's own door; -1: none of its rows is
+                         offered */
     struct worker_offer *offers; /* NULL unless its plugins hand connections over */
     size_t offer_count;
     const struct probe *probe; /* what the sandbox can have */
 };
 
-/* In the forked child, signals blocked: the whole life of a worker; the result is its exit status
- * (0 drained or stopped, 1 failed before ready). context is a struct worker_start. */
+/* In the forked child, signals blocked: the whole life of a worker; the result is its
+ * exit status (0 drained or stopped, 1 failed before ready). context is a struct
+ * worker_start. */
 int worker_main(void *context);
 
 #endif

@@ -184,8 +184,8 @@ static int refuse_large(const struct loop *loop, int fd, struct err *err)
 {
     if (fd < FD_SETSIZE || strcmp(event_base_get_method(loop->base), "select") != 0)
         return 0;
-    err_set(err, "loop = \"select\" holds %d descriptors, this would be number %d", FD_SETSIZE,
-            fd + 1);
+    err_set(err, "loop = \"select\" holds %d descriptors, this would be number %d",
+            FD_SETSIZE, fd + 1);
     if (err != NULL)
         err->code = EMFILE;
     return -1;

@@ -1,6 +1,6 @@
 /*
- * The poll() loop behind loop.h in a forked child: a handful of watches and timers for one
- * connection. Knows only what loop.c asks of it; everybody else includes loop.h.
+ * The poll() loop behind loop.h in a forked child: a handful of watches and timers for
+ * one connection. Knows only what loop.c asks of it; everybody else includes loop.h.
  */
 #ifndef LOOP_SOLO_H
 #define LOOP_SOLO_H
@@ -13,7 +13,8 @@ void solo_close(struct solo **solo);
 void solo_add(struct solo *solo, struct watch *watch, int64_t after_ms);
 void solo_remove(struct solo *solo, struct watch *watch);
 bool solo_has(const struct solo *solo, const struct watch *watch);
-/* One turn: waits, then runs what is ready. 0; 1: nothing is left to wait for; -1: poll failed. */
+/* One turn: waits, then runs what is ready. 0; 1: nothing is left to wait for; -1: poll
+ * failed. */
 int solo_turn(struct solo *solo);
 
 #endif

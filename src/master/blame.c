@@ -81,7 +81,8 @@ static bool is_same(const struct plan_service *a, const struct plan_service *b)
 
     planwire_print_service(&out_a, a);
     planwire_print_service(&out_b, b);
-    result = out_a.length == out_b.length && memcmp(out_a.bytes, out_b.bytes, out_a.length) == 0;
+    result = out_a.length == out_b.length &&
+             memcmp(out_a.bytes, out_b.bytes, out_a.length) == 0;
     record_out_free(&out_a);
     record_out_free(&out_b);
     return result;
@@ -91,8 +92,8 @@ bool blame_only_moves(const struct plan_service *before, const struct plan_servi
 {
     struct plan_service back = *before; /* borrows all but the key */
 
-    if (blame_is_own(before->pool_key) == blame_is_own(after->pool_key)
-        || strcmp(blame_table_key(before->pool_key), blame_table_key(after->pool_key)) != 0)
+    if (blame_is_own(before->pool_key) == blame_is_own(after->pool_key) ||
+        strcmp(blame_table_key(before->pool_key), blame_table_key(after->pool_key)) != 0)
         return false;
     back.pool_key = after->pool_key;
     return is_same(&back, after);

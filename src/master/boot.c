@@ -27,7 +27,8 @@ static void on_idle(void *context)
     loop_stop(&master->loop);
 }
 
-/* Listeners close at once: from here on callers are told so, and no port waits for nobody. */
+/* Listeners close at once: from here on callers are told so, and no port waits for
+ * nobody. */
 static void drain(struct master *master)
 {
     int64_t timeout_ms = master->plan == NULL ? 0 : master->plan->globals.drain_timeout;
@@ -75,7 +76,9 @@ static void on_signal(const struct signalfd_siginfo *info, void *context)
         return;
     case SIGQUIT: end_now(master); return;
     case SIGUSR1: reopen_log(); return;
-    case SIGUSR2: log_warning("usherd", "fail reason=\"upgrade: not in this version yet\""); return;
+    case SIGUSR2:
+        log_warning("usherd", "fail reason=\"upgrade: not in this version yet\"");
+        return;
     }
 }
 
@@ -111,7 +114,8 @@ static void give_descriptors_back(struct master *master)
     inherit_close(&master->inherit);
 }
 
-/* As many descriptors as the system lets us have: callers are limited by the table, not by this. */
+/* As many descriptors as the system lets us have: callers are limited by the table, not
+ * by this. */
 static int raise_limits(struct master *master, struct err *err)
 {
     struct rlimit files;
@@ -162,7 +166,8 @@ static void close_loop(struct master *master)
 
 static int open_signals(struct master *master, struct err *err)
 {
-    static const int signals[] = { SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, 0 };
+    static const int signals[] = { SIGCHLD, SIGHUP,  SIGTERM, SIGINT,
+                                   SIGQUIT, SIGUSR1, SIGUSR2, 0 };
 
     return sig_open(&master->sig, &master->loop, signals, on_signal, master, err);
 }
@@ -224,13 +229,16 @@ static void on_first_plan(enum reload_result result, const struct mistakes *mist
 /* In the background there is no standard error to write to. */
 static int check_background(struct master *master, struct err *err)
 {
-    if (!master->options->to_background || strcmp(master->plan->globals.log_to, "stderr") != 0)
+    if (!master->options->to_background ||
+        strcmp(master->plan->globals.log_to, "stderr") != 0)
         return 0;
     master->status = STATUS_TABLE;
-    return err_set(err, "log.to is \"stderr\", which a daemon in the background does not have");
+    return err_set(
+        err, "log.to is \"stderr\", which a daemon in the background does not have");
 }
 
-/* The first plan goes the way of every reload, from nothing. Signals are served meanwhile. */
+/* The first plan goes the way of every reload, from nothing. Signals are served
+ * meanwhile. */
 static int load_first_plan(struct master *master, struct err *err)
 {
     struct first first = { master, err, -1 };

@@ -7,8 +7,8 @@
 #include "master/daemon.h"
 #include "master/options.h"
 
-/* Runs usherd until it is told to end; the result is its exit status. Whatever step fails, those
- * before it are undone and one message says why. */
+/* Runs usherd until it is told to end; the result is its exit status. Whatever step
+ * fails, those before it are undone and one message says why. */
 int boot_serve(const struct options *options, struct background *background);
 
 #endif

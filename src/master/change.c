@@ -7,7 +7,8 @@
 
 /* ---- preparing ---- */
 
-/* A number is free again when neither the plan that runs nor a worker that lives counts there. */
+/* A number is free again when neither the plan that runs nor a worker that lives counts
+ * there. */
 struct users {
     struct pools *pools;
     const struct plan *plan;
@@ -52,7 +53,8 @@ static int number_rows(struct pools *pools, struct plan *plan, struct err *err)
     return 0;
 }
 
-static bool has_new_listener(const struct pools *pools, const struct plan *plan, const char *key)
+static bool has_new_listener(const struct pools *pools, const struct plan *plan,
+                             const char *key)
 {
     for (size_t i = 0; i < plan->service_count; i++)
         if (plan->services[i].enabled && strcmp(plan->services[i].pool_key, key) == 0
@@ -62,13 +64,15 @@ static bool has_new_listener(const struct pools *pools, const struct plan *plan,
 }
 
 /* Once per key: keeps the running pool, or makes a fresh one. */
-static int plan_pool(struct pools *pools, const struct plan *old, const struct plan *fresh,
-                     const struct plan_service *service, struct err *err)
+static int plan_pool(struct pools *pools, const struct plan *old,
+                     const struct plan *fresh, const struct plan_service *service,
+                     struct err *err)
 {
     struct pool *running = pools_find(&pools->running, service->pool_key), *pool;
     int number;
 
-    if (pools_find(&pools->fresh, service->pool_key) != NULL || (running != NULL && running->is_kept))
+    if (pools_find(&pools->fresh, service->pool_key) != NULL ||
+        (running != NULL && running->is_kept))
         return 0;
     if (running != NULL && plandiff_pool_same(old, fresh, service->pool_key)
         && !has_new_listener(pools, fresh, service->pool_key)) {
@@ -95,8 +99,8 @@ static int start_fresh(struct pools *pools, struct err *err)
     return 0;
 }
 
-int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fresh, pools_fn *done,
-                  void *context, struct err *err)
+int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fresh,
+                  pools_fn *done, void *context, struct err *err)
 {
     int result;
 
@@ -105,7 +109,8 @@ int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fres
     if (result == 0)
         result = doors_prepare(&pools->doors, fresh, err);
     pools->generation++;
-    for (struct list *link = pools->running.next; link != &pools->running; link = link->next)
+    for (struct list *link = pools->running.next; link != &pools->running;
+         link = link->next)
         pool_at(link)->is_kept = false;
     for (size_t i = 0; i < fresh->service_count && result == 0; i++)
         if (fresh->services[i].enabled)
@@ -124,11 +129,12 @@ int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fres
 
 /* ---- committing ---- */
 
-/* A wait child has the listener that the new generation waits for: its end is its own affair, or
- * of drain_timeout where the row is no wait row any more. */
+/* A wait child has the listener that the new generation waits for: its end is its own
+ * affair, or of drain_timeout where the row is no wait row any more. */
 static bool may_stay(const char *name, const struct plan *old, const struct plan *fresh)
 {
-    const struct plan_service *before = plan_find(old, name), *after = plan_find(fresh, name);
+    const struct plan_service *before = plan_find(old, name),
+                              *after = plan_find(fresh, name);
 
     switch (plandiff_service(old, fresh, name)) {
     case PLANDIFF_SAME: return true;
@@ -141,7 +147,8 @@ static bool may_stay(const char *name, const struct plan *old, const struct plan
 }
 
 /* A row that may stay for one change of the table has to be asked again at the next. */
-static bool judge_rows(struct pool *pool, const struct plan *old, const struct plan *fresh)
+static bool judge_rows(struct pool *pool, const struct plan *old,
+                       const struct plan *fresh)
 {
     bool has_changed = false;
 
@@ -152,7 +159,8 @@ static bool judge_rows(struct pool *pool, const struct plan *old, const struct p
 }
 
 /* The connections that a row to blame still has beside others' would cost those too. */
-static bool is_moving(const struct pool *pool, const struct plan *old, const struct plan *fresh)
+static bool is_moving(const struct pool *pool, const struct plan *old,
+                      const struct plan *fresh)
 {
     for (size_t i = 0; !pool->is_own && i < pool->row_count; i++) {
         const struct plan_service *before = plan_find(old, pool->rows[i].name);
@@ -165,7 +173,8 @@ static bool is_moving(const struct pool *pool, const struct plan *old, const str
     return false;
 }
 
-/* The rows whose connections and children may stay where they are, as long as they like. */
+/* The rows whose connections and children may stay where they are, as long as they
+ * like. */
 static const char **kept_rows(const struct pool *pool)
 {
     const char **keep = mem_array(pool->row_count + 1, sizeof(*keep));
@@ -190,7 +199,8 @@ static void drain_judged(struct pool *pool, int64_t timeout_ms)
     mem_free(&keep);
 }
 
-static void drain_changed(struct pool *pool, const struct plan *old, const struct plan *fresh)
+static void drain_changed(struct pool *pool, const struct plan *old,
+                          const struct plan *fresh)
 {
     drain_judged(pool, is_moving(pool, old, fresh) ? 0 : fresh->globals.drain_timeout);
 }
@@ -260,7 +270,8 @@ static void stop_waiting(struct pool *pool)
 
 void pools_stop_waiting(struct pools *pools)
 {
-    for (struct list *link = pools->running.next; link != &pools->running; link = link->next)
+    for (struct list *link = pools->running.next; link != &pools->running;
+         link = link->next)
         stop_waiting(pool_at(link));
 }
 

@@ -28,7 +28,8 @@ static void make_folder(const char *path)
 /* Open to all when groups may ask: who it is, is asked of the kernel (master/session). */
 static unsigned socket_mode(const struct plan_globals *globals)
 {
-    return globals->control_read_gid != 0 || globals->control_operate_gid != 0 ? 0666 : 0600;
+    return globals->control_read_gid != 0 || globals->control_operate_gid != 0 ? 0666
+                                                                               : 0600;
 }
 
 static int open_socket(const struct plan *plan, int *fd_out, struct err *err)
@@ -47,8 +48,9 @@ static int open_socket(const struct plan *plan, int *fd_out, struct err *err)
         return err_prefix(err, "control");
     result = bind_open(&endpoint, &options, fd_out, err);
     if (result == -1)
-        return err_prefix(err, err->code == EADDRINUSE ? "control (is it another usherd's?)"
-                                                       : "control");
+        return err_prefix(err, err->code == EADDRINUSE
+                                   ? "control (is it another usherd's?)"
+                                   : "control");
     return 0;
 }
 
@@ -63,7 +65,8 @@ static void on_pause_over(int fd, short what, void *context)
         log_error("control", "fail reason=\"%s\"", err.text);
 }
 
-/* Without descriptors the socket stays readable: trying again at once would be spinning. */
+/* Without descriptors the socket stays readable: trying again at once would be
+ * spinning. */
 static void pause_accepting(struct control *control)
 {
     watch_stop(&control->master->loop, &control->watch);
@@ -78,7 +81,8 @@ static void on_caller(int fd, short what, void *context)
     for (int budget = ACCEPTS_A_TURN; budget > 0; budget--) {
         int peer;
 
-        if (control->session_count >= CONTROL_SESSIONS) { /* goes on with control_on_place() */
+        if (control->session_count >= CONTROL_SESSIONS) { /* goes on with
+                                                             control_on_place() */
             watch_stop(&control->master->loop, &control->watch);
             return;
         }
@@ -95,7 +99,8 @@ void control_on_place(struct control *control)
 {
     bool was_full = control->session_count-- >= CONTROL_SESSIONS;
 
-    if (was_full && control->fd != -1 && !timer_is_on(&control->master->loop, &control->pause))
+    if (was_full && control->fd != -1 &&
+        !timer_is_on(&control->master->loop, &control->pause))
         on_pause_over(-1, 0, control);
 }
 

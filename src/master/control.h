@@ -1,6 +1,6 @@
 /*
- * usherctl's socket: a UNIX SOCK_SEQPACKET listener, one record a packet. A session asks once and
- * gets any number of records, the last of which is "end".
+ * usherctl's socket: a UNIX SOCK_SEQPACKET listener, one record a packet. A session asks
+ * once and gets any number of records, the last of which is "end".
  *
  *   list     -> service ..., endpoints ...                    per row, see master/status
  *   status   -> usherd ..., pool ..., worker ..., then as list
@@ -14,8 +14,9 @@
  *
  * Who finds every place taken waits in the kernel's queue until one is free.
  *
- * Who may: root and the user usherd runs as may do all; members of control_read's group may look,
- * of control_operate's group act. Credentials come from the kernel, for the connection.
+ * Who may: root and the user usherd runs as may do all; members of control_read's group
+ * may look, of control_operate's group act. Credentials come from the kernel, for the
+ * connection.
  */
 #ifndef MASTER_CONTROL_H
 #define MASTER_CONTROL_H
@@ -46,7 +47,8 @@ struct control {
 /* -1: another usherd answers on that path, or the path cannot be had. */
 int control_open(struct control *control, struct master *master, struct err *err);
 void control_close(struct control *control); /* accepts "never opened" (all zero) */
-/* After a reload: moves to another path when the plan names one; keeps the old when it cannot. */
+/* After a reload: moves to another path when the plan names one; keeps the old when it
+ * cannot. */
 void control_follow(struct control *control, const struct plan *plan);
 /* From master/session only: a session is gone. */
 void control_on_place(struct control *control);

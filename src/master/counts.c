@@ -20,7 +20,8 @@ static void add_pool(struct counts *sum, const struct pool *pool, unsigned row)
 {
     for (size_t i = 0; i < pool->member_count; i++)
         if (pool->members[i].slot != -1)
-            add_row(sum, &pages_slot(pool->pools->pages, pool->members[i].slot)->rows[row]);
+            add_row(sum,
+                    &pages_slot(pool->pools->pages, pool->members[i].slot)->rows[row]);
 }
 
 struct counts counts_of(const struct pools *pools, unsigned row)

@@ -1,4 +1,5 @@
-/* What workers counted, summed over all that live: what `usherctl list` and `status` show. */
+/* What workers counted, summed over all that live: what `usherctl list` and `status`
+ * show. */
 #ifndef MASTER_COUNTS_H
 #define MASTER_COUNTS_H
 

@@ -13,7 +13,8 @@ __attribute__((noreturn)) static void wait_and_exit(int fd, pid_t child)
     unsigned char status = 3;
     int ended;
 
-    if (read(fd, &status, 1) != 1 && waitpid(child, &ended, 0) == child && WIFEXITED(ended))
+    if (read(fd, &status, 1) != 1 && waitpid(child, &ended, 0) == child &&
+        WIFEXITED(ended))
         status = (unsigned char)WEXITSTATUS(ended);
     _exit(status);
 }
@@ -25,7 +26,8 @@ int background_start(struct background *background, struct err *err)
 
     if (pipe2(ends, O_CLOEXEC) == -1)
         return err_sys(err, "pipe");
-    pid = fork(); /* not proc/spawn: nothing runs yet, and it is the parent that goes away */
+    pid = fork(); /* not proc/spawn: nothing runs yet, and it is the parent that goes
+                     away */
     if (pid == -1)
         return err_sys(err, "fork");
     if (pid > 0) {

@@ -1,8 +1,9 @@
 /*
- * Doors: how a connection gets from tcpmux to another pool. A pool with rows marked `tcpmux` has
- * one, a SOCK_SEQPACKET pair that the master keeps like a listener: it outlives workers, and
- * reloads as long as the plan has the pool. The pool's workers hold the receiving end, tcpmux's
- * the sending one; nothing goes the other way, and the master touches neither.
+ * Doors: how a connection gets from tcpmux to another pool. A pool with rows marked
+ * `tcpmux` has one, a SOCK_SEQPACKET pair that the master keeps like a listener: it
+ * outlives workers, and reloads as long as the plan has the pool. The pool's workers hold
+ * the receiving end, tcpmux's the sending one; nothing goes the other way, and the master
+ * touches neither.
  */
 #ifndef MASTER_DOORS_H
 #define MASTER_DOORS_H
@@ -22,9 +23,11 @@ struct door_ends {
 void doors_init(struct doors *doors);
 /* Makes those that the plan needs beside the ones there are. -1: nothing was made. */
 int doors_prepare(struct doors *doors, const struct plan *plan, struct err *err);
-void doors_commit(struct doors *doors, const struct plan *plan); /* closes what it does not need */
+/* closes what it does not need */
+void doors_commit(struct doors *doors, const struct plan *plan);
 void doors_abandon(struct doors *doors); /* closes what the last doors_prepare() made */
 void doors_close(struct doors *doors);   /* all */
-struct door_ends doors_of(const struct doors *doors, const char *pool_key); /* still owned here */
+/* still owned here */
+struct door_ends doors_of(const struct doors *doors, const char *pool_key);
 
 #endif

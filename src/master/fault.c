@@ -12,10 +12,13 @@
 #include "master/pools.h"
 
 #define OOM_KILL "oom_kill " /* of /proc/vmstat */
-#define JUST_MS 2000 /* what a callback broke shows within this: a dead loop is given up in 1 s */
+#define JUST_MS 2000 /* what a callback broke shows within this: a dead loop is given up
+                        in 1 s */
 
-/* The row of this pool that the page names, or NULL: the worker may have written anything. */
-static const struct pool_row *find_noted(const struct pool *pool, const _Atomic uint32_t *noted)
+/* The row of this pool that the page names, or NULL: the worker may have written
+ * anything. */
+static const struct pool_row *find_noted(const struct pool *pool,
+                                         const _Atomic uint32_t *noted)
 {
     uint32_t row = atomic_load_explicit(noted, memory_order_acquire);
 
@@ -33,8 +36,9 @@ int64_t fault_spent_ms(const struct page *page)
     return since < 0 || since > now ? 0 : now - since;
 }
 
-/* Whose callback ran when the worker ended; or, when it was none's and may_be_late, whose had just run:
- * what that did to the process (closed its descriptors, say) shows a moment later. */
+/* Whose callback ran when the worker ended; or, when it was none's and may_be_late, whose
+ * had just run: what that did to the process (closed its descriptors, say) shows a moment
+ * later. */
 static const struct pool_row *find_culprit(const struct member *member, bool may_be_late)
 {
     const struct page *page = pages_slot(member->pool->pools->pages, member->slot);
@@ -83,7 +87,8 @@ bool fault_is_outside(const struct member *member, int status)
 /* Nobody asks a process from outside to end so. */
 static bool is_of_itself(int status)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+                                   SIGABRT, SIGSYS, SIGTRAP };
 
     for (size_t i = 0; WIFSIGNALED(status) && i < ARRAY_LEN(signals); i++)
         if (WTERMSIG(status) == signals[i])

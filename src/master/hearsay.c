@@ -13,12 +13,16 @@
 #include "proc/witness.h"
 #include "wire/channel.h"
 
-#define MUTE_MS 5000             /* from the end of its channel to SIGKILL, on its way out */
-#define MUTE_READY_MS 100        /* the same for a ready one: who dies is told within this */
+#define MUTE_MS 5000             /* from the end of its channel to SIGKILL, on its way
+                                    out */
+#define MUTE_READY_MS 100        /* the same for a ready one: who dies is told within
+                                    this */
 #define RECORDS_A_TURN 64
-#define LAST_WORDS 1024          /* its sockets hold less; what its children go on saying has an end */
+#define LAST_WORDS 1024          /* its sockets hold less; what its children go on saying
+                                    has an end */
 #define WAIT_CHILDREN PLAN_ENDPOINTS
-#define LINES_A_ROW 100          /* a second; see flow/host for what a row allows itself */
+#define LINES_A_ROW 100          /* a second; see flow/host for what a row allows
+                                    itself */
 #define LINES_OF_CONNECTIONS 50000
 
 static struct loop *loop_of(const struct member *member)
@@ -35,7 +39,9 @@ static int look_at(const struct member *member, struct err *err)
     const struct probe *probe = member->pool->pools->probe;
     bool is_program = service->way == PLAN_WAY_EXEC || service->way == PLAN_WAY_WAIT;
     bool is_free = is_program && service->privileges;
-    struct witness witness = { .uid = service->uid, .gid = service->gid, .is_poor = !is_program,
+    struct witness witness = { .uid = service->uid,
+                               .gid = service->gid,
+                               .is_poor = !is_program,
                                .is_final = !is_free && probe->has_nnp,
                                .filters = sandbox_filters(probe, is_program, is_free) };
 
@@ -69,13 +75,14 @@ static void forget_dead(struct member *member)
     member->wait_child_count = kept;
 }
 
-/* A row has a child per listener, so several may live. Which one ended is not told: it is asked
- * when it matters. */
+/* A row has a child per listener, so several may live. Which one ended is not told: it is
+ * asked when it matters. */
 static void on_child(struct member *member, const struct record *record)
 {
     int64_t pid;
 
-    if (!member->pool->is_wait || record_number(record, "pid", 1, INT32_MAX, &pid, NULL) == -1)
+    if (!member->pool->is_wait ||
+        record_number(record, "pid", 1, INT32_MAX, &pid, NULL) == -1)
         return;
     if (member->wait_child_count == WAIT_CHILDREN)
         forget_dead(member);
@@ -89,14 +96,15 @@ static void on_odd(struct member *member, const char *why)
     unsigned long left_out;
 
     if (log_limit(&member->odd_lines, &left_out))
-        log_warning("pool", "deny pool=%s pid=%ld reason=\"%s\" left_out=%lu", member->pool->name,
-                    (long)member->pid, why, left_out);
+        log_warning("pool", "deny pool=%s pid=%ld reason=\"%s\" left_out=%lu",
+                    member->pool->name, (long)member->pid, why, left_out);
 }
 
 static void on_record(struct member *member, const struct record *record)
 {
     if (record_is(record, "ready"))
-        on_ready(member, record_get(record, "text") != NULL ? record_get(record, "text") : "");
+        on_ready(member,
+                 record_get(record, "text") != NULL ? record_get(record, "text") : "");
     else if (record_is(record, "failed") && record_get(record, "text") != NULL)
         log_escape(member->reason, sizeof(member->reason), record_get(record, "text"),
                    strlen(record_get(record, "text")));
@@ -110,8 +118,8 @@ static void on_record(struct member *member, const struct record *record)
         on_odd(member, "no such report");
 }
 
-/* Nothing can be asked of it any more: it is on its way out, or it is ready and somebody closed its
- * descriptors. */
+/* Nothing can be asked of it any more: it is on its way out, or it is ready and somebody
+ * closed its descriptors. */
 static void on_mute(struct member *member)
 {
     if (member->is_mute || member->child.pid == 0)
@@ -121,7 +129,8 @@ static void on_mute(struct member *member)
                 member->state == MEMBER_READY ? MUTE_READY_MS : MUTE_MS);
 }
 
-/* Reads what is there, within a budget, so that a chatty worker cannot hold the master. */
+/* Reads what is there, within a budget, so that a chatty worker cannot hold the
+ * master. */
 static void read_records(struct member *member, struct watch *watch, int budget,
                          void (*each)(struct member *, const struct record *))
 {
@@ -142,7 +151,8 @@ static void read_records(struct member *member, struct watch *watch, int budget,
             if (watch == &member->channel_watch)
                 on_mute(member);
             return;
-        } else if (err.code != ECONNRESET) { /* it died with a word of ours unread; its own come yet */
+        } else if (err.code != ECONNRESET) { /* it died with a word of ours unread; its
+                                                own come yet */
             on_odd(member, err.text);
         }
     }
@@ -159,8 +169,8 @@ static void on_channel(int fd, short what, void *context)
 
 /* ---- lines of the log ---- */
 
-/* Our rows say LINES_A_ROW at most, but for connections whose start and end are wanted. Whoever says
- * more lies, and would fill the disk (B22). */
+/* Our rows say LINES_A_ROW at most, but for connections whose start and end are wanted.
+ * Whoever says more lies, and would fill the disk (B22). */
 static unsigned lines_a_second(const struct pool *pool)
 {
     const struct plan *plan = pool->plan;
@@ -168,7 +178,8 @@ static unsigned lines_a_second(const struct pool *pool)
 
     for (size_t i = 0; i < plan->service_count; i++)
         if (strcmp(plan->services[i].pool_key, pool->key) == 0)
-            lines += plan->services[i].log_connections ? LINES_OF_CONNECTIONS : LINES_A_ROW;
+            lines +=
+                plan->services[i].log_connections ? LINES_OF_CONNECTIONS : LINES_A_ROW;
     return lines;
 }
 
@@ -179,14 +190,17 @@ static bool may_log(struct member *member)
     bool may = log_spend(&member->log_lines, member->lines_a_second + more, &left_out);
 
     if (left_out > 0)
-        log_warning("pool", "deny pool=%s pid=%ld reason=\"too many lines for the log\" left_out=%lu",
-                    member->pool->name, (long)member->pid, left_out);
+        log_warning(
+            "pool",
+            "deny pool=%s pid=%ld reason=\"too many lines for the log\" left_out=%lu",
+            member->pool->name, (long)member->pid, left_out);
     return may;
 }
 
 static void log_record(struct member *member, const struct record *record)
 {
-    const char *subject = record_get(record, "subject"), *text = record_get(record, "text");
+    const char *subject = record_get(record, "subject"),
+               *text = record_get(record, "text");
     char safe_subject[64], safe[LOG_LINE];
     int64_t level, dropped;
 
@@ -196,11 +210,12 @@ static void log_record(struct member *member, const struct record *record)
     if (record_number(record, "dropped", 1, INT32_MAX, &dropped, NULL) == 0)
         logsink_add_dropped((unsigned long)dropped);
     if (log_wants((enum log_level)level) && may_log(member))
-        logsink_write((enum log_level)level,
-                      log_escape(safe_subject, sizeof(safe_subject), subject, strlen(subject)),
-                      str_is_printable(text) ? text
-                                             : log_escape(safe, sizeof(safe), text, strlen(text)),
-                      (long)member->pid);
+        logsink_write(
+            (enum log_level)level,
+            log_escape(safe_subject, sizeof(safe_subject), subject, strlen(subject)),
+            str_is_printable(text) ? text
+                                   : log_escape(safe, sizeof(safe), text, strlen(text)),
+            (long)member->pid);
 }
 
 static void on_log(int fd, short what, void *context)

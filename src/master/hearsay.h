@@ -1,7 +1,8 @@
 /*
- * What a worker says to the master: reports through its channel, lines through its log channel. All of
- * it is gossip from whoever has taken the worker over: bounded in what is read a turn and in what is
- * logged a second, checked, ignored when odd. It changes this member, and nothing else.
+ * What a worker says to the master: reports through its channel, lines through its log
+ * channel. All of it is gossip from whoever has taken the worker over: bounded in what is
+ * read a turn and in what is logged a second, checked, ignored when odd. It changes this
+ * member, and nothing else.
  */
 #ifndef MASTER_HEARSAY_H
 #define MASTER_HEARSAY_H

@@ -33,7 +33,8 @@ int inherit_open(struct inherit *inherit, struct err *err)
     if (pid != NULL && count != NULL && str_to_int(pid, 1, INT32_MAX, &whose) == 0
         && whose == getpid()) {
         if (str_to_int(count, 0, LISTEN_FDS_MAX, &number) == -1)
-            return err_set(err, "LISTEN_FDS: \"%s\" is not a number of descriptors", count);
+            return err_set(err, "LISTEN_FDS: \"%s\" is not a number of descriptors",
+                           count);
         for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + (int)number; fd++) {
             if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
                 return err_sys(err, "LISTEN_FDS: descriptor %d", fd);

@@ -14,8 +14,8 @@
 #define DRAWS 16 /* tries to find one free port for all addresses of an endpoint */
 
 /*
- * asked is what the plan said, with port 0 where one is drawn; opened is what came of it. A drawn
- * port belongs to its service: another service's port 0 is another socket.
+ * asked is what the plan said, with port 0 where one is drawn; opened is what came of it.
+ * A drawn port belongs to its service: another service's port 0 is another socket.
  */
 struct listener_slot {
     int fd;
@@ -83,7 +83,8 @@ static struct listener_slot *find(const struct listeners *listeners, const char 
     return NULL;
 }
 
-/* A slot is found by what was asked and by what was opened: two entries each, in the slots' order. */
+/* A slot is found by what was asked and by what was opened: two entries each, in the
+ * slots' order. */
 static void index_slot(struct listeners *listeners, size_t place)
 {
     index_add(&listeners->places, key_of(&listeners->slots[place].asked), place);
@@ -102,7 +103,8 @@ static void close_slot(struct listener_slot *slot)
 }
 
 /* Closes the slots of one kind and closes the gaps they leave. */
-static void close_where(struct listeners *listeners, bool (*is_over)(const struct listener_slot *))
+static void close_where(struct listeners *listeners,
+                        bool (*is_over)(const struct listener_slot *))
 {
     size_t kept = 0;
 
@@ -145,9 +147,10 @@ static struct bind_options options_of(const struct plan_service *service)
         .freebind = service->freebind,
         .defer_accept_sec = (int)((service->defer_accept + 999) / 1000),
         .interface = service->interface,
-        .receive_buffer = service->receive_buffer == USHER_SIZE_NONE
-                              ? 0 : (int)service->receive_buffer,
-        .send_buffer = service->send_buffer == USHER_SIZE_NONE ? 0 : (int)service->send_buffer,
+        .receive_buffer =
+            service->receive_buffer == USHER_SIZE_NONE ? 0 : (int)service->receive_buffer,
+        .send_buffer =
+            service->send_buffer == USHER_SIZE_NONE ? 0 : (int)service->send_buffer,
         .socket_mode = service->socket_mode,
         .socket_uid = service->socket_uid,
         .socket_gid = service->socket_gid,
@@ -155,8 +158,8 @@ static struct bind_options options_of(const struct plan_service *service)
 }
 
 /* The row's options, but no other interface than the one the service manager chose. */
-static int apply_to_inherited(int fd, const struct endpoint *seen, struct bind_options *options,
-                              struct err *err)
+static int apply_to_inherited(int fd, const struct endpoint *seen,
+                              struct bind_options *options, struct err *err)
 {
     char interface[IFNAMSIZ] = "";
     socklen_t length = sizeof(interface);
@@ -187,9 +190,10 @@ static int open_inherited(const struct listeners *listeners, struct endpoint *en
     return fd;
 }
 
-/* Tells listeners that go with the plan that runs, and have the port for all addresses where it is wanted
- * for one, or the other way round; how many. */
-static size_t make_room(const struct listeners *listeners, const struct endpoint *endpoint, bool on)
+/* Tells listeners that go with the plan that runs, and have the port for all addresses
+ * where it is wanted for one, or the other way round; how many. */
+static size_t make_room(const struct listeners *listeners,
+                        const struct endpoint *endpoint, bool on)
 {
     size_t count = 0;
 
@@ -242,9 +246,9 @@ static bool is_absent_address(const struct endpoint *endpoint, const struct err 
 }
 
 /*
- * The endpoints of one group, from `first` on, that stand side by side: one text of the table.
- * The port of the first that draws one is tried for all; when another address has it taken, the
- * whole group is given back and drawn again.
+ * The endpoints of one group, from `first` on, that stand side by side: one text of the
+ * table. The port of the first that draws one is tried for all; when another address has
+ * it taken, the whole group is given back and drawn again.
  */
 struct group {
     struct listeners *listeners;
@@ -284,7 +288,8 @@ static int open_member(struct group *group, size_t i, unsigned *port, struct err
         addr_set_port(&endpoint->addr, *port);
     fd = open_one(group->listeners, group->service, endpoint, err);
     if (fd == -1) {
-        endpoint->addr = asked.addr; /* the kind changes only where nothing fails after it */
+        endpoint->addr = asked.addr; /* the kind changes only where nothing fails after
+                                        it */
         return is_absent_address(endpoint, err) ? 0 : -1;
     }
     add_slot(group->listeners, group->service, &asked, endpoint, fd);
@@ -326,8 +331,10 @@ static void note_left_out(const struct group *group)
         char text[ADDR_TEXT];
 
         if (find(group->listeners, group->service->name, endpoint) == NULL)
-            log_info(group->service->name, "open endpoint=%s left_out=%s reason=\"not an address "
-                     "of this machine\"", endpoint->text,
+            log_info(group->service->name,
+                     "open endpoint=%s left_out=%s reason=\"not an address "
+                     "of this machine\"",
+                     endpoint->text,
                      addr_print_host(&endpoint->addr, text, sizeof(text)));
     }
 }
@@ -358,8 +365,8 @@ static int open_group(struct group *group, struct err *err)
     return result;
 }
 
-static void prepare_service(struct listeners *listeners, const struct plan_service *service,
-                            struct mistakes *mistakes)
+static void prepare_service(struct listeners *listeners,
+                            const struct plan_service *service, struct mistakes *mistakes)
 {
     struct group group = { .listeners = listeners, .service = service };
 
@@ -378,14 +385,16 @@ static void prepare_service(struct listeners *listeners, const struct plan_servi
 static void mark_wanted(struct listeners *listeners, const struct plan_service *service)
 {
     for (size_t i = 0; service->enabled && i < service->endpoint_count; i++) {
-        struct listener_slot *slot = find(listeners, service->name, &service->endpoints[i]);
+        struct listener_slot *slot =
+            find(listeners, service->name, &service->endpoints[i]);
 
         if (slot != NULL)
             slot->is_wanted = true;
     }
 }
 
-int listeners_prepare(struct listeners *listeners, struct plan *plan, struct mistakes *mistakes)
+int listeners_prepare(struct listeners *listeners, struct plan *plan,
+                      struct mistakes *mistakes)
 {
     size_t before = mistakes->count;
 
@@ -407,13 +416,15 @@ void listeners_abandon(struct listeners *listeners)
     close_where(listeners, is_fresh);
 }
 
-/* Kept listeners get the options of the new plan; what fails there is no reason to stop. */
+/* Kept listeners get the options of the new plan; what fails there is no reason to
+ * stop. */
 static void apply_options(struct listeners *listeners, const struct plan_service *service)
 {
     struct bind_options options = options_of(service);
 
     for (size_t i = 0; i < service->endpoint_count; i++) {
-        struct listener_slot *slot = find(listeners, service->name, &service->endpoints[i]);
+        struct listener_slot *slot =
+            find(listeners, service->name, &service->endpoints[i]);
         struct err err = ERR_EMPTY;
 
         if (slot == NULL || slot->is_fresh || slot->asked.kind == ENDPOINT_FD)
@@ -453,7 +464,8 @@ int listeners_fd(const struct listeners *listeners, const struct plan_service *s
     return slot == NULL ? -1 : slot->fd;
 }
 
-bool listeners_is_new(const struct listeners *listeners, const struct plan_service *service)
+bool listeners_is_new(const struct listeners *listeners,
+                      const struct plan_service *service)
 {
     for (size_t i = 0; i < service->endpoint_count; i++) {
         const struct listener_slot *slot =

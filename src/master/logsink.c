@@ -39,7 +39,8 @@ static void add_time(struct str *s)
             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now.tv_nsec / 1000000));
 }
 
-/* Lines are printable already (log_escape); JSON needs only its two own characters escaped. */
+/* Lines are printable already (log_escape); JSON needs only its two own characters
+ * escaped. */
 static void add_json_text(struct str *s, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -82,9 +83,10 @@ static void format_syslog(struct str *s, enum log_level level, const char *subje
     char when[32];
 
     localtime_r(&now, &tm);
-    strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm); /* RFC 3164, as /dev/log wants it */
-    str_add(s, "<%d>%s usherd[%ld]: %s: %s", LOG_DAEMON | priorities[level], when, pid, subject,
-            line);
+    strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm); /* RFC 3164, as /dev/log wants
+                                                            it */
+    str_add(s, "<%d>%s usherd[%ld]: %s: %s", LOG_DAEMON | priorities[level], when, pid,
+            subject, line);
 }
 
 static int connect_syslog(void)
@@ -97,7 +99,8 @@ static int connect_syslog(void)
     return fd;
 }
 
-/* A terminal or pipe is shared with others, so its O_NONBLOCK is not ours to set: ask first. */
+/* A terminal or pipe is shared with others, so its O_NONBLOCK is not ours to set: ask
+ * first. */
 static bool has_room(int fd)
 {
     struct pollfd ready = { .fd = fd, .events = POLLOUT };
@@ -153,7 +156,8 @@ static void tell_dropped(void)
     char text[80];
     unsigned long count = sink.dropped - sink.told;
 
-    snprintf(text, sizeof(text), "fail dropped=%lu reason=\"the log did not take lines\"", count);
+    snprintf(text, sizeof(text), "fail dropped=%lu reason=\"the log did not take lines\"",
+             count);
     if (put(LOG_WARNING_, "log", text, (long)getpid()))
         sink.told += count;
 }
@@ -177,7 +181,8 @@ static void write_own(enum log_level level, const char *subject, const char *lin
 static int open_file(const char *path, struct err *err)
 {
     struct stat st;
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
 
     if (fd == -1)
         return err_sys(err, "open log %s", path);

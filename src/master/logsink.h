@@ -1,7 +1,8 @@
 /*
- * Where log lines end: standard error, a file, or syslog; as text or JSON. One per process that
- * has one: the master. Nothing here blocks: a line that the sink does not take is dropped and
- * counted, and the count is told with the next line that goes through.
+ * Where log lines end: standard error, a file, or syslog; as text or JSON. One per
+ * process that has one: the master. Nothing here blocks: a line that the sink does not
+ * take is dropped and counted, and the count is told with the next line that goes
+ * through.
  */
 #ifndef MASTER_LOGSINK_H
 #define MASTER_LOGSINK_H
@@ -13,7 +14,8 @@
 
 /* to: "stderr", "syslog" or a file's absolute path. On failure the sink before stays. */
 int logsink_open(const char *to, bool as_json, struct err *err);
-/* USR1: opens the file again, so that a rotated one is let go; nothing for other sinks. */
+/* USR1: opens the file again, so that a rotated one is let go; nothing for other
+ * sinks. */
 int logsink_reopen(struct err *err);
 void logsink_close(void); /* back to plain standard error */
 

@@ -1,8 +1,9 @@
 /*
  * The master: everything it owns, in the order in which it is opened (master/boot).
  *
- * It opens listeners, starts workers, reaps, reloads, answers usherctl. It never accepts, never
- * reads a peer's byte, never loads a plugin, never runs libconfig, never resolves a name.
+ * It opens listeners, starts workers, reaps, reloads, answers usherctl. It never accepts,
+ * never reads a peer's byte, never loads a plugin, never runs libconfig, never resolves a
+ * name.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H

@@ -25,7 +25,8 @@
 
 #define READY_MS 20000      /* from the fork to "ready" */
 #define STOP_MS 1000        /* from "stop" to SIGKILL */
-#define DRAIN_GRACE_MS 7000 /* beyond the drain's own time: TERM, 5 s, KILL for its children */
+#define DRAIN_GRACE_MS 7000 /* beyond the drain's own time: TERM, 5 s, KILL for its
+                               children */
 #define HEALTHY_MS 10000    /* who lived so long starts again without a hold */
 #define KILLED_MS 100       /* killed from outside, after that long: not its own fault */
 #define HOLD_FIRST_MS 100
@@ -64,8 +65,8 @@ struct entry {
     int channel, log;
 };
 
-/* The master raised its own; the worker does that too, but its programs get what usherd was given.
- * Unless our listeners alone need more. */
+/* The master raised its own; the worker does that too, but its programs get what usherd
+ * was given. Unless our listeners alone need more. */
 static void give_file_limit(const struct pool *pool)
 {
     const struct rlimit *files = &pool->pools->files;
@@ -74,8 +75,8 @@ static void give_file_limit(const struct pool *pool)
         (void)setrlimit(RLIMIT_NOFILE, files);
 }
 
-/* Where a worker whose plugins hand connections over may send them: to each row that is offered, by
- * the door of its pool. */
+/* Where a worker whose plugins hand connections over may send them: to each row that is
+ * offered, by the door of its pool. */
 static void find_offers(const struct pool *pool, struct worker_start *start)
 {
     const struct plan *plan = pool->plan;
@@ -88,7 +89,8 @@ static void find_offers(const struct pool *pool, struct worker_start *start)
         int fd = doors_of(&pool->pools->doors, service->pool_key).send;
 
         if (plan_is_offered(service) && fd != -1)
-            start->offers[start->offer_count++] = (struct worker_offer){ service->name, fd };
+            start->offers[start->offer_count++] =
+                (struct worker_offer){ service->name, fd };
     }
 }
 
@@ -114,7 +116,8 @@ static int enter_worker(void *context)
     };
 
     find_offers(pool, &start);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* so that we know whose they are: master/stray */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* so that we know whose they are:
+                                                        master/stray */
     reap_forget_all();
     give_file_limit(pool);
     if (pool->pools->is_background)
@@ -148,7 +151,9 @@ static void release(struct member *member)
 
 static int fork_worker(struct member *member, struct entry *entry, struct err *err)
 {
-    struct spawn_fork spawn = { .fn = enter_worker, .context = entry, .new_session = true };
+    struct spawn_fork spawn = { .fn = enter_worker,
+                                .context = entry,
+                                .new_session = true };
     pid_t pid = spawn_fork(&spawn, err);
 
     if (pid == -1)
@@ -159,8 +164,8 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
     timer_start(loop_of(member), &member->timer, READY_MS);
     reap_watch(&member->child, pid, on_end, member);
     vigil_begin(member);
-    log_debug("pool", "start pool=%s pid=%ld generation=%u", member->pool->name, (long)pid,
-              member->pool->generation);
+    log_debug("pool", "start pool=%s pid=%ld generation=%u", member->pool->name,
+              (long)pid, member->pool->generation);
     return 0;
 }
 
@@ -168,11 +173,13 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
 static void look_for_children(struct member *member)
 {
     const struct pool *pool = member->pool;
-    const struct plan_service *service = pool->listener_count == 0 ? NULL : pool->listeners[0].service;
+    const struct plan_service *service =
+        pool->listener_count == 0 ? NULL : pool->listeners[0].service;
 
     if (service == NULL) /* it will not become ready */
         return;
-    member->may_fork = service->way != PLAN_WAY_DISPATCH || (service->needs & USHER_NEEDS_FORK) != 0;
+    member->may_fork =
+        service->way != PLAN_WAY_DISPATCH || (service->needs & USHER_NEEDS_FORK) != 0;
     member->shares_slot = service->way == PLAN_WAY_FORK
                        || (service->way == PLAN_WAY_DISPATCH && member->may_fork);
 }
@@ -228,8 +235,8 @@ static void hold(struct member *member, int64_t delay)
     member->held_until_ms = clock_ms() + delay;
     timer_start(loop_of(member), &member->timer, delay);
     if (delay > 0 && log_limit(&member->pool->hold_lines, &left_out))
-        log_warning("pool", "hold pool=%s for_ms=%" PRId64 " left_out=%lu", member->pool->name,
-                    delay, left_out);
+        log_warning("pool", "hold pool=%s for_ms=%" PRId64 " left_out=%lu",
+                    member->pool->name, delay, left_out);
 }
 
 void member_restart(struct member *member)
@@ -253,15 +260,16 @@ void member_restart(struct member *member)
 static void log_end(const struct member *member, int status, const char *how)
 {
     if (member->state == MEMBER_DRAINING && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        log_debug("pool", "end pool=%s pid=%ld %s", member->pool->name, (long)member->pid, how);
+        log_debug("pool", "end pool=%s pid=%ld %s", member->pool->name, (long)member->pid,
+                  how);
     else
-        log_error("pool", "end pool=%s pid=%ld %s%s%s%s", member->pool->name, (long)member->pid,
-                  how, member->reason[0] != '\0' ? " reason=\"" : "", member->reason,
-                  member->reason[0] != '\0' ? "\"" : "");
+        log_error("pool", "end pool=%s pid=%ld %s%s%s%s", member->pool->name,
+                  (long)member->pid, how, member->reason[0] != '\0' ? " reason=\"" : "",
+                  member->reason, member->reason[0] != '\0' ? "\"" : "");
 }
 
-/* Children that it left behind: those of a wait row still have the listener, those of plugins the
- * slot. */
+/* Children that it left behind: those of a wait row still have the listener, those of
+ * plugins the slot. */
 static void leave_orphans(struct member *member)
 {
     bool was_mixed = member->pool->pools->strays.is_mixed;
@@ -306,7 +314,8 @@ static void on_end(struct child *child, int status, void *context)
     release(member);
     member->state = MEMBER_IDLE;
     if (state == MEMBER_STARTING || member->pool->is_fresh) {
-        pools_on_member(member, MEMBER_FAILED, member->reason[0] != '\0' ? member->reason : how);
+        pools_on_member(member, MEMBER_FAILED,
+                        member->reason[0] != '\0' ? member->reason : how);
         return;
     }
     if (state == MEMBER_READY && !member->pool->is_leaving)
@@ -326,12 +335,13 @@ bool member_waits(const struct member *member)
 
 void member_say_left(const struct member *member)
 {
-    log_error("pool", "fail pool=%s pid=%ld reason=\"killed, and did not end: left behind\"",
+    log_error("pool",
+              "fail pool=%s pid=%ld reason=\"killed, and did not end: left behind\"",
               member->pool->name, (long)member->pid);
 }
 
-/* Who does not end when killed is in a system call that nothing interrupts: then the daemon ends
- * without it. The pool may be gone at the end of this. */
+/* Who does not end when killed is in a system call that nothing interrupts: then the
+ * daemon ends without it. The pool may be gone at the end of this. */
 static void kill_or_leave(struct member *member)
 {
     if (!member->was_killed || member->pool->pools->idle == NULL) {
@@ -388,7 +398,8 @@ void member_drain(struct member *member, const char *const *keep, int64_t timeou
 
     if (rests(member))
         return;
-    if (member->state == MEMBER_STARTING) { /* has no callers, and may never be ready to listen */
+    if (member->state == MEMBER_STARTING) { /* has no callers, and may never be ready to
+                                               listen */
         member_stop(member);
         return;
     }
@@ -452,7 +463,8 @@ int64_t member_hold_left(const struct member *member)
 
 const char *member_state_name(enum member_state state)
 {
-    static const char *const names[] = { "idle", "starting", "ready", "draining", "held" };
+    static const char *const names[] = { "idle", "starting", "ready", "draining",
+                                         "held" };
 
     return names[state];
 }

@@ -1,6 +1,7 @@
 /*
- * One worker as the master sees it: started, listened to, watched for hanging, started again when
- * it dies, drained, ended. What a worker says is gossip: bounded, checked, ignored when odd.
+ * One worker as the master sees it: started, listened to, watched for hanging, started
+ * again when it dies, drained, ended. What a worker says is gossip: bounded, checked,
+ * ignored when odd.
  *
  *            start                    "ready"
  *   IDLE ------------> STARTING ------------------> READY
@@ -10,9 +11,10 @@
  *                                        | hold is over                            v
  *                                        +-------> STARTING                       IDLE
  *
- * Its page says which row was to blame (master/blame). The first time the worker starts again at once,
- * the second time within a minute it waits, HELD, for the row to be moved to a pool of its own; where
- * that cannot be, and where nobody is to blame, holds double from 0.1 s to 60 s.
+ * Its page says which row was to blame (master/blame). The first time the worker starts
+ * again at once, the second time within a minute it waits, HELD, for the row to be moved
+ * to a pool of its own; where that cannot be, and where nobody is to blame, holds double
+ * from 0.1 s to 60 s.
  */
 #ifndef MASTER_MEMBER_H
 #define MASTER_MEMBER_H
@@ -26,16 +28,24 @@
 #include "proc/reap.h"
 #include "wire/record.h"
 
-enum member_state { MEMBER_IDLE, MEMBER_STARTING, MEMBER_READY, MEMBER_DRAINING, MEMBER_HELD };
+enum member_state {
+    MEMBER_IDLE,
+    MEMBER_STARTING,
+    MEMBER_READY,
+    MEMBER_DRAINING,
+    MEMBER_HELD
+};
 
 enum member_event {
     MEMBER_IS_READY, /* text NULL */
-    MEMBER_FAILED,   /* it never became ready, or died before its plan did run: text says why;
-                        the process is gone */
-    MEMBER_ENDED     /* a ready or draining one is gone; a ready one is started again later */
+    MEMBER_FAILED,   /* it never became ready, or died before its plan did run: text says
+                        why; the process is gone */
+    MEMBER_ENDED     /* a ready or draining one is gone; a ready one is started again
+                        later */
 };
 
-/* Whether a row is to blame for the end of a worker: the first time, or again within a minute. */
+/* Whether a row is to blame for the end of a worker: the first time, or again within a
+ * minute. */
 enum member_blame { MEMBER_BLAMELESS, MEMBER_BLAMED, MEMBER_BLAMED_AGAIN };
 
 struct pool;
@@ -54,7 +64,8 @@ struct member {
     struct vigil vigil;      /* does it hang? */
     int64_t started_ms;
     int64_t hold_ms;         /* how long the next hold will be */
-    int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be moved */
+    int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be
+                                moved */
     enum member_blame blame; /* for its end */
     bool was_ours;           /* we killed it, and it was its own fault */
     bool is_mute;            /* it closed its channel */
@@ -72,11 +83,13 @@ struct member {
 void member_init(struct member *member, struct pool *pool);
 /* Forks the worker. -1: it could not be started; the state is IDLE. */
 int member_start(struct member *member, struct err *err);
-/* Take no new work; finish the old. keep: names of rows, ends with NULL. timeout_ms -1: none.
- * Killed when nothing is kept and it does not end in time. Again is fine: the last word counts. */
+/* Take no new work; finish the old. keep: names of rows, ends with NULL. timeout_ms -1:
+ * none. Killed when nothing is kept and it does not end in time. Again is fine: the last
+ * word counts. */
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms);
 void member_watch(struct member *member, const char *service); /* a wait row may begin */
-void member_restart(struct member *member); /* after an end: at once, after a hold, or it waits */
+void member_restart(struct member *member); /* after an end: at once, after a hold, or it
+                                               waits */
 void member_retry(struct member *member);   /* hold, then try (again) */
 bool member_waits(const struct member *member); /* until a row of its pool is moved */
 void member_stop(struct member *member); /* end soon; killed when it does not */
@@ -84,7 +97,8 @@ void member_kill(struct member *member); /* at once; its end is still reported *
 /* Its own fault: the row that the page names is blamed. */
 void member_kill_for(struct member *member, const char *what);
 void member_say(struct member *member, struct record_out *out); /* frees out */
-void member_say_left(const struct member *member); /* in the log: killed, and did not end */
+void member_say_left(const struct member *member); /* in the log: killed, and did not
+                                                      end */
 void member_fini(struct member *member); /* IDLE or HELD only */
 int64_t member_hold_left(const struct member *member); /* ms; 0 unless HELD */
 const char *member_state_name(enum member_state state);

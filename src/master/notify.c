@@ -14,7 +14,8 @@ static void send_text(const struct notify *notify, const char *text)
 {
     if (notify->fd != -1) /* a manager that does not read is no reason to stop */
         (void)sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
-                     (const struct sockaddr *)&notify->manager.storage, notify->manager.length);
+                     (const struct sockaddr *)&notify->manager.storage,
+                     notify->manager.length);
 }
 
 static void feed_watchdog(int fd, short what, void *context)
@@ -81,7 +82,8 @@ void notify_reloading(const struct notify *notify)
 {
     char text[80];
 
-    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_us());
+    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)clock_us());
     send_text(notify, text);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Telling the service manager, by sd_notify(3)'s protocol: one datagram a message to the socket
- * that NOTIFY_SOCKET names. Without that variable everything here does nothing.
+ * Telling the service manager, by sd_notify(3)'s protocol: one datagram a message to the
+ * socket that NOTIFY_SOCKET names. Without that variable everything here does nothing.
  */
 #ifndef MASTER_NOTIFY_H
 #define MASTER_NOTIFY_H
@@ -18,7 +18,8 @@ struct notify {
 
 #define NOTIFY_EMPTY { .fd = -1 }
 
-/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and removes them from the environment. */
+/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and removes them from the
+ * environment. */
 int notify_open(struct notify *notify, struct loop *loop, struct err *err);
 void notify_close(struct notify *notify);
 void notify_ready(const struct notify *notify);     /* READY=1, MAINPID */

@@ -22,8 +22,8 @@ int numbers_of(struct numbers *numbers, const char *name, struct err *err)
     return (int)free_place;
 }
 
-void numbers_prune(struct numbers *numbers, int (*is_used)(const char *name, void *context),
-                   void *context)
+void numbers_prune(struct numbers *numbers,
+                   int (*is_used)(const char *name, void *context), void *context)
 {
     for (size_t i = 0; i < numbers->count; i++)
         if (numbers->names[i] != NULL && !is_used(numbers->names[i], context))

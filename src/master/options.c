@@ -72,7 +72,8 @@ static int set_ready_fd(struct options *options, const char *text, struct err *e
     return 0;
 }
 
-static int set_option(struct options *options, int letter, const char *text, struct err *err)
+static int set_option(struct options *options, int letter, const char *text,
+                      struct err *err)
 {
     switch (letter) {
     case 'c': options->config = text; return 0;
@@ -107,7 +108,8 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
 {
     int letter;
 
-    *options = (struct options){ .config = USHER_SYSCONFDIR "/usher/usher.conf", .ready_fd = -1 };
+    *options = (struct options){ .config = USHER_SYSCONFDIR "/usher/usher.conf",
+                                 .ready_fd = -1 };
     optind = 0; /* glibc: start over, for tests that parse twice */
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":c:tTdo:vh", long_options, NULL)) != -1) {

@@ -10,8 +10,14 @@
 
 #include "base/err.h"
 
-enum options_task { OPTIONS_SERVE, OPTIONS_CHECK, OPTIONS_TABLE, OPTIONS_KEYS, OPTIONS_HELP,
-                    OPTIONS_VERSION };
+enum options_task {
+    OPTIONS_SERVE,
+    OPTIONS_CHECK,
+    OPTIONS_TABLE,
+    OPTIONS_KEYS,
+    OPTIONS_HELP,
+    OPTIONS_VERSION
+};
 
 struct options {
     enum options_task task;

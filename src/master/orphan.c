@@ -107,12 +107,13 @@ bool orphan_wait(pid_t pid, int64_t until_ms)
 
 static void say_left(const struct orphan *orphan)
 {
-    log_error("pool", "fail pool=%s orphan=%ld reason=\"killed, and did not end: left behind\"",
+    log_error("pool",
+              "fail pool=%s orphan=%ld reason=\"killed, and did not end: left behind\"",
               orphan->pool->name, (long)orphan->pid);
 }
 
-/* Who does not end when killed is in a system call that nothing interrupts. It may, later: unless the
- * daemon ends. */
+/* Who does not end when killed is in a system call that nothing interrupts. It may,
+ * later: unless the daemon ends. */
 static void kill_or_leave(struct orphan *orphan)
 {
     struct pool *pool = orphan->pool;
@@ -184,7 +185,8 @@ static bool has_dead(struct pool *pool)
     return false;
 }
 
-/* Whether somebody of another pool died too, and was not waited for yet: who is new may be his. */
+/* Whether somebody of another pool died too, and was not waited for yet: who is new may
+ * be his. */
 static bool is_another_dead(struct pool *pool)
 {
     struct pools *pools = pool->pools;
@@ -198,8 +200,8 @@ static bool is_another_dead(struct pool *pool)
     return false;
 }
 
-/* A daemon that a wait row's program became is nobody's: not to be mistaken for a child that still has
- * the listener. */
+/* A daemon that a wait row's program became is nobody's: not to be mistaken for a child
+ * that still has the listener. */
 void orphans_adopt_new(struct pool *pool)
 {
     struct strays *strays = &pool->pools->strays;
@@ -221,7 +223,8 @@ void orphans_adopt_new(struct pool *pool)
 
 /* ---- their end ---- */
 
-/* Of these pools' orphans those that hold slots: of one, or those of whom nobody knows whose they are. */
+/* Of these pools' orphans those that hold slots: of one, or those of whom nobody knows
+ * whose they are. */
 static void kill_some(struct list *head, const struct pool *pool)
 {
     struct list *link, *safe, *orphan, *safe_orphan;
@@ -246,8 +249,9 @@ void orphans_keep_slot(struct pool *pool, int slot, bool was_mixed)
     *MEM_PUSH(pools->held, pools->held_count) = (struct held_slot){ holder, slot };
     if (count_slots(pools, holder) <= ORPHAN_SLOTS)
         return;
-    log_warning("pool", "end pool=%s reason=\"children of more than %d workers that died\"", pool->name,
-                ORPHAN_SLOTS);
+    log_warning("pool",
+                "end pool=%s reason=\"children of more than %d workers that died\"",
+                pool->name, ORPHAN_SLOTS);
     kill_some(&pools->running, holder);
     kill_some(&pools->fresh, holder);
     kill_some(&pools->leaving, holder);
@@ -267,7 +271,8 @@ void orphans_end(struct pool *pool, int64_t after_ms, int64_t kill_ms)
         orphan->kill_ms = kill_ms;
         if (!orphan->was_told)
             timer_start(pool->pools->loop, &orphan->timer, after_ms);
-        else if (kill_ms < ORPHAN_KILL_MS && !orphan->was_killed) /* somebody is in a hurry now */
+        /* somebody is in a hurry now */
+        else if (kill_ms < ORPHAN_KILL_MS && !orphan->was_killed)
             timer_start(pool->pools->loop, &orphan->timer, kill_ms);
     }
 }

@@ -19,8 +19,9 @@ static int check_and_lock(int fd, const char *path, struct err *err)
     if (!S_ISREG(st.st_mode))
         return err_set(err, "%s: is not a regular file", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == -1)
-        return errno == EWOULDBLOCK ? err_set(err, "%s: locked, another usherd runs", path)
-                                    : err_sys(err, "lock %s", path);
+        return errno == EWOULDBLOCK
+                   ? err_set(err, "%s: locked, another usherd runs", path)
+                   : err_sys(err, "lock %s", path);
     if (fstat(fd, &st) == -1 || st.st_nlink == 0)
         return err_set(err, "%s: another usherd removed it, just now", path);
     return 0;
@@ -57,6 +58,7 @@ void pidfile_close(struct pidfile *file)
 {
     if (file->fd == -1)
         return;
-    (void)unlink(file->path); /* before the lock goes, or a new usherd could lose its own */
+    (void)unlink(file->path); /* before the lock goes, or a new usherd could lose its
+                                 own */
     fd_close(&file->fd);
 }

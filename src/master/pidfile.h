@@ -1,6 +1,6 @@
 /*
- * The file that holds the master's process id, locked as long as the master lives. For people and
- * old scripts; nothing in usher reads it.
+ * The file that holds the master's process id, locked as long as the master lives. For
+ * people and old scripts; nothing in usher reads it.
  */
 #ifndef MASTER_PIDFILE_H
 #define MASTER_PIDFILE_H
@@ -14,7 +14,8 @@ struct pidfile {
 
 #define PIDFILE_EMPTY { -1, NULL }
 
-/* Refuses a symbolic link, anything but a regular file, and a file another process has locked. */
+/* Refuses a symbolic link, anything but a regular file, and a file another process has
+ * locked. */
 int pidfile_open(struct pidfile *file, const char *path, struct err *err);
 void pidfile_close(struct pidfile *file); /* removes it */
 

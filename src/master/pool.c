@@ -32,7 +32,8 @@ static void add_listeners(struct pool *pool, const struct plan_service *service)
             continue;
         *MEM_PUSH(pool->listeners, pool->listener_count) =
             (struct worker_listener){ service, &service->endpoints[i], fd };
-        pool->sockets = mem_grow(pool->sockets, pool->listener_count, sizeof(*pool->sockets));
+        pool->sockets =
+            mem_grow(pool->sockets, pool->listener_count, sizeof(*pool->sockets));
         pool->sockets[pool->listener_count - 1] = socket_number(fd);
     }
 }
@@ -56,12 +57,14 @@ void pool_bind(struct pool *pool, const struct plan *plan)
         if (!service->enabled || strcmp(service->pool_key, pool->key) != 0)
             continue;
         *MEM_PUSH(pool->rows, pool->row_count) =
-            (struct pool_row){ .name = mem_text(service->name), .number = service->number };
+            (struct pool_row){ .name = mem_text(service->name),
+                               .number = service->number };
         add_listeners(pool, service);
     }
 }
 
-/* What a program left may be meant to stay: a shell's jobs. A plugin's child has nobody to leave. */
+/* What a program left may be meant to stay: a shell's jobs. A plugin's child has nobody
+ * to leave. */
 static int64_t longest_of_children(const struct pool *pool)
 {
     int64_t longest = -1;

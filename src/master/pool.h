@@ -33,7 +33,8 @@ struct pool {
     struct pool_row *rows;
     size_t row_count;
     struct worker_listener *listeners; /* rows and endpoints of the plan: gone with it */
-    ino_t *sockets;      /* beside listeners: which socket, for as long as the pool lives */
+    ino_t *sockets;      /* beside listeners: which socket, for as long as the pool
+                            lives */
     size_t listener_count;
     struct member *members;
     size_t member_count;
@@ -54,13 +55,15 @@ static inline struct pool *pool_at(struct list *link)
     return CONTAINER(link, struct pool, link);
 }
 
-/* For the rows of the plan that have the key of `first`. Joins no list; starts nothing. */
+/* For the rows of the plan that have the key of `first`. Joins no list; starts
+ * nothing. */
 struct pool *pool_new(struct pools *pools, const struct plan *plan,
                       const struct plan_service *first, uint32_t number);
 void pool_free(struct pool *pool); /* leaves its list; no process of it lives any more */
 /* Points it at this plan's rows: for a new pool, and for one that a reload left alone. */
 void pool_bind(struct pool *pool, const struct plan *plan);
-/* -1: one worker could not be started; others may have been. A pool of its own is only held. */
+/* -1: one worker could not be started; others may have been. A pool of its own is only
+ * held. */
 int pool_start(struct pool *pool, struct err *err);
 /* Takes no new work. keep: names of rows whose connections may stay, ends with NULL. */
 void pool_drain(struct pool *pool, const char *const *keep, int64_t timeout_ms);

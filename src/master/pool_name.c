@@ -10,7 +10,8 @@
 #define NAME_ROOM 256
 
 /* Of who the row is and what it needs. */
-static void describe(struct str *name, const struct plan *plan, const struct plan_service *service)
+static void describe(struct str *name, const struct plan *plan,
+                     const struct plan_service *service)
 {
     const char *user = service->user == NULL ? plan->globals.user : service->user;
 
@@ -38,8 +39,8 @@ static bool is_first_of_pool(const struct plan *plan, const struct plan_service 
 }
 
 /* How many pools of the plan, up to the row's own, have this name. */
-static unsigned count_namesakes(const struct plan *plan, const struct plan_service *service,
-                                const char *name)
+static unsigned count_namesakes(const struct plan *plan,
+                                const struct plan_service *service, const char *name)
 {
     unsigned count = 0;
 

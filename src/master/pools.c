@@ -38,9 +38,10 @@ bool pools_has_holder(const struct pools *pools, const struct pool *pool)
         for (struct list *link = heads[i]->next; link != heads[i]; link = link->next) {
             const struct pool *other = pool_at(link);
 
-            /* A row that becomes a wait row: its worker must not find the socket blocking. */
-            if (other != pool && (other->is_wait || !other->is_leaving) && pool_lives(other)
-                && pool_shares_listener(other, pool))
+            /* A row that becomes a wait row: its worker must not find the socket
+             * blocking. */
+            if (other != pool && (other->is_wait || !other->is_leaving) &&
+                pool_lives(other) && pool_shares_listener(other, pool))
                 return true;
         }
     return !list_is_empty(&pool->orphans);
@@ -162,7 +163,8 @@ void pools_on_orphan_end(struct pool *pool)
 
 /* ---- the end ---- */
 
-void pools_drain(struct pools *pools, int64_t timeout_ms, pools_idle_fn *idle, void *context)
+void pools_drain(struct pools *pools, int64_t timeout_ms, pools_idle_fn *idle,
+                 void *context)
 {
     static const char *const none[] = { NULL };
     struct list *link, *safe;
@@ -267,7 +269,8 @@ void pools_close(struct pools *pools)
 
 const struct pool *pools_of(const struct pools *pools, const char *service)
 {
-    for (struct list *link = pools->running.next; link != &pools->running; link = link->next) {
+    for (struct list *link = pools->running.next; link != &pools->running;
+         link = link->next) {
         const struct pool *pool = pool_at(link);
 
         if (pool_has_row(pool, service))

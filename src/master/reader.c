@@ -160,8 +160,10 @@ static int start_child(struct reader *reader, const struct reader_input *input,
                        int fds[2], struct err *err)
 {
     struct reader_child child = {input, fds[1], getpid()};
-    struct spawn_fork how = {
-        .fn = reader_child_main, .context = &child, .new_session = true, .die_with_parent = true};
+    struct spawn_fork how = { .fn = reader_child_main,
+                              .context = &child,
+                              .new_session = true,
+                              .die_with_parent = true };
     pid_t pid;
 
     watch_init(&reader->watch, reader->fd, LOOP_READ, bytes_came, reader);

@@ -1,8 +1,8 @@
 /*
  * The reader: a short-lived child that reads the table's bytes while privileged, drops
  * everything, then parses and checks them and prints the plan, or the list of mistakes,
- * as records (reader_result). Bounded in time, memory and output. The master starts it, reads
- * what it prints, and believes none of it without checking.
+ * as records (reader_result). Bounded in time, memory and output. The master starts it,
+ * reads what it prints, and believes none of it without checking.
  */
 #ifndef MASTER_READER_H
 #define MASTER_READER_H

@@ -20,8 +20,8 @@
 
 /* ---- the last doors -------------------------------------------------------------- */
 
-/* The last doors of reader and catalogue: what they still may is look at files and, the reader
- * alone, ask for names and start the catalogue. */
+/* The last doors of reader and catalogue: what they still may is look at files and, the
+ * reader alone, ask for names and start the catalogue. */
 static int close_doors(enum sandbox_kind kind, struct err *err)
 {
     /* Asked once: behind the reader's doors the kernel does not tell. */

@@ -1,7 +1,8 @@
 /*
- * What the reader's process does: reads the table's bytes while it may, becomes nobody, closes its
- * doors, and only then lets libconfig at them; asks the catalogue, a process that is poorer still,
- * for what plugins say of themselves; prints what came of it, and ends.
+ * What the reader's process does: reads the table's bytes while it may, becomes nobody,
+ * closes its doors, and only then lets libconfig at them; asks the catalogue, a process
+ * that is poorer still, for what plugins say of themselves; prints what came of it, and
+ * ends.
  */
 #ifndef MASTER_READER_CHILD_H
 #define MASTER_READER_CHILD_H
@@ -16,8 +17,8 @@ struct reader_child {
     pid_t parent; /* with it we end */
 };
 
-/* In the forked child: its whole life. context is a struct reader_child; nothing else of the parent's
- * is used but its memory. 1: the result could not be written. */
+/* In the forked child: its whole life. context is a struct reader_child; nothing else of
+ * the parent's is used but its memory. 1: the result could not be written. */
 int reader_child_main(void *context);
 
 #endif

@@ -75,7 +75,8 @@ static void fail(struct master *master, enum reload_result result, const char *t
     mistakes_free(&mistakes);
 }
 
-/* Settings that are the master's own; the sink it has goes on when the new one cannot be had. */
+/* Settings that are the master's own; the sink it has goes on when the new one cannot be
+ * had. */
 static void apply_globals(const struct plan *plan)
 {
     const struct plan_globals *globals = &plan->globals;
@@ -104,8 +105,10 @@ static void log_moved(const struct plan *old, const struct plan *fresh)
     for (size_t i = 0; i < fresh->service_count; i++)
         if (blame_is_own(fresh->services[i].pool_key)
             && !blame_is_own(old->services[i].pool_key))
-            log_warning(fresh->services[i].name, "hold pool=own-%s reason=\"to blame twice within "
-                        "a minute: on its own until the next reload\"", fresh->services[i].name);
+            log_warning(fresh->services[i].name,
+                        "hold pool=own-%s reason=\"to blame twice within "
+                        "a minute: on its own until the next reload\"",
+                        fresh->services[i].name);
 }
 
 static void on_moved(const char *reason, void *context)
@@ -134,8 +137,9 @@ static void start_move(struct master *master)
     struct err err = ERR_EMPTY;
 
     reload->fresh = blame_plan(&master->pools.blames, master->plan, &err);
-    if (reload->fresh != NULL
-        && pools_prepare(&master->pools, master->plan, reload->fresh, on_moved, master, &err) == 0) {
+    if (reload->fresh != NULL &&
+        pools_prepare(&master->pools, master->plan, reload->fresh, on_moved, master,
+                      &err) == 0) {
         reload->state = RELOAD_STARTING;
         reload->is_move = true;
         return;
@@ -148,7 +152,8 @@ bool reload_move(void *context)
 {
     struct master *master = context;
 
-    if (master->reload.state == RELOAD_IDLE && master->plan != NULL && !master->is_draining)
+    if (master->reload.state == RELOAD_IDLE && master->plan != NULL &&
+        !master->is_draining)
         start_move(master);
     return master->reload.is_move;
 }
@@ -198,8 +203,8 @@ static void begin(struct master *master)
         log_set_level((enum log_level)master->reload.fresh->globals.log_level);
     if (listeners_prepare(&master->listeners, master->reload.fresh, &mistakes) == -1) {
         finish(master, RELOAD_SYSTEM_SAID_NO, &mistakes);
-    } else if (pools_prepare(&master->pools, master->plan, master->reload.fresh, on_started,
-                             master, &err) == -1) {
+    } else if (pools_prepare(&master->pools, master->plan, master->reload.fresh,
+                             on_started, master, &err) == -1) {
         listeners_abandon(&master->listeners);
         fail(master, RELOAD_SYSTEM_SAID_NO, err.text);
     }
@@ -215,7 +220,8 @@ static void on_read(struct plan *plan, const struct mistakes *mistakes, void *co
     master->reload.reader = NULL;
     master->reload.fresh = plan;
     if (plan == NULL)
-        finish(master, mistakes->is_system ? RELOAD_SYSTEM_SAID_NO : RELOAD_TABLE_WRONG, mistakes);
+        finish(master, mistakes->is_system ? RELOAD_SYSTEM_SAID_NO : RELOAD_TABLE_WRONG,
+               mistakes);
     else
         begin(master);
 }
@@ -237,7 +243,8 @@ static void start(struct master *master)
         list_remove(link);
         list_append(&reload->waiting, link);
     }
-    reload->was_announced = master->plan != NULL; /* the start is announced by whoever starts */
+    reload->was_announced = master->plan != NULL; /* the start is announced by whoever
+                                                     starts */
     if (reload->was_announced)
         notify_reloading(&master->notify);
     reload->state = RELOAD_READING;

@@ -45,9 +45,11 @@ void rights_tell(const struct probe *probe)
              SANDBOX_IS_RELAXED ? " RELAXED" : "");
     for (enum probe_part part = 0; part < PROBE_PARTS; part++)
         if (probe_lack(probe, part) != NULL)
-            log_warning("usherd", "sandbox lacks=\"%s\" reason=\"%s: plugins run without\"",
+            log_warning("usherd",
+                        "sandbox lacks=\"%s\" reason=\"%s: plugins run without\"",
                         probe_lack(probe, part), strerror(probe->why[part]));
     if (SANDBOX_IS_RELAXED)
-        log_warning("usherd", "sandbox RELAXED reason=\"built with --enable-relaxed-sandbox, for "
-                              "tests only\"");
+        log_warning("usherd",
+                    "sandbox RELAXED reason=\"built with --enable-relaxed-sandbox, for "
+                    "tests only\"");
 }

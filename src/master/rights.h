@@ -7,8 +7,9 @@
 #include "base/err.h"
 #include "proc/probe.h"
 
-/* At the start: capabilities that are never used here are given up, and nobody may look into our
- * memory. The bounding set stays: programs of root with `privileges` get from it what they need. */
+/* At the start: capabilities that are never used here are given up, and nobody may look
+ * into our memory. The bounding set stays: programs of root with `privileges` get from it
+ * what they need. */
 int rights_reduce(struct err *err);
 /* A line in the log, and a warning where the kernel lacks something. */
 void rights_tell(const struct probe *probe);

@@ -22,7 +22,10 @@ static void judge_members(const struct pool *pool, struct pools_row_state *out)
             out->held_ms = member_hold_left(member);
         is_held = true;
     }
-    out->state = is_ready ? "ready" : out->workers > 0 ? "starting" : is_held ? "held" : "idle";
+    out->state = is_ready           ? "ready"
+                 : out->workers > 0 ? "starting"
+                 : is_held          ? "held"
+                                    : "idle";
     if (is_ready || out->workers > 0)
         out->held_ms = 0;
 }
@@ -46,7 +49,8 @@ void pools_row_state(const struct pools *pools, const struct plan_service *servi
 {
     const struct pool *pool = pools_of(pools, service->name);
 
-    *out = (struct pools_row_state){ .pool = "-", .state = service->enabled ? "idle" : "off" };
+    *out = (struct pools_row_state){ .pool = "-",
+                                     .state = service->enabled ? "idle" : "off" };
     out->draining = count_draining(pools, service->name);
     if (!service->enabled)
         return;

@@ -45,7 +45,8 @@ static enum session_right ask_right(int fd, const struct plan_globals *globals)
     if (globals->control_operate_gid != 0
         && is_member(groups, count, globals->control_operate_gid))
         return SESSION_ACT;
-    if (globals->control_read_gid != 0 && is_member(groups, count, globals->control_read_gid))
+    if (globals->control_read_gid != 0 &&
+        is_member(groups, count, globals->control_read_gid))
         return SESSION_LOOK;
     return SESSION_NOTHING;
 }
@@ -70,8 +71,8 @@ static void wait_writable(struct session *session, bool has_progress)
         session_close(session);
 }
 
-/* Sends what the socket takes; usherctl that reads slowly gets the rest when it does. The next piece
- * is for the next turn of the loop: others wait for theirs. */
+/* Sends what the socket takes; usherctl that reads slowly gets the rest when it does. The
+ * next piece is for the next turn of the loop: others wait for theirs. */
 static void pump(struct session *session)
 {
     size_t before = session->out.length;
@@ -144,7 +145,8 @@ static void run_explain(struct session *session)
 {
     struct err err = ERR_EMPTY;
 
-    if (verdict_add(session->control->master, &session->request, &session->out, &err) == -1)
+    if (verdict_add(session->control->master, &session->request, &session->out, &err) ==
+        -1)
         end(session, "usage", err.text);
     else
         end(session, "ok", NULL);
@@ -199,13 +201,16 @@ static const struct command {
     void (*run)(struct session *session);
     const char *help;
 } commands[] = {
-    { "list", SESSION_LOOK, run_list, "Show every service, where it listens, and its counts." },
+    { "list", SESSION_LOOK, run_list,
+      "Show every service, where it listens, and its counts." },
     { "status", SESSION_LOOK, run_status,
       "Show the daemon, its services with all counts, its workers." },
     { "explain", SESSION_LOOK, run_explain,
       "SERVICE ADDRESS: Say whether a caller may come in, and why." },
-    { "check", SESSION_LOOK, run_check, "Read the table; change nothing; show every mistake." },
-    { "reload", SESSION_ACT, run_reload, "Read the table and apply it, or change nothing." },
+    { "check", SESSION_LOOK, run_check,
+      "Read the table; change nothing; show every mistake." },
+    { "reload", SESSION_ACT, run_reload,
+      "Read the table and apply it, or change nothing." },
     { "help", SESSION_NOTHING, run_help, "Show the commands." },
 };
 
@@ -246,8 +251,8 @@ static void run(struct session *session)
 
 /* ---- life ---- */
 
-/* After the request there is nothing more to hear but that usherctl is gone: then nobody waits for
- * the answer. */
+/* After the request there is nothing more to hear but that usherctl is gone: then nobody
+ * waits for the answer. */
 static void on_more(int fd, short what, void *context)
 {
     (void)fd;
@@ -296,7 +301,8 @@ void session_open(struct control *control, int fd)
     control->session_count++;
     control->stranger_count += is_stranger;
     timer_init(&session->deadline, on_deadline, session);
-    timer_start(&master->loop, &session->deadline, is_stranger ? STRANGER_MS : REQUEST_MS);
+    timer_start(&master->loop, &session->deadline,
+                is_stranger ? STRANGER_MS : REQUEST_MS);
     watch_init(&session->watch, fd, LOOP_READ, on_request, session);
     if (control->stranger_count > CONTROL_STRANGERS
         || watch_start(&master->loop, &session->watch, NULL) == -1)

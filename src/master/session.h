@@ -1,7 +1,7 @@
 /*
- * One usherctl: its credentials, its one request, the records it gets. Closed after the answer, when
- * it goes away, or by its deadlines: whoever does not read what it asked for keeps its place for
- * seconds, and never holds the master up.
+ * One usherctl: its credentials, its one request, the records it gets. Closed after the
+ * answer, when it goes away, or by its deadlines: whoever does not read what it asked for
+ * keeps its place for seconds, and never holds the master up.
  */
 #ifndef MASTER_SESSION_H
 #define MASTER_SESSION_H

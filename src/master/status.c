@@ -46,7 +46,8 @@ static void add_descriptors(struct record_out *out)
         record_add_number(out, "fds_limit", (int64_t)files.rlim_cur);
 }
 
-/* What workers run on: what the table asks for, and the best there is where it does not. */
+/* What workers run on: what the table asks for, and the best there is where it does
+ * not. */
 static const char *loop_name(const struct master *master)
 {
     static const char *const names[] = { [LOOP_EPOLL] = "epoll", [LOOP_POLL] = "poll",
@@ -83,7 +84,8 @@ static void add_now(struct record_out *out, const struct member *member)
     const struct pool *pool = member->pool;
     const struct page *page = pages_slot(pool->pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire);
-    int64_t spent = clock_ms() - atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
+    int64_t spent =
+        clock_ms() - atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
     char peer[ADDR_TEXT];
 
     for (size_t i = 0; row != 0 && i < pool->row_count; i++) {
@@ -120,7 +122,10 @@ static void add_pool(struct record_out *out, const struct pool *pool)
     record_begin(out, "pool");
     record_add(out, "name", pool->name);
     record_add_number(out, "generation", pool->generation);
-    record_add(out, "state", pool->is_leaving ? "draining" : pool->is_fresh ? "starting" : "running");
+    record_add(out, "state",
+               pool->is_leaving ? "draining"
+               : pool->is_fresh ? "starting"
+                                : "running");
     record_add_number(out, "services", (int64_t)pool->row_count);
     record_add_number(out, "workers", (int64_t)pool->member_count);
     if (pool->member_count > 0 && pool->members[0].sandbox[0] != '\0')
@@ -132,7 +137,8 @@ static void add_pool(struct record_out *out, const struct pool *pool)
 
 static void add_pools(struct record_out *out, const struct pools *pools)
 {
-    const struct list *const heads[] = { &pools->running, &pools->fresh, &pools->leaving };
+    const struct list *const heads[] = { &pools->running, &pools->fresh,
+                                         &pools->leaving };
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         for (struct list *link = heads[i]->next; link != heads[i]; link = link->next)
@@ -163,10 +169,18 @@ static void add_pool_of(struct record_out *out, const struct master *master,
 static void add_reasons(struct record_out *out, const struct counts *counts)
 {
     static const char *const drops[UDP_VERDICTS] = {
-        [UDP_CUT] = "cut",           [UDP_UNNAMED] = "unnamed",     [UDP_PORT_ZERO] = "port_zero",
-        [UDP_LOW_PORT] = "low_port", [UDP_OWN_PORT] = "own_port",   [UDP_TO_MANY] = "to_many",
-        [UDP_EMPTY] = "empty",       [UDP_FROM_MANY] = "from_many", [UDP_LONGER] = "longer",
-        [UDP_AGAIN] = "again",       [UDP_UNSENT] = "unsent",       [UDP_UNSERVED] = "unserved",
+        [UDP_CUT] = "cut",
+        [UDP_UNNAMED] = "unnamed",
+        [UDP_PORT_ZERO] = "port_zero",
+        [UDP_LOW_PORT] = "low_port",
+        [UDP_OWN_PORT] = "own_port",
+        [UDP_TO_MANY] = "to_many",
+        [UDP_EMPTY] = "empty",
+        [UDP_FROM_MANY] = "from_many",
+        [UDP_LONGER] = "longer",
+        [UDP_AGAIN] = "again",
+        [UDP_UNSENT] = "unsent",
+        [UDP_UNSERVED] = "unserved",
         [UDP_UNWANTED] = "unwanted",
     };
 
@@ -239,11 +253,12 @@ static void add_service(struct record_out *out, const struct master *master,
 /* Rows that were told may be gone, and others have taken their places. */
 static bool has_changed(const struct status *status, const struct master *master)
 {
-    return status->plan != NULL
-        && (status->plan != master->plan || status->generation != master->pools.generation);
+    return status->plan != NULL && (status->plan != master->plan ||
+                                    status->generation != master->pools.generation);
 }
 
-static void begin(struct status *status, const struct master *master, struct record_out *out)
+static void begin(struct status *status, const struct master *master,
+                  struct record_out *out)
 {
     status->plan = master->plan;
     status->generation = master->pools.generation;
@@ -254,7 +269,8 @@ static void begin(struct status *status, const struct master *master, struct rec
     add_pools(out, &master->pools);
 }
 
-bool status_more(struct status *status, const struct master *master, struct record_out *out)
+bool status_more(struct status *status, const struct master *master,
+                 struct record_out *out)
 {
     const struct plan *plan = master->plan;
 

@@ -1,7 +1,8 @@
 /*
- * What usherd knows of itself, as records: the answers to `list` and `status`, made piece by piece,
- * so that one caller who asks for the whole of a large table costs neither much memory nor a long
- * turn of the loop. Everything is read from the plan, the pools and the pages at that moment.
+ * What usherd knows of itself, as records: the answers to `list` and `status`, made piece by
+ * piece, so that one caller who asks for the whole of a large table costs neither much memory
+ * nor a long turn of the loop. Everything is read from the plan, the pools and the pages at
+ * that moment.
  *
  *   usherd version=... pid=N since=N up_ms=N state=ready|draining generation=N loop=...
  *          reload=idle|reading|starting log_dropped=N fds=N fds_limit=N           status only, first
@@ -36,7 +37,9 @@ struct status {
 #define STATUS_LIST ((struct status){ .has_workers = false })
 #define STATUS_WHOLE ((struct status){ .has_workers = true })
 
-/* Adds the next piece: about 16 KiB, beyond that what belongs together. Whether more is to come. */
-bool status_more(struct status *status, const struct master *master, struct record_out *out);
+/* Adds the next piece: about 16 KiB, beyond that what belongs together. Whether more is to
+ * come. */
+bool status_more(struct status *status, const struct master *master,
+                 struct record_out *out);
 
 #endif

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "proc/reap.h"
 
-/* "12 345 6 ": what the kernel says of our children now. Nobody leaves the list while we read it: they
- * do when we wait for them. */
+/* "12 345 6 ": what the kernel says of our children now. Nobody leaves the list while we
+ * read it: they do when we wait for them. */
 static FILE *open_children(void)
 {
     char path[64];
@@ -30,7 +30,8 @@ static void close_if_open(FILE *file)
         fclose(file);
 }
 
-/* 0 where nobody says. The 22nd word of /proc/PID/stat; the second is its name, which may have any. */
+/* 0 where nobody says. The 22nd word of /proc/PID/stat; the second is its name, which may
+ * have any. */
 static unsigned long long began(pid_t pid)
 {
     char text[1024], *at = NULL;
@@ -52,14 +53,16 @@ bool stray_is_dead(pid_t pid)
 {
     siginfo_t info = { 0 };
 
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
 }
 
 static bool is_living_child(pid_t pid)
 {
     siginfo_t info = { 0 };
 
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
 }
 
 static bool is_stray(pid_t pid)
@@ -67,8 +70,8 @@ static bool is_stray(pid_t pid)
     return is_living_child(pid) && !reap_is_watched(pid);
 }
 
-/* Workers and their children are in sessions of their own, made after we began: so whoever is in one
- * that was there before us came from somebody else. */
+/* Workers and their children are in sessions of their own, made after we began: so
+ * whoever is in one that was there before us came from somebody else. */
 static bool is_strange(const struct strays *strays, pid_t pid)
 {
     pid_t session = getsid(pid);
@@ -115,7 +118,8 @@ void strays_note(struct strays *strays)
     strays->known_count = 0;
     while (next_child(file, &pid))
         if (is_stray(pid))
-            *MEM_PUSH(strays->known, strays->known_count) = (struct stray){ pid, began(pid) };
+            *MEM_PUSH(strays->known, strays->known_count) =
+                (struct stray){ pid, began(pid) };
     close_if_open(file);
 }
 

@@ -26,12 +26,13 @@ static int read_id(const char *text, size_t length, unsigned *out, struct err *e
             return 0;
         }
     }
-    return err_set(err, "a caller of a UNIX socket is \"unix\", \"unix:UID\" or \"unix:UID:GID\"");
+    return err_set(
+        err, "a caller of a UNIX socket is \"unix\", \"unix:UID\" or \"unix:UID:GID\"");
 }
 
 /* rest: "", ":UID" or ":UID:GID" */
-static int read_unix(const char *rest, struct explain *question, struct usher_address *peer,
-                     struct err *err)
+static int read_unix(const char *rest, struct explain *question,
+                     struct usher_address *peer, struct err *err)
 {
     size_t length;
 
@@ -59,8 +60,8 @@ static int read_address(const char *text, struct usher_address *out, struct err 
     return 0;
 }
 
-static int read_peer(const char *text, struct explain *question, struct usher_address *peer,
-                     struct err *err)
+static int read_peer(const char *text, struct explain *question,
+                     struct usher_address *peer, struct err *err)
 {
     bool is_unix = strcmp(text, "unix") == 0 || str_starts(text, "unix:");
 
@@ -71,12 +72,14 @@ static int read_peer(const char *text, struct explain *question, struct usher_ad
 
 /* ---- one kind of caller ---- */
 
-static bool is_for(const struct plan_service *service, size_t i, const struct explain *question)
+static bool is_for(const struct plan_service *service, size_t i,
+                   const struct explain *question)
 {
     const struct endpoint *endpoint = &service->endpoints[i];
     bool is_unix = question->peer->storage.ss_family == AF_UNIX;
-    bool takes_unix = endpoint->kind == ENDPOINT_UNIX || endpoint->kind == ENDPOINT_UNIX_DGRAM
-                   || endpoint->kind == ENDPOINT_UNIX_SEQPACKET;
+    bool takes_unix = endpoint->kind == ENDPOINT_UNIX ||
+                      endpoint->kind == ENDPOINT_UNIX_DGRAM ||
+                      endpoint->kind == ENDPOINT_UNIX_SEQPACKET;
 
     if (endpoint->kind != ENDPOINT_FD && takes_unix != is_unix)
         return false;
@@ -91,8 +94,8 @@ static bool has_endpoint(const struct explain *question)
     return false;
 }
 
-static void add_rule(struct record_out *out, const struct explain *question, const char *key,
-                     const char *text)
+static void add_rule(struct record_out *out, const struct explain *question,
+                     const char *key, const char *text)
 {
     record_begin(out, "rule");
     record_add(out, "of", question->is_datagram ? "datagrams" : "connections");
@@ -158,12 +161,13 @@ static int add_kinds(const struct master *master, struct explain *question,
     if (streams == -1 || datagrams == -1)
         return -1;
     if (streams + datagrams == 0)
-        return err_set(err, "%s has no endpoint for such a caller", question->service->name);
+        return err_set(err, "%s has no endpoint for such a caller",
+                       question->service->name);
     return 0;
 }
 
-static const struct plan_service *find_service(const struct master *master, const char *name,
-                                               struct err *err)
+static const struct plan_service *find_service(const struct master *master,
+                                               const char *name, struct err *err)
 {
     const struct plan_service *service = plan_find(master->plan, name);
     char shown[SHOWN];
@@ -174,10 +178,11 @@ static const struct plan_service *find_service(const struct master *master, cons
     return service;
 }
 
-int verdict_add(const struct master *master, const struct record *request, struct record_out *out,
-                struct err *err)
+int verdict_add(const struct master *master, const struct record *request,
+                struct record_out *out, struct err *err)
 {
-    const char *name = record_get(request, "service"), *address = record_get(request, "address");
+    const char *name = record_get(request, "service"),
+               *address = record_get(request, "address");
     const char *called = record_get(request, "local");
     struct explain question = { .pages = master->pools.pages, .now = time(NULL) };
     struct usher_address peer, local;

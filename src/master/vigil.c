@@ -24,8 +24,9 @@ static int64_t hang_timeout(const struct member *member)
 
 /* ---- a sign of life ---- */
 
-/* A callback may hide from the page, or nobody's may be what hangs. So a busy worker has to answer too:
- * within hang_timeout and a look; while callbacks go on beginning its turn of the loop may be long. */
+/* A callback may hide from the page, or nobody's may be what hangs. So a busy worker has
+ * to answer too: within hang_timeout and a look; while callbacks go on beginning its turn
+ * of the loop may be long. */
 static void ping(struct member *member)
 {
     struct record_out out = RECORD_OUT_EMPTY;
@@ -50,7 +51,8 @@ static bool is_deaf(const struct member *member, int64_t spent)
 static void kill_deaf(struct member *member)
 {
     member->is_deaf = true;
-    str_copy(member->reason, sizeof(member->reason), "it gave no sign of life within hang_timeout");
+    str_copy(member->reason, sizeof(member->reason),
+             "it gave no sign of life within hang_timeout");
     member_kill_for(member, member->reason);
 }
 
@@ -66,7 +68,8 @@ static void look_at_stopped(struct member *member)
         look_in(member, left);
         return;
     }
-    log_warning("pool", "continue pool=%s pid=%ld reason=\"it was stopped for hang_timeout\"",
+    log_warning("pool",
+                "continue pool=%s pid=%ld reason=\"it was stopped for hang_timeout\"",
                 member->pool->name, (long)member->pid);
     (void)reap_signal(&member->child, SIGCONT);
     vigil->stopped_ms = vigil->ping_ms = 0;
@@ -95,7 +98,8 @@ static void look_at_running(struct member *member)
     bool is_busy = row != 0 || spent < 2 * LOOK_MS || member->vigil.said_busy;
 
     member->vigil.said_busy = false;
-    if (row != 0 && hang_timeout(member) >= 0 && left <= 0 && member->state != MEMBER_STARTING) {
+    if (row != 0 && hang_timeout(member) >= 0 && left <= 0 &&
+        member->state != MEMBER_STARTING) {
         member_kill_for(member, "one callback took longer than hang_timeout");
     } else if (is_deaf(member, spent)) {
         kill_deaf(member);
@@ -122,7 +126,8 @@ static void on_look(int fd, short what, void *context)
 void vigil_on_busy(struct member *member)
 {
     member->vigil.said_busy = true;
-    if (!timer_is_on(member->pool->pools->loop, &member->vigil.timer)) /* saying it again puts nothing off */
+    /* saying it again puts nothing off */
+    if (!timer_is_on(member->pool->pools->loop, &member->vigil.timer))
         look_in(member, LOOK_MS);
 }
 

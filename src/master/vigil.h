@@ -1,6 +1,7 @@
 /*
- * Whether a worker that should be serving is alive. A worker at rest is not looked at, so that nobody
- * wakes up for nothing: it says when it has become busy, and the kernel says when it was stopped.
+ * Whether a worker that should be serving is alive. A worker at rest is not looked at, so
+ * that nobody wakes up for nothing: it says when it has become busy, and the kernel says
+ * when it was stopped.
  */
 #ifndef MASTER_VIGIL_H
 #define MASTER_VIGIL_H
@@ -15,7 +16,8 @@ struct member;
 struct vigil { /* in a member */
     struct watch timer;
     bool said_busy;     /* since the last look */
-    int64_t ping_ms;    /* when it was asked for a sign of life; 0: it gave it, or was not asked */
+    int64_t ping_ms;    /* when it was asked for a sign of life; 0: it gave it, or was not
+                           asked */
     int64_t stopped_ms; /* since when it has been stopped; 0: it goes on */
 };
 

@@ -44,7 +44,8 @@ struct catalogue {
     pid_t pid;      /* started at the first request and again after a crash */
     int timeout_ms; /* for one request */
     bool only_root; /* plugins must be root's (plug_load_safe) */
-    bool has_failed; /* a system call of ours did: what was then said is no plugin's fault */
+    bool has_failed; /* a system call of ours did: what was then said is no plugin's
+                        fault */
     catalogue_start_fn *start;
     catalogue_enter_fn *enter; /* NULL: nothing */
     struct catalogue_known **known; /* owned */

@@ -22,7 +22,7 @@
 #define SHAPES_ALL (USHER_STREAM | USHER_DATAGRAM)
 #define NEEDS_ALL                                                                        \
     (USHER_NEEDS_FILES | USHER_NEEDS_PASSWD | USHER_NEEDS_CONNECT | USHER_NEEDS_FORK |   \
-     USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER | USHER_NEEDS_STREAM_LOOP |                  \
+     USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER | USHER_NEEDS_STREAM_LOOP |                \
      USHER_NEEDS_DATAGRAM_LOOP | USHER_NEEDS_NETWORK)
 
 #define BUILT_IN "built-in"

@@ -63,7 +63,8 @@ static int drop_bounds(struct err *err)
     return 0;
 }
 
-/* Each with its lock. Root gets nothing for being root, and no change of id moves anything. */
+/* Each with its lock. Root gets nothing for being root, and no change of id moves
+ * anything. */
 #define FINAL_BITS                                                                       \
     (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |                     \
      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |                           \
@@ -226,7 +227,7 @@ static int become_other(const struct cred *cred, struct err *err)
     return try_to_return(cred, err);
 }
 
-/* ---- keeping some --------------------------------------------------------------------------- */
+/* ---- keeping some ------------------------------------------------------------------ */
 
 static int keep_sets(const unsigned *capabilities, size_t count, struct err *err)
 {
@@ -241,7 +242,8 @@ static int keep_sets(const unsigned *capabilities, size_t count, struct err *err
     capng_clear(CAPNG_SELECT_CAPS);
     for (unsigned cap = 0; cap < CAP_NUMBERS; cap++)
         if (held[cap])
-            capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED), cap);
+            capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
+                         cap);
     result = capng_apply(CAPNG_SELECT_CAPS);
     if (result != 0)
         return err_set(err, "identity: cannot reduce the capability sets (%d)", result);

@@ -34,7 +34,7 @@ struct fence {
     unsigned short count;
 };
 
-/* ---- steps ---------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------- */
 
 static void add(struct fence *fence, struct sock_filter step)
 {
@@ -58,9 +58,11 @@ static void answer(struct fence *fence, uint32_t verdict)
 }
 
 /* test: BPF_JEQ, BPF_JGE, BPF_JSET. */
-static void answer_when(struct fence *fence, uint32_t verdict, unsigned short test, uint32_t value)
+static void answer_when(struct fence *fence, uint32_t verdict, unsigned short test,
+                        uint32_t value)
 {
-    add(fence, (struct sock_filter)BPF_JUMP((unsigned short)(BPF_JMP | test | BPF_K), value, 0, 1));
+    add(fence, (struct sock_filter)BPF_JUMP((unsigned short)(BPF_JMP | test | BPF_K),
+                                            value, 0, 1));
     answer(fence, verdict);
 }
 
@@ -73,7 +75,8 @@ static void refuse_unless(struct fence *fence, uint32_t value)
 /* What comes until the end is for this call only, and ends with an answer. */
 static size_t begin_call(struct fence *fence, long number)
 {
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 0));
+    add(fence,
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 0));
     return fence->count - 1u;
 }
 
@@ -90,13 +93,14 @@ static void refuse_call(struct fence *fence, long number)
     end_call(fence, call);
 }
 
-/* Numbers of the processor's other kinds would be other calls: nobody here has a use for them. */
+/* Numbers of the processor's other kinds would be other calls: nobody here has a use for
+ * them. */
 static void begin(struct fence *fence)
 {
     fence->count = 0;
     load(fence, offsetof(struct seccomp_data, arch));
-    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, seccomp_arch_native(),
-                                            1, 0));
+    add(fence, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                            seccomp_arch_native(), 1, 0));
     answer(fence, SECCOMP_RET_KILL_PROCESS);
     load(fence, offsetof(struct seccomp_data, nr));
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -117,7 +121,7 @@ static int raise_fence(struct fence *fence, struct err *err)
     return 0;
 }
 
-/* ---- the floor ------------------------------------------------------------------------------ */
+/* ---- the floor --------------------------------------------------------------------- */
 
 static void keep_as_it_is(struct fence *fence, long number, int floor)
 {
@@ -140,7 +144,8 @@ static void keep_listeners(struct fence *fence, int floor)
     end_call(fence, call);
 }
 
-/* 0 may be copied. Whoever owns a descriptor is sent signals for it: nobody is made to. */
+/* 0 may be copied. Whoever owns a descriptor is sent signals for it: nobody is made
+ * to. */
 static void keep_flags(struct fence *fence, long number, int floor)
 {
     size_t call = begin_call(fence, number);
@@ -205,7 +210,7 @@ static void keep_unconnected(struct fence *fence, long number, unsigned flags)
     end_call(fence, call);
 }
 
-/* ---- other processes ------------------------------------------------------------------------ */
+/* ---- other processes --------------------------------------------------------------- */
 
 /* Of the same user, as siblings are. */
 static void keep_off(struct fence *fence)
@@ -253,7 +258,7 @@ static void keep_limits(struct fence *fence)
     end_call(fence, call);
 }
 
-/* ---- fences --------------------------------------------------------------------------------- */
+/* ---- fences ------------------------------------------------------------------------ */
 
 /* By what callers cause most often down. */
 int fence_worker(const struct fence_gates *gates, struct err *err)

@@ -28,7 +28,7 @@ struct building {
     int failure; /* of libseccomp, negative errno; 0: none yet */
 };
 
-/* ---- rules -------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------- */
 
 /* A call that this processor does not have has a number below -1. */
 static int number_of(const char *name)
@@ -70,11 +70,12 @@ static void allow_value(struct building *building, const char *name, unsigned ar
     add(building, SCMP_ACT_ALLOW, name, &only, 1);
 }
 
-/* ---- calls that depend on what is asked ------------------------------------------------- */
+/* ---- calls that depend on what is asked -------------------------------------------- */
 
 static void allow_descriptors(struct building *building)
 {
-    static const int commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC };
+    static const int commands[] = { F_GETFL, F_SETFL, F_GETFD,
+                                    F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC };
     static const unsigned long questions[] = { FIONREAD, FIONBIO, SIOCOUTQ };
 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -90,13 +91,16 @@ static void allow_socket_options(struct building *building)
     static const struct {
         int level, name;
     } options[] = {
-        { SOL_SOCKET, SO_LINGER },     { SOL_SOCKET, SO_RCVLOWAT },  { SOL_SOCKET, SO_KEEPALIVE },
-        { SOL_SOCKET, SO_SNDBUF },     { SOL_SOCKET, SO_RCVBUF },    { SOL_SOCKET, SO_RCVTIMEO },
-        { SOL_SOCKET, SO_SNDTIMEO },   { SOL_SOCKET, SO_REUSEADDR }, { SOL_SOCKET, SO_BROADCAST },
-        { IPPROTO_TCP, TCP_NODELAY },  { IPPROTO_TCP, TCP_CORK },    { IPPROTO_TCP, TCP_QUICKACK },
-        { IPPROTO_TCP, TCP_KEEPIDLE }, { IPPROTO_TCP, TCP_KEEPINTVL }, { IPPROTO_TCP, TCP_KEEPCNT },
-        { IPPROTO_TCP, TCP_USER_TIMEOUT }, { IPPROTO_IPV6, IPV6_V6ONLY },
-        { IPPROTO_IP, IP_RECVERR },    { IPPROTO_IPV6, IPV6_RECVERR },
+        { SOL_SOCKET, SO_LINGER },      { SOL_SOCKET, SO_RCVLOWAT },
+        { SOL_SOCKET, SO_KEEPALIVE },   { SOL_SOCKET, SO_SNDBUF },
+        { SOL_SOCKET, SO_RCVBUF },      { SOL_SOCKET, SO_RCVTIMEO },
+        { SOL_SOCKET, SO_SNDTIMEO },    { SOL_SOCKET, SO_REUSEADDR },
+        { SOL_SOCKET, SO_BROADCAST },   { IPPROTO_TCP, TCP_NODELAY },
+        { IPPROTO_TCP, TCP_CORK },      { IPPROTO_TCP, TCP_QUICKACK },
+        { IPPROTO_TCP, TCP_KEEPIDLE },  { IPPROTO_TCP, TCP_KEEPINTVL },
+        { IPPROTO_TCP, TCP_KEEPCNT },   { IPPROTO_TCP, TCP_USER_TIMEOUT },
+        { IPPROTO_IPV6, IPV6_V6ONLY },  { IPPROTO_IP, IP_RECVERR },
+        { IPPROTO_IPV6, IPV6_RECVERR },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -139,7 +143,8 @@ static void allow_files(struct building *building, const struct filter *filter)
 /* Without a look at files: fstat() of a library without that call asks so. */
 static void allow_fstat(struct building *building)
 {
-    struct scmp_arg_cmp empty_path = { 3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH };
+    struct scmp_arg_cmp empty_path = { 3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH,
+                                       AT_EMPTY_PATH };
 
     add(building, SCMP_ACT_ALLOW, "fstat", NULL, 0);
     add(building, SCMP_ACT_ALLOW, "fstat64", NULL, 0);
@@ -176,7 +181,8 @@ static void allow_children(struct building *building)
     allow_value(building, "socketpair", 0, AF_UNIX);
 }
 
-/* abort() is all that needs it. A child's own number is not known yet: proc/fence will. */
+/* abort() is all that needs it. A child's own number is not known yet: proc/fence
+ * will. */
 static void allow_abort(struct building *building, bool has_children)
 {
     struct scmp_arg_cmp only[] = {
@@ -203,9 +209,10 @@ static void allow_limits(struct building *building)
     add(building, SCMP_ACT_ALLOW, "prlimit64", only, ARRAY_LEN(only));
 }
 
-/* ---- the two lists -------------------------------------------------------------------------- */
+/* ---- the two lists ----------------------------------------------------------------- */
 
-/* What was allowed under a condition keeps the default for the rest: one call has one answer. */
+/* What was allowed under a condition keeps the default for the rest: one call has one
+ * answer. */
 static bool is_conditional(const struct filter *filter, const char *name)
 {
     bool has_files = (filter->needs & (USHER_NEEDS_FILES | USHER_NEEDS_PASSWD)) != 0;
@@ -270,7 +277,8 @@ static void fill_allowed(struct building *building, const struct filter *filter)
     add_all(building, SCMP_ACT_ALLOW, CALLS_BASE);
     allow_descriptors(building);
     allow_socket_options(building);
-    allow_memory(building, filter->may_map_code || (filter->needs & USHER_NEEDS_PASSWD) != 0);
+    allow_memory(building,
+                 filter->may_map_code || (filter->needs & USHER_NEEDS_PASSWD) != 0);
     if (has_files)
         allow_files(building, filter);
     else
@@ -298,7 +306,8 @@ static void deny_limits_of_others(struct building *building)
     add(building, SCMP_ACT_ERRNO(EPERM), "prlimit64", &other, 1);
 }
 
-/* Programs may be of the processor's other kinds too: the same calls have other numbers there. */
+/* Programs may be of the processor's other kinds too: the same calls have other numbers
+ * there. */
 static void fill_denied(struct building *building, bool may_trace)
 {
 #ifdef __x86_64__
@@ -309,14 +318,16 @@ static void fill_denied(struct building *building, bool may_trace)
     if (result != 0 && result != -EEXIST)
         building->failure = result;
 #endif
-    for (const char *const *name = calls_of(CALLS_PROGRAMS_MAY_NOT); *name != NULL; name++)
+    for (const char *const *name = calls_of(CALLS_PROGRAMS_MAY_NOT); *name != NULL;
+         name++)
         if (!may_trace || strcmp(*name, "ptrace") != 0)
             add(building, SCMP_ACT_ERRNO(EPERM), *name, NULL, 0);
     deny_limits_of_others(building);
 }
 
-/* A tree by number instead of a list: every call costs about the same few comparisons, and kernels
- * since 5.11 ask the filter only for calls that have a condition. no_new_privs is our own affair. */
+/* A tree by number instead of a list: every call costs about the same few comparisons,
+ * and kernels since 5.11 ask the filter only for calls that have a condition.
+ * no_new_privs is our own affair. */
 static void set_attributes(struct building *building)
 {
     int result = seccomp_attr_set(building->context, SCMP_FLTATR_CTL_NNP, 0);

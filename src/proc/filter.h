@@ -1,8 +1,9 @@
 /*
- * The seccomp filter: the last door to close. Plugin processes have an allow-list: what is not on it
- * answers ENOSYS, as on a kernel that does not have it yet (clone3 among them: libraries then fall
- * back); what a plugin might try in good faith answers EACCES or EPERM; what only an attacker asks
- * for ends the process (SIGSYS). Programs have a deny-list, which is inherited over exec.
+ * The seccomp filter: the last door to close. Plugin processes have an allow-list: what
+ * is not on it answers ENOSYS, as on a kernel that does not have it yet (clone3 among
+ * them: libraries then fall back); what a plugin might try in good faith answers EACCES
+ * or EPERM; what only an attacker asks for ends the process (SIGSYS). Programs have a
+ * deny-list, which is inherited over exec.
  *
  * need       adds
  * files      open for reading, stat, read folders

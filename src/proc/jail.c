@@ -22,7 +22,7 @@ struct errand {
     int fd, root;
 };
 
-/* ---- the helper --------------------------------------------------------------------------- */
+/* ---- the helper -------------------------------------------------------------------- */
 
 /* errno, for the worker to tell. */
 static int go_in(const struct errand *errand)
@@ -53,7 +53,7 @@ static int helper_main(void *context)
     _exit(0);
 }
 
-/* ---- the worker --------------------------------------------------------------------------- */
+/* ---- the worker -------------------------------------------------------------------- */
 
 static int hear(const struct jail *jail, struct err *err)
 {

@@ -1,8 +1,9 @@
 /*
- * The late chroot. Plugins are loaded with no privilege, and once they are, the root directory must
- * become empty, which takes CAP_SYS_CHROOT. So a helper that shares our root directory (CLONE_FS)
- * is started while we may still; it keeps that one capability, waits for a word, goes in, and ends.
- * It runs none of our later code, and ends as well when we do.
+ * The late chroot. Plugins are loaded with no privilege, and once they are, the root
+ * directory must become empty, which takes CAP_SYS_CHROOT. So a helper that shares our
+ * root directory (CLONE_FS) is started while we may still; it keeps that one capability,
+ * waits for a word, goes in, and ends. It runs none of our later code, and ends as well
+ * when we do.
  */
 #ifndef PROC_JAIL_H
 #define PROC_JAIL_H
@@ -20,7 +21,8 @@ struct jail {
 
 #define JAIL_EMPTY { .fd = -1, .root = -1 }
 
-/* Borrows root, an open folder, until jail_enter() or jail_close(). cred: who the helper becomes. */
+/* Borrows root, an open folder, until jail_enter() or jail_close(). cred: who the helper
+ * becomes. */
 int jail_start(struct jail *jail, int root, const struct cred *cred, struct err *err);
 /* From here on "/" is the folder; read back. The helper is gone, waited for. */
 int jail_enter(struct jail *jail, struct err *err);

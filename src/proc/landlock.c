@@ -49,7 +49,8 @@ static struct ruleset make_ruleset(int abi, const struct landlock_rights *rights
 {
     struct ruleset set = { .fs = FS_ABI_1 };
 
-    set.fs |= (abi >= 2 ? FS_ABI_2 : 0) | (abi >= 3 ? FS_ABI_3 : 0) | (abi >= 5 ? FS_ABI_5 : 0);
+    set.fs |=
+        (abi >= 2 ? FS_ABI_2 : 0) | (abi >= 3 ? FS_ABI_3 : 0) | (abi >= 5 ? FS_ABI_5 : 0);
     if (abi >= 4)
         set.net = NET_BIND_TCP | (rights->may_connect ? 0 : NET_CONNECT_TCP);
     if (abi >= 6)

@@ -1,6 +1,6 @@
 /*
- * Landlock without a library: three system calls. What our headers do not know yet is defined here
- * and masked by the ABI that the running kernel has.
+ * Landlock without a library: three system calls. What our headers do not know yet is
+ * defined here and masked by the ABI that the running kernel has.
  */
 #ifndef PROC_LANDLOCK_H
 #define PROC_LANDLOCK_H
@@ -18,7 +18,8 @@ struct landlock_rights {
 };
 
 int landlock_abi(void); /* -1: errno says why there is none */
-/* For ever, and for all children; layers add up. Needs no_new_privs. Does nothing at abi 0. */
+/* For ever, and for all children; layers add up. Needs no_new_privs. Does nothing at abi
+ * 0. */
 int landlock_close(int abi, const struct landlock_rights *rights, struct err *err);
 
 #endif

@@ -22,14 +22,17 @@
 #include "proc/landlock.h"
 #include "proc/spawn.h"
 
-/* The errors of a kernel, or of a container around us, that does not have it. Any other passes. */
+/* The errors of a kernel, or of a container around us, that does not have it. Any other
+ * passes. */
 static bool is_lack(int code)
 {
     return code == ENOSYS || code == EINVAL || code == EOPNOTSUPP || code == EPERM;
 }
 
-/* What a call that failed means: 0: the part is lacking, which is kept; -1: nobody knows. */
-static int lack(struct probe *probe, enum probe_part part, const char *call, struct err *err)
+/* What a call that failed means: 0: the part is lacking, which is kept; -1: nobody
+ * knows. */
+static int lack(struct probe *probe, enum probe_part part, const char *call,
+                struct err *err)
 {
     if (!is_lack(errno))
         return err_sys(err, "%s", call);
@@ -77,12 +80,14 @@ int probe_kernel(struct probe *probe, struct err *err)
     return cred_ask(CAP_SETUID, &probe->can_change, err);
 }
 
-/* No space for another namespace passes; where the host allows none at all it does not. */
+/* No space for another namespace passes; where the host allows none at all it does
+ * not. */
 static bool is_none_allowed(void)
 {
     char text[2] = "";
     int fd = open("/proc/sys/user/max_net_namespaces", O_RDONLY | O_CLOEXEC);
-    bool is_none = fd != -1 && read(fd, text, sizeof(text)) == 2 && memcmp(text, "0\n", 2) == 0;
+    bool is_none =
+        fd != -1 && read(fd, text, sizeof(text)) == 2 && memcmp(text, "0\n", 2) == 0;
 
     fd_close(&fd);
     return is_none;
@@ -118,7 +123,8 @@ static int ask_network(struct probe *probe, struct err *err)
     bool may;
     int code = EPERM;
 
-    if (cred_ask(CAP_SYS_ADMIN, &may, err) == -1 || (may && (code = make_network(err)) == -1))
+    if (cred_ask(CAP_SYS_ADMIN, &may, err) == -1 ||
+        (may && (code = make_network(err)) == -1))
         return -1;
     if (code != 0)
         return lack(probe, PROBE_NET, "network namespace", err);

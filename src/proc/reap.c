@@ -53,7 +53,8 @@ void reap_forget(struct child *child)
     count--;
 }
 
-/* Their owners' memory is shared with the parent until somebody writes there: we do not. */
+/* Their owners' memory is shared with the parent until somebody writes there: we do
+ * not. */
 void reap_forget_all(void)
 {
     empty_table();

@@ -1,8 +1,9 @@
 /*
- * Children and what became of them. On SIGCHLD the owner of the loop calls reap_collect(), which
- * waits for all that ended and tells whoever registered the pid; strangers (a subreaper's) are
- * logged at debug and forgotten. A pid is only ever signalled while it is registered, that is
- * before it was waited for, so a recycled number cannot be hit.
+ * Children and what became of them. On SIGCHLD the owner of the loop calls
+ * reap_collect(), which waits for all that ended and tells whoever registered the pid;
+ * strangers (a subreaper's) are logged at debug and forgotten. A pid is only ever
+ * signalled while it is registered, that is before it was waited for, so a recycled
+ * number cannot be hit.
  */
 #ifndef PROC_REAP_H
 #define PROC_REAP_H
@@ -30,8 +31,8 @@ struct child { /* lives in its owner's struct */
 
 void reap_watch(struct child *child, pid_t pid, reap_fn *fn, void *context);
 void reap_forget(struct child *child); /* its end will be nobody's business */
-/* In a forked child: they are the parent's. Nothing is written into them: whoever owns them must
- * not ask for them any more. */
+/* In a forked child: they are the parent's. Nothing is written into them: whoever owns
+ * them must not ask for them any more. */
 void reap_forget_all(void);
 void reap_collect(void);
 bool reap_is_watched(pid_t pid);

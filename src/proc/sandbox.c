@@ -23,7 +23,7 @@
 #define READS_FILES (USHER_NEEDS_FILES | USHER_NEEDS_PASSWD)
 #define SEES_NETWORK (USHER_NEEDS_CONNECT | USHER_NEEDS_NETWORK)
 
-/* ---- the first act -------------------------------------------------------------------------- */
+/* ---- the first act ----------------------------------------------------------------- */
 
 static bool wants_own_net(const struct sandbox *sandbox)
 {
@@ -33,8 +33,9 @@ static bool wants_own_net(const struct sandbox *sandbox)
 
 static bool wants_empty_root(const struct sandbox *sandbox)
 {
-    return sandbox->kind == SANDBOX_PLUGIN && sandbox->probe->has_root && !SANDBOX_IS_RELAXED &&
-           (sandbox->needs & READS_FILES) == 0 && !sandbox->has_datagram_path;
+    return sandbox->kind == SANDBOX_PLUGIN && sandbox->probe->has_root &&
+           !SANDBOX_IS_RELAXED && (sandbox->needs & READS_FILES) == 0 &&
+           !sandbox->has_datagram_path;
 }
 
 /* Which namespace we are in: its number. */
@@ -86,12 +87,13 @@ int sandbox_begin(struct sandbox *sandbox, const struct cred *cred, struct err *
     return jail_start(&sandbox->jail, sandbox->probe->empty_root, cred, err);
 }
 
-/* ---- the second act ------------------------------------------------------------------------- */
+/* ---- the second act ---------------------------------------------------------------- */
 
 /* What a plugin started while it opens would have no filter. */
 static int stop_processes(const struct sandbox *sandbox, struct err *err)
 {
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) /* what hides behind a child comes to us */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) /* what hides behind a child
+                                                            comes to us */
         return err_sys(err, "sandbox: subreaper");
     return has_children(sandbox) ? 0 : set_limit(RLIMIT_NPROC, true, err);
 }
@@ -99,7 +101,8 @@ static int stop_processes(const struct sandbox *sandbox, struct err *err)
 int sandbox_fence(const struct sandbox *sandbox, struct err *err)
 {
     struct fence_gates gates = { .floor = sandbox->floor,
-                                 .may_connect = (sandbox->needs & USHER_NEEDS_CONNECT) != 0,
+                                 .may_connect =
+                                     (sandbox->needs & USHER_NEEDS_CONNECT) != 0,
                                  .has_children = has_children(sandbox) };
 
     if (sandbox->kind != SANDBOX_PLUGIN || SANDBOX_IS_RELAXED)
@@ -109,9 +112,10 @@ int sandbox_fence(const struct sandbox *sandbox, struct err *err)
     return sandbox->probe->has_seccomp ? fence_worker(&gates, err) : 0;
 }
 
-/* ---- the third act -------------------------------------------------------------------------- */
+/* ---- the third act ----------------------------------------------------------------- */
 
-/* A child's own limits, which the table may have, can be above ours where the hard one stays. */
+/* A child's own limits, which the table may have, can be above ours where the hard one
+ * stays. */
 static int set_limits(const struct sandbox *sandbox, struct err *err)
 {
     bool is_hard = !has_children(sandbox);
@@ -123,8 +127,8 @@ static int set_limits(const struct sandbox *sandbox, struct err *err)
     return set_limit(RLIMIT_FSIZE, is_hard, err);
 }
 
-/* The helper has been waited for: a child that is there is a plugin's. It has no filter, and would
- * outlive us. */
+/* The helper has been waited for: a child that is there is a plugin's. It has no filter,
+ * and would outlive us. */
 static int check_children(const struct sandbox *sandbox, struct err *err)
 {
     siginfo_t info;
@@ -138,8 +142,9 @@ static int check_children(const struct sandbox *sandbox, struct err *err)
     return 0;
 }
 
-/* What the C library would load or read at the first use, which would be too late. With TZ set it
- * looks at the zone's file once; without, again and again, and then it is UTC. */
+/* What the C library would load or read at the first use, which would be too late. With
+ * TZ set it looks at the zone's file once; without, again and again, and then it is
+ * UTC. */
 static void load_early(void)
 {
     time_t now = time(NULL);
@@ -155,7 +160,8 @@ static void load_early(void)
 
 static int close_files(const struct sandbox *sandbox, struct err *err)
 {
-    bool is_reader = sandbox->kind == SANDBOX_READER || sandbox->kind == SANDBOX_CATALOGUE;
+    bool is_reader =
+        sandbox->kind == SANDBOX_READER || sandbox->kind == SANDBOX_CATALOGUE;
     struct landlock_rights rights = {
         .may_read = is_reader || (sandbox->needs & READS_FILES) != 0,
         .may_fill = is_reader,

@@ -13,7 +13,7 @@
 
 #define STATUS_TEXT 8192
 
-/* ---- /proc/self/status ---------------------------------------------------------------------- */
+/* ---- /proc/self/status ------------------------------------------------------------- */
 
 /* The value behind "\nName:\t", up to the end of its line; "" where there is none. */
 static char *value_of(const char *status, const char *name, char *out, size_t room)
@@ -93,10 +93,13 @@ static void add_modes(struct str *text, const char *status, bool is_allow_list)
     value_of(status, "NoNewPrivs", value, sizeof(value));
     str_add(text, "nnp=%s ", strcmp(value, "1") == 0 ? "yes" : "no");
     is_filtered = strcmp(value_of(status, "Seccomp", value, sizeof(value)), "2") == 0;
-    str_add(text, "seccomp=%s ", !is_filtered ? "none" : is_allow_list ? "allow" : "deny");
+    str_add(text, "seccomp=%s ",
+            !is_filtered    ? "none"
+            : is_allow_list ? "allow"
+                            : "deny");
 }
 
-/* ---- what /proc does not say ------------------------------------------------------------------ */
+/* ---- what /proc does not say ------------------------------------------------------- */
 
 void sandbox_print_needs(struct str *text, unsigned needs, const char *before)
 {
@@ -141,7 +144,8 @@ static void add_places(struct str *text, const struct sandbox *sandbox)
 char *sandbox_print(struct sandbox *sandbox, char *out, size_t room)
 {
     char status[STATUS_TEXT];
-    ssize_t got = sandbox->status == -1 ? -1 : read(sandbox->status, status, sizeof(status) - 1);
+    ssize_t got =
+        sandbox->status == -1 ? -1 : read(sandbox->status, status, sizeof(status) - 1);
     struct str text;
 
     fd_close(&sandbox->status);

@@ -56,10 +56,12 @@ static bool has_filters(const char *status, const char *own, unsigned wanted)
 
     if (*count == '\0' && wanted > 0)
         return has_mode(status, "Seccomp", 2);
-    return strtoul(count, NULL, 10) >= strtoul(find(own, "Seccomp_filters"), NULL, 10) + wanted;
+    return strtoul(count, NULL, 10) >=
+           strtoul(find(own, "Seccomp_filters"), NULL, 10) + wanted;
 }
 
-static const char *compare(const char *status, const char *own, const struct witness *witness)
+static const char *compare(const char *status, const char *own,
+                           const struct witness *witness)
 {
     if (!has_id(status, "Uid", witness->uid))
         return "its user";
@@ -95,8 +97,11 @@ int witness_check(pid_t pid, const struct witness *witness, struct err *err)
     const char *what;
 
     snprintf(process, sizeof(process), "%ld", (long)pid);
-    if (!read_status(process, status) || !read_status("self", own)) /* no reason not to serve */
+    /* no reason not to serve */
+    if (!read_status(process, status) || !read_status("self", own))
         return 0;
     what = compare(status, own, witness);
-    return what == NULL ? 0 : err_set(err, "it said ready, and %s is not what it must be", what);
+    return what == NULL
+               ? 0
+               : err_set(err, "it said ready, and %s is not what it must be", what);
 }

@@ -265,8 +265,8 @@ static int ask_name(int fd, struct usher_address *out, struct err *err)
     return 0;
 }
 
-int dgram_receive(struct dgram_batch *batch, int fd, struct usher_address *bound, int limit,
-                  struct err *err)
+int dgram_receive(struct dgram_batch *batch, int fd, struct usher_address *bound,
+                  int limit, struct err *err)
 {
     bool is_unix;
     int got;

@@ -65,7 +65,8 @@ service_sources() {
 
 options_known() {
     service_sources | while read -r file; do
-        sed -n "s/^ *USHER_OPTION_[A-Z]*(struct [a-z_]*, \([a-z_]*\),.*/$(basename "$file" .c) \1/p" "$file"
+        tr -s '\n ' ' ' <"$file" | grep -o -E 'USHER_OPTION_[A-Z]+\( ?struct [a-z_]+, [a-z_]+,' |
+            sed "s/.*, \([a-z_]*\),$/$(basename "$file" .c) \1/"
     done | LC_ALL=C sort
 }
 

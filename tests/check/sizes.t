@@ -1,5 +1,5 @@
 #!/bin/bash
-# Functions have at most 60 lines, files at most 600. Who may be longer stands, with the reason,
+# Functions have at most 60 lines, files at most 600, lines at most 90 columns. Who may be longer stands, with the reason,
 # in sizes.exceptions: a line "path" or "path:function", then the reason.
 . "$(dirname "$0")/tap.sh"
 cd "$top" || exit 1
@@ -27,6 +27,12 @@ long_functions() {
         if (last - first + 1 > 60) print $2 ":" $1 ": " last - first + 1 " lines" }'
 }
 
+long_lines() {
+    awk 'length($0) > 90 { print FILENAME ": line " FNR }' src/*/*.[ch] services/*/*.[ch] \
+        include/usher/*.h tests/*/*.[ch] fuzz/*.[ch] bench/*.[ch]
+}
+
+none "no line has more than 90 columns" "$(long_lines | not_excepted)"
 none "no file has more than 600 lines" "$(long_files | not_excepted)"
 if ctags --version 2>/dev/null | grep -q Universal; then
     none "no function has more than 60 lines" "$(long_functions | not_excepted)"

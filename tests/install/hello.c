@@ -1,4 +1,5 @@
-/* A plugin as a stranger would write it: built outside the tree, against what was installed. */
+/* A plugin as a stranger would write it: built outside the tree, against what was
+ * installed. */
 #include <usher/service.h>
 
 static void greet(struct usher_conn *conn)

@@ -1,4 +1,5 @@
-/* Runs code when it is loaded, harmless in the catalogue, deadly in a worker: those lead a session. */
+/* Runs code when it is loaded, harmless in the catalogue, deadly in a worker: those lead
+ * a session. */
 #include <signal.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /*
- * Echo, until a byte H comes: then it notes in the worker's page that nobody's callback runs, and
- * spins. With a byte L it lies that callbacks go on beginning, too.
+ * Echo, until a byte H comes: then it notes in the worker's page that nobody's callback
+ * runs, and spins. With a byte L it lies that callbacks go on beginning, too.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@ struct notes {
     _Atomic int64_t now_since_ms;
 };
 
-static struct notes *notes; /* of our worker: the only part of the pages that it may write */
+static struct notes *notes; /* of our worker: the only part of the pages that it may
+                               write */
 
 static int hides_open(const struct usher_instance *service, void **state)
 {
@@ -49,7 +50,8 @@ static void hide(bool lies)
 
 static size_t hides_data(struct usher_conn *conn, const void *bytes, size_t count)
 {
-    if (count > 0 && (memchr(bytes, 'H', count) != NULL || memchr(bytes, 'L', count) != NULL))
+    if (count > 0 &&
+        (memchr(bytes, 'H', count) != NULL || memchr(bytes, 'L', count) != NULL))
         hide(memchr(bytes, 'L', count) != NULL);
     usher_write(conn, bytes, count);
     return count;

@@ -1,6 +1,6 @@
 /*
- * Does what it is told: a line is a deed, the answer is how it went: "done", or errno's text. What
- * the sandbox must stop. Built twice: with -DNEEDS it has asked for files.
+ * Does what it is told: a line is a deed, the answer is how it went: "done", or errno's
+ * text. What the sandbox must stop. Built twice: with -DNEEDS it has asked for files.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -52,7 +52,7 @@ static __attribute__((constructor)) void be_born(void)
         born.can_regain = setresuid(0, 0, 0) == 0;
 }
 
-/* ---- deeds: 0 or more is done, -1 errno ------------------------------------------------------ */
+/* ---- deeds: 0 or more is done, -1 errno -------------------------------------------- */
 
 static int do_open(void)
 {
@@ -185,7 +185,8 @@ static int do_unshare(void)
 
 static int do_code(void)
 {
-    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+                   MAP_FAILED
                ? -1
                : 0;
 }
@@ -193,14 +194,16 @@ static int do_code(void)
 /* Behind the worker's own page are those of the others. */
 static int do_widen(void)
 {
-    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
 }
 
 /* ---- what the master and the siblings have too ---- */
 
-/* The first socket of that type that is not one of ours: a listener, or one for datagrams. */
+/* The first socket of that type that is not one of ours: a listener, or one for
+ * datagrams. */
 static int find_shared(int type)
 {
     for (int fd = 3; fd < 256; fd++) {
@@ -252,7 +255,8 @@ static int do_linger(void)
 {
     struct linger at_once = { .l_onoff = 1 };
 
-    return setsockopt(find_shared(SOCK_STREAM), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    return setsockopt(find_shared(SOCK_STREAM), SOL_SOCKET, SO_LINGER, &at_once,
+                      sizeof(at_once));
 }
 
 static int do_copy(void)
@@ -306,29 +310,54 @@ static const struct deed {
     const char *name;
     int (*run)(void);
 } deeds[] = {
-    { "open", do_open },       { "write", do_write },   { "list", do_list },
-    { "make", do_make },       { "socket", do_socket }, { "exec", do_exec },
-    { "clone", do_clone },     { "clone3", do_clone3 }, { "kill", do_kill },
-    { "killall", do_kill_all }, { "ptrace", do_ptrace }, { "root", do_root },
-    { "group", do_group },     { "chroot", do_chroot }, { "mount", do_mount },
-    { "unshare", do_unshare }, { "code", do_code },     { "unknown", do_unknown },
-    { "dump", do_dump },       { "abort", do_abort },   { "widen", do_widen },
-    { "tgkill", do_thread_kill }, { "tgabort", do_thread_abort }, { "kill -1", do_kill_everybody },
-    { "stop self", do_stop_self }, { "pidfd", do_signal_by_descriptor },
-    { "shut", do_shut },       { "shut datagrams", do_shut_datagrams },
-    { "shut by halves", do_shut_by_halves }, { "shut channel", do_shut_channel },
-    { "unblock", do_unblock }, { "unblock so", do_unblock_so }, { "linger", do_linger },
-    { "copy", do_copy },       { "dup", do_dup },       { "fast open", do_fast_open },
-    { "print", do_print },     { "starve", do_starve },
+    { "open", do_open },
+    { "write", do_write },
+    { "list", do_list },
+    { "make", do_make },
+    { "socket", do_socket },
+    { "exec", do_exec },
+    { "clone", do_clone },
+    { "clone3", do_clone3 },
+    { "kill", do_kill },
+    { "killall", do_kill_all },
+    { "ptrace", do_ptrace },
+    { "root", do_root },
+    { "group", do_group },
+    { "chroot", do_chroot },
+    { "mount", do_mount },
+    { "unshare", do_unshare },
+    { "code", do_code },
+    { "unknown", do_unknown },
+    { "dump", do_dump },
+    { "abort", do_abort },
+    { "widen", do_widen },
+    { "tgkill", do_thread_kill },
+    { "tgabort", do_thread_abort },
+    { "kill -1", do_kill_everybody },
+    { "stop self", do_stop_self },
+    { "pidfd", do_signal_by_descriptor },
+    { "shut", do_shut },
+    { "shut datagrams", do_shut_datagrams },
+    { "shut by halves", do_shut_by_halves },
+    { "shut channel", do_shut_channel },
+    { "unblock", do_unblock },
+    { "unblock so", do_unblock_so },
+    { "linger", do_linger },
+    { "copy", do_copy },
+    { "dup", do_dup },
+    { "fast open", do_fast_open },
+    { "print", do_print },
+    { "starve", do_starve },
 };
 
-/* ---- questions --------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------- */
 
 static void tell_time(char *out, size_t room)
 {
     time_t now = time(NULL);
 
-    strftime(out, room, "%Y-%m-%d %H:%M %Z", localtime(&now)); /* NOLINT: the one that looks again */
+    /* NOLINT: the one that looks again */
+    strftime(out, room, "%Y-%m-%d %H:%M %Z", localtime(&now));
 }
 
 /* What the next descriptor is called. */
@@ -386,7 +415,7 @@ static size_t hear(struct usher_conn *conn, const void *bytes, size_t count)
     return length + 1;
 }
 
-/* ---- before the filter comes ------------------------------------------------------------------- */
+/* ---- before the filter comes ------------------------------------------------------- */
 
 struct conf {
     const char *open; /* what to do in open() */
@@ -421,7 +450,8 @@ static void start_process(const struct usher_instance *service, bool is_grandchi
         waitpid(pid, NULL, 0);
 }
 
-/* Says in the worker's name that all is well, on whatever takes it, and never closes a door. */
+/* Says in the worker's name that all is well, on whatever takes it, and never closes a
+ * door. */
 static void forge_ready(void)
 {
     static const char lie[] = "ready text=all-is-well";
@@ -430,7 +460,8 @@ static void forge_ready(void)
         int type = 0;
         socklen_t length = sizeof(type);
 
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET)
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+            type == SOCK_SEQPACKET)
             send(fd, lie, strlen(lie), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     for (int i = 0; i < 600; i++)

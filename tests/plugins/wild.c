@@ -1,4 +1,5 @@
-/* Echo, until a letter comes that makes it do what a plugin must not; each is a fault of its own. */
+/* Echo, until a letter comes that makes it do what a plugin must not; each is a fault of
+ * its own. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static void send_message(int fd, const void *bytes, size_t count, int passed)
         control.header.cmsg_type = SCM_RIGHTS;
         control.header.cmsg_len = CMSG_LEN(PASSED * sizeof(int));
         for (int i = 0; i < PASSED; i++)
-            memcpy(CMSG_DATA(&control.header) + i * (int)sizeof(int), &passed, sizeof(passed));
+            memcpy(CMSG_DATA(&control.header) + i * (int)sizeof(int), &passed,
+                   sizeof(passed));
     }
     (void)sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -76,17 +78,33 @@ static bool is_channel(int fd)
     int type = 0;
     socklen_t length = sizeof(type);
 
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_SEQPACKET;
 }
 
 /* Noise, records that are none, and records that are somebody else's business. */
 static void lie(int fd)
 {
     static const char *const lies[] = {
-        "ready", "drained", "failed text=lies", "busy", "child pid=1", "child service=x pid=2147483647",
-        "child pid=-1", "child pid=99999999999999999999", "log level=0", "log level=77 text=x subject=y",
-        "log level=3 subject=wild text=\\x0a\\x1b", "stop", "drain timeout_ms=0", "=", " ", "a=b",
-        "log dropped=-5 level=0 subject=a text=b", "ready ready", "child pid=1 pid=1",
+        "ready",
+        "drained",
+        "failed text=lies",
+        "busy",
+        "child pid=1",
+        "child service=x pid=2147483647",
+        "child pid=-1",
+        "child pid=99999999999999999999",
+        "log level=0",
+        "log level=77 text=x subject=y",
+        "log level=3 subject=wild text=\\x0a\\x1b",
+        "stop",
+        "drain timeout_ms=0",
+        "=",
+        " ",
+        "a=b",
+        "log dropped=-5 level=0 subject=a text=b",
+        "ready ready",
+        "child pid=1 pid=1",
     };
     char noise[512];
 

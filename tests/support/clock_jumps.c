@@ -30,7 +30,9 @@ static get_fn *real(void)
 
 static time_t jump(void)
 {
-    static const time_t jumps[] = { 0, HOUR, -HOUR, TEN_YEARS, 0, -TEN_YEARS, HOUR, -HOUR };
+    static const time_t jumps[] = {
+        0, HOUR, -HOUR, TEN_YEARS, 0, -TEN_YEARS, HOUR, -HOUR
+    };
     struct timespec now;
 
     real()(CLOCK_MONOTONIC, &now);

@@ -451,9 +451,10 @@ int mock_turn(struct mock *mock, int ms)
 
     for (nfds_t i = 0; i < count; i++)
         if (all[i].revents != 0)
-            call_ready(mock, all[i].fd,
-                       ((all[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? 1u : 0u) |
-                           ((all[i].revents & (POLLOUT | POLLHUP | POLLERR)) != 0 ? 2u : 0u));
+            call_ready(
+                mock, all[i].fd,
+                ((all[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? 1u : 0u) |
+                    ((all[i].revents & (POLLOUT | POLLHUP | POLLERR)) != 0 ? 2u : 0u));
     if (ready == 0 && is_timed)
         mock_expire_service(mock);
     return ready;

@@ -81,15 +81,16 @@ void mock_finish(struct mock *mock);
 void mock_reset(struct mock *mock);
 /* Lets the timer that is set run out. */
 void mock_expire(struct mock *mock);
-/* Waits up to ms for one of the watched descriptors, and tells the plugin of all that are ready.
- * The service's timer runs out where its time is over before. Yields how many were ready. */
+/* Waits up to ms for one of the watched descriptors, and tells the plugin of all that are
+ * ready. The service's timer runs out where its time is over before. Yields how many were
+ * ready. */
 int mock_turn(struct mock *mock, int ms);
 void mock_expire_service(struct mock *mock); /* as if its time had passed */
 /* The connection is over: gone() was called. */
 bool mock_is_gone(const struct mock *mock);
 
-/* One datagram; the reply is in mock->reply, mock->replies says whether there was one. Later
- * answers, as far as ticket and length allow them, count there too. */
+/* One datagram; the reply is in mock->reply, mock->replies says whether there was one.
+ * Later answers, as far as ticket and length allow them, count there too. */
 void mock_datagram(struct mock *mock, const void *bytes, size_t count);
 
 #endif

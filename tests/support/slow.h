@@ -1,6 +1,6 @@
 /*
- * Whether this run is many times slower than usual (a sanitizer, valgrind): then a test that goes
- * through thousands of cases goes through fewer.
+ * Whether this run is many times slower than usual (a sanitizer, valgrind): then a test
+ * that goes through thousands of cases goes through fewer.
  */
 #ifndef TESTS_SUPPORT_SLOW_H
 #define TESTS_SUPPORT_SLOW_H

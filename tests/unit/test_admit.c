@@ -21,7 +21,7 @@
 #include "flow/request.h"
 #include "flow/row.h"
 
-/* ---- a worker with one row, and what a sibling holds ----------------------------------------- */
+/* ---- a worker with one row, and what a sibling holds ------------------------------- */
 
 static struct world {
     struct plan plan;
@@ -97,7 +97,8 @@ static struct peer peer_of(const char *host)
 static void sibling_holds(int slot, const char *host, unsigned count)
 {
     struct peer peer = peer_of(host);
-    struct source_key key = sources_key(pages_secret(w.pages), w.service.number, &peer, 0);
+    struct source_key key =
+        sources_key(pages_secret(w.pages), w.service.number, &peer, 0);
     pid_t pid = fork();
     int status;
 
@@ -153,7 +154,7 @@ static unsigned fill(const char *host, enum admit_verdict *verdict_out)
     return count;
 }
 
-/* ---- the share (promise 14) -------------------------------------------------------------------- */
+/* ---- the share (promise 14) -------------------------------------------------------- */
 
 static void b5_one_source_gets_eight_ninths_and_two_eight_seventeenths(void **state)
 {
@@ -339,7 +340,7 @@ static void short_of_descriptors_one_source_leaves_room_for_another(void **state
     end();
 }
 
-/* ---- rates -------------------------------------------------------------------------------------- */
+/* ---- rates ------------------------------------------------------------------------- */
 
 static void rates_stand_whatever_the_wall_clock_does(void **state)
 {
@@ -391,12 +392,13 @@ static void workers_divide_a_rate(void **state)
     end();
 }
 
-/* ---- who, when, how busy ------------------------------------------------------------------------- */
+/* ---- who, when, how busy ----------------------------------------------------------- */
 
 static void who_may_not_come_in_is_no_source(void **state)
 {
     static const char *const deny[] = { "192.0.2.0/24", "::ffff:198.51.100.0/120" };
-    static const char *const denied[] = { "192.0.2.1", "::ffff:192.0.2.1", "198.51.100.7" };
+    static const char *const denied[] = { "192.0.2.1", "::ffff:192.0.2.1",
+                                          "198.51.100.7" };
 
     (void)state;
     begin_service();
@@ -487,7 +489,7 @@ static void a_busy_machine_refuses_and_looks_once_a_second(void **state)
     end();
 }
 
-/* ---- datagrams ----------------------------------------------------------------------------------- */
+/* ---- datagrams --------------------------------------------------------------------- */
 
 static enum admit_verdict send_datagram(const char *host)
 {
@@ -556,7 +558,7 @@ static void datagrams_take_nothing_from_callers(void **state)
     end();
 }
 
-/* ---- explain -------------------------------------------------------------------------------------- */
+/* ---- explain ----------------------------------------------------------------------- */
 
 static const char *explained(const char *host)
 {
@@ -594,30 +596,38 @@ static void the_master_explains_from_live_pages(void **state)
                         "rate: 50 per 1000 ms, burst 100, workers that share it: 1\n"
                         "slots: 2 of 100 taken\n"
                         "verdict: refused (denied)\n");
-    assert_non_null(strstr(explained("192.0.2.1"),
-                           "source: holds 2 of max_per_source 2, share 8 times 98 free\n"));
+    assert_non_null(
+        strstr(explained("192.0.2.1"),
+               "source: holds 2 of max_per_source 2, share 8 times 98 free\n"));
     assert_non_null(strstr(explained("192.0.2.1"), "verdict: parked (max_per_source)\n"));
-    assert_non_null(strstr(explained("192.0.2.2"), "verdict: served (within the rate)\n"));
+    assert_non_null(
+        strstr(explained("192.0.2.2"), "verdict: served (within the rate)\n"));
     w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
-    assert_non_null(strstr(explained("192.0.2.1"), "verdict: refused (max_per_source)\n"));
+    assert_non_null(
+        strstr(explained("192.0.2.1"), "verdict: refused (max_per_source)\n"));
     w.service.max_connections = 2;
-    assert_non_null(strstr(explained("192.0.2.2"), "verdict: refused (max_connections), or served "
+    assert_non_null(strstr(explained("192.0.2.2"),
+                           "verdict: refused (max_connections), or served "
                            "when a silent connection goes for it\n"));
     w.service.on_limit = PLAN_ON_LIMIT_QUEUE;
-    assert_non_null(strstr(explained("192.0.2.2"), "verdict: waits (max_connections), or served "
+    assert_non_null(strstr(explained("192.0.2.2"),
+                           "verdict: waits (max_connections), or served "
                            "when a silent connection goes for it\n"));
-    assert_non_null(strstr(explained("10.1.2.3"), "verdict: refused (denied), but waits before that "
+    assert_non_null(strstr(explained("10.1.2.3"),
+                           "verdict: refused (denied), but waits before that "
                            "(max_connections) while no connection is silent\n"));
     w.service.way = PLAN_WAY_EXEC;
     assert_non_null(strstr(explained("192.0.2.2"), "verdict: waits (max_connections)\n"));
-    assert_non_null(strstr(explained("10.1.2.3"),
-                           "verdict: refused (denied), but waits before that (max_connections)\n"));
+    assert_non_null(
+        strstr(explained("10.1.2.3"),
+               "verdict: refused (denied), but waits before that (max_connections)\n"));
     w.service.way = PLAN_WAY_DISPATCH;
     w.service.max_connections = 10;
     w.service.rate = NULL;
     assert_non_null(strstr(explained("192.0.2.2"), "verdict: served\n"));
     w.service.way = PLAN_WAY_WAIT;
-    assert_string_equal(explained("10.1.2.3"), "verdict: served (a wait row takes its callers "
+    assert_string_equal(explained("10.1.2.3"),
+                        "verdict: served (a wait row takes its callers "
                         "itself: nobody judges them)\n");
     pages_close(&w.pages);
 }

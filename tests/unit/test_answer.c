@@ -32,8 +32,9 @@ static struct answer answer_of(const char *text)
 
 static void places_follow_their_service(void **state)
 {
-    struct answer answer = answer_of("service name=a\nendpoints at=1 at=2\nendpoints at=3\n"
-                                     "service name=b\nservice name=c\nendpoints at=4\n");
+    struct answer answer =
+        answer_of("service name=a\nendpoints at=1 at=2\nendpoints at=3\n"
+                  "service name=b\nservice name=c\nendpoints at=4\n");
     static const char *const want[] = { "1", "2", "3", NULL, NULL, "4", NULL };
     const char *const *next = want;
 
@@ -52,7 +53,8 @@ static void places_follow_their_service(void **state)
 
 static void again_forgets_what_came_before(void **state)
 {
-    struct answer answer = answer_of("service name=old\nservice name=gone\nagain\nservice name=new\n");
+    struct answer answer =
+        answer_of("service name=old\nservice name=gone\nagain\nservice name=new\n");
 
     (void)state;
     assert_int_equal(answer.count, 1);

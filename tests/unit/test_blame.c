@@ -14,10 +14,12 @@
 static const char records[] =
     "plan config=usher.conf services=2\n"
     "global worker_count=2 control_read_gid=0 control_operate_gid=0\n"
-    "service name=a plugin=echo file=usher.conf line=1 way=dispatch plugin_path=/p/echo.so blocking=0"
+    "service name=a plugin=echo file=usher.conf line=1 way=dispatch "
+    "plugin_path=/p/echo.so blocking=0"
     " needs=0 uid=1 gid=1 pool_key=dispatch\\x20uid=1\n"
     "endpoint kind=tcp address=127.0.0.1:4001 text=tcp://:0 optional=0 group=0\n"
-    "service name=b plugin=echo file=usher.conf line=2 way=dispatch plugin_path=/p/echo.so blocking=0"
+    "service name=b plugin=echo file=usher.conf line=2 way=dispatch "
+    "plugin_path=/p/echo.so blocking=0"
     " needs=0 uid=1 gid=1 pool_key=dispatch\\x20uid=1\n"
     "endpoint kind=udp address=[::1]:4002 text=udp://:4002 optional=0 group=0\n";
 
@@ -72,7 +74,8 @@ static void a_moved_row_differs_by_its_pool_alone(void **state)
     assert_int_equal(plandiff_service(plan, moved, "b"), PLANDIFF_CHANGED);
     assert_true(blame_is_own(moved->services[1].pool_key));
     assert_false(blame_is_own(moved->services[0].pool_key));
-    assert_string_equal(blame_table_key(moved->services[1].pool_key), plan->services[1].pool_key);
+    assert_string_equal(blame_table_key(moved->services[1].pool_key),
+                        plan->services[1].pool_key);
     assert_true(blame_only_moves(&plan->services[1], &moved->services[1]));
     assert_true(blame_only_moves(&moved->services[1], &plan->services[1]));
     assert_false(blame_only_moves(&plan->services[0], &moved->services[0]));

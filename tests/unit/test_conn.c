@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "flow/host.h"
 
-/* ---- a world of one row ------------------------------------------------------------------ */
+/* ---- a world of one row ------------------------------------------------------------ */
 
 static struct world {
     struct plan plan;
@@ -155,7 +155,7 @@ static void turn(void)
 
 #define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
-/* ---- peers ------------------------------------------------------------------------------- */
+/* ---- peers ------------------------------------------------------------------------- */
 
 static int caller(int type)
 {
@@ -236,7 +236,7 @@ static bool is_at_end(int fd)
     return got == 0;
 }
 
-/* ---- no memory --------------------------------------------------------------------------- */
+/* ---- no memory --------------------------------------------------------------------- */
 
 static bool has_no_memory;
 
@@ -249,7 +249,7 @@ void *__wrap_mem_try(size_t size)
     return has_no_memory ? NULL : __real_mem_try(size);
 }
 
-/* ---- tests ------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------- */
 
 static void a_connection_is_small(void **state)
 {
@@ -677,7 +677,8 @@ static void four_watches_and_no_fifth(void **state)
     fd = caller(SOCK_STREAM);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(pipe2(pipes[i], O_CLOEXEC), 0);
-        assert_int_equal(host_table.watch(w.conn, pipes[i][0], 1, on_watch), i < 4 ? 0 : -1);
+        assert_int_equal(host_table.watch(w.conn, pipes[i][0], 1, on_watch),
+                         i < 4 ? 0 : -1);
     }
     assert_int_equal(host_table.watch(w.conn, pipes[0][0], 0, NULL), 0);
     assert_int_equal(host_table.watch(w.conn, pipes[4][0], 1, on_watch), 0);
@@ -978,7 +979,8 @@ static void needs_to_keep_input(int fd)
     say(fd, "half a line");
 }
 
-static size_t data_too_large_for_now(struct usher_conn *conn, const void *bytes, size_t count)
+static size_t data_too_large_for_now(struct usher_conn *conn, const void *bytes,
+                                     size_t count)
 {
     static char block[65536];
 

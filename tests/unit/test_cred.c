@@ -187,7 +187,9 @@ static void c4_no_group_is_kept(void **state)
 static int stay_root(void)
 {
     static const gid_t groups[] = {0, 4};
-    static const struct cred root = {.uid = 0, .gid = 0, .groups = groups, .group_count = 2};
+    static const struct cred root = {
+        .uid = 0, .gid = 0, .groups = groups, .group_count = 2
+    };
     static const char *const lines[] = {"Uid:\t0\t0\t0\t0\n", "Groups:\t0 4 \n", NULL};
     struct err err = ERR_EMPTY;
 

@@ -19,7 +19,7 @@
 #include "flow/worker.h"
 #include "wire/channel.h"
 
-/* ---- a worker with both sides: row 0 hands over, row 1 is offered, row 2 is not ---------- */
+/* ---- a worker with both sides: row 0 hands over, row 1 is offered, row 2 is not ---- */
 
 static struct world {
     struct plan plan;
@@ -105,7 +105,8 @@ static void begin(void)
     assert_int_equal(fd_pair(w.ends, &err), 0);
     for (unsigned i = 0; i < 3; i++)
         w.offers[i] = (struct worker_offer){ names[i], w.ends[0] };
-    w.flow.offers = w.offers + 1; /* more than the receiver offers: it must not believe us */
+    w.flow.offers = w.offers + 1; /* more than the receiver offers: it must not believe
+                                     us */
     w.flow.offer_count = 2;
 }
 
@@ -139,7 +140,7 @@ static void turn(void)
 
 #define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
-/* ---- callers ----------------------------------------------------------------------------- */
+/* ---- callers ----------------------------------------------------------------------- */
 
 static int caller(const char *first)
 {
@@ -189,7 +190,7 @@ static void hears_end(int fd)
     assert_int_equal(got, 0);
 }
 
-/* ---- tests ------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------- */
 
 static void what_follows_the_name_reaches_the_other_row(void **state)
 {
@@ -379,7 +380,8 @@ static void callers_wait_for_a_door_that_is_full(void **state)
 
     (void)state;
     begin();
-    assert_int_equal(setsockopt(w.ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    assert_int_equal(setsockopt(w.ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+                     0);
     for (int i = 0; i < CALLERS; i++)
         fds[i] = caller("echo\nx");
     turn();
@@ -400,7 +402,8 @@ static void who_waits_for_the_door_has_deadlines(void **state)
     (void)state;
     begin();
     w.services[0].total_timeout = 30;
-    assert_int_equal(setsockopt(w.ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    assert_int_equal(setsockopt(w.ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+                     0);
     while (w.flow.handing.next == &w.flow.handing)
         fd = caller("echo\n");
     UNTIL(w.rows[0].live == 0)
@@ -441,7 +444,7 @@ static void who_is_in_the_door_when_it_closes_is_served(void **state)
     end();
 }
 
-/* ---- C10: what a bad sender sends ---------------------------------------------------------- */
+/* ---- C10: what a bad sender sends -------------------------------------------------- */
 
 static void send_record(const char *text, int passed)
 {

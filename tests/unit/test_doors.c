@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* ---- plans of rows "NAME", offered or not, in pools ---------------------------------- */
+/* ---- plans of rows "NAME", offered or not, in pools -------------------------------- */
 
 static struct plan_service services[2][3];
 static struct plan plans[2];

@@ -35,8 +35,8 @@ static const char *rest(const struct env *env)
     for (size_t i = 0; i < env->count; i++) {
         size_t used = strlen(out);
 
-        if (strncmp(env->at[i], "PATH=", 5) == 0 || strncmp(env->at[i], "LANG=", 5) == 0 ||
-            strncmp(env->at[i], "TZ=", 3) == 0)
+        if (strncmp(env->at[i], "PATH=", 5) == 0 ||
+            strncmp(env->at[i], "LANG=", 5) == 0 || strncmp(env->at[i], "TZ=", 3) == 0)
             continue;
         snprintf(out + used, sizeof(out) - used, "%s%s", used > 0 ? " " : "", env->at[i]);
     }
@@ -76,7 +76,8 @@ static void c15_every_style_says_what_the_manual_says(void **state)
           "PROTO=TCP TCPLOCALIP=127.0.0.1 TCPLOCALPORT=79 TCPREMOTEIP=192.0.2.7 "
           "TCPREMOTEPORT=4000" },
         { PLAN_ENV_UCSPI, false, ENDPOINT_TCP, "[::1]:79", "[2001:db8::1]:1",
-          "PROTO=TCP TCPLOCALIP=::1 TCPLOCALPORT=79 TCPREMOTEIP=2001:db8::1 TCPREMOTEPORT=1" },
+          "PROTO=TCP TCPLOCALIP=::1 TCPLOCALPORT=79 TCPREMOTEIP=2001:db8::1 "
+          "TCPREMOTEPORT=1" },
         { PLAN_ENV_UCSPI, false, ENDPOINT_TCP, "127.0.0.1:79", "[::ffff:192.0.2.7]:4000",
           "PROTO=TCP TCPLOCALIP=127.0.0.1 TCPLOCALPORT=79 TCPREMOTEIP=192.0.2.7 "
           "TCPREMOTEPORT=4000" },
@@ -149,7 +150,8 @@ static void c14_only_listed_variables_pass(void **state)
 
 static void the_next_peer_takes_the_place_of_the_last(void **state)
 {
-    struct plan_service service = { .name = (char[]){ "row" }, .env_style = PLAN_ENV_UCSPI };
+    struct plan_service service = { .name = (char[]){ "row" },
+                                    .env_style = PLAN_ENV_UCSPI };
     struct endpoint where = endpoint(ENDPOINT_TCP, "127.0.0.1:79");
     struct peer first = peer("[2001:db8:1111:2222:3333:4444:5555:6666]:65535");
     struct peer second = peer("192.0.2.7:1");
@@ -158,7 +160,8 @@ static void the_next_peer_takes_the_place_of_the_last(void **state)
     (void)state;
     env_init(&env, &service, &where, 1);
     env_patch(&env, -1, &first);
-    assert_string_equal(find(&env, "TCPREMOTEIP"), "2001:db8:1111:2222:3333:4444:5555:6666");
+    assert_string_equal(find(&env, "TCPREMOTEIP"),
+                        "2001:db8:1111:2222:3333:4444:5555:6666");
     env_patch(&env, -1, &second);
     assert_string_equal(find(&env, "TCPREMOTEIP"), "192.0.2.7");
     assert_string_equal(find(&env, "TCPREMOTEPORT"), "1");
@@ -167,7 +170,8 @@ static void the_next_peer_takes_the_place_of_the_last(void **state)
 
 static void a_wildcard_listener_asks_the_socket(void **state)
 {
-    struct plan_service service = { .name = (char[]){ "row" }, .env_style = PLAN_ENV_UCSPI };
+    struct plan_service service = { .name = (char[]){ "row" },
+                                    .env_style = PLAN_ENV_UCSPI };
     struct endpoint where = endpoint(ENDPOINT_TCP, "0.0.0.0:79");
     struct usher_address local;
     struct peer who = peer("192.0.2.7:1");
@@ -186,7 +190,8 @@ static void a_wildcard_listener_asks_the_socket(void **state)
 
 static void a_unix_peer_is_known_by_its_ids(void **state)
 {
-    struct plan_service service = { .name = (char[]){ "row" }, .env_style = PLAN_ENV_UCSPI };
+    struct plan_service service = { .name = (char[]){ "row" },
+                                    .env_style = PLAN_ENV_UCSPI };
     struct endpoint where = endpoint(ENDPOINT_UNIX, "@name");
     struct peer who = { .kind = PEER_UNIX };
     char want[64];
@@ -204,7 +209,8 @@ static void a_unix_peer_is_known_by_its_ids(void **state)
     snprintf(want, sizeof(want), "%d", (int)getpid());
     assert_string_equal(find(&env, "UNIXREMOTEPID"), want);
     assert_null(find(&env, "TCPREMOTEIP"));
-    env_patch(&env, -1, &who); /* the next one: its ids are not known, and not the last one's */
+    env_patch(&env, -1, &who); /* the next one: its ids are not known, and not the last
+                                  one's */
     assert_string_equal(find(&env, "UNIXREMOTEEUID"), "");
     assert_string_equal(find(&env, "UNIXREMOTEEGID"), "");
     assert_string_equal(find(&env, "UNIXREMOTEPID"), "");

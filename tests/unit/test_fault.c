@@ -50,8 +50,9 @@ static int make_bed(void **state)
     bed->pools.memory_kills = fault_memory_kills();
     bed->rows[0] = (struct pool_row){ .name = mem_text("mine"), .number = MINE };
     bed->rows[1] = (struct pool_row){ .name = mem_text("last"), .number = PAGE_ROWS - 1 };
-    bed->pool = (struct pool){ .pools = &bed->pools, .name = mem_text("p"), .rows = bed->rows,
-                               .row_count = 2 };
+    bed->pool = (struct pool){
+        .pools = &bed->pools, .name = mem_text("p"), .rows = bed->rows, .row_count = 2
+    };
     bed->member = (struct member){ .pool = &bed->pool, .state = MEMBER_READY, .pid = 12 };
     bed->member.slot = pages_take(bed->pools.pages, 1, &err);
     assert_int_not_equal(bed->member.slot, -1);
@@ -189,12 +190,14 @@ static void what_a_reload_has_changed_since_does_not_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(only_a_row_of_the_pool_is_blamed_whatever_the_page_says,
-                                        make_bed, take_apart),
-        cmocka_unit_test_setup_teardown(the_second_time_the_row_is_to_move, make_bed, take_apart),
-        cmocka_unit_test_setup_teardown(who_is_alone_does_not_move, make_bed, take_apart),
-        cmocka_unit_test_setup_teardown(what_a_reload_has_changed_since_does_not_count, make_bed,
+        cmocka_unit_test_setup_teardown(
+            only_a_row_of_the_pool_is_blamed_whatever_the_page_says, make_bed,
+            take_apart),
+        cmocka_unit_test_setup_teardown(the_second_time_the_row_is_to_move, make_bed,
                                         take_apart),
+        cmocka_unit_test_setup_teardown(who_is_alone_does_not_move, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(what_a_reload_has_changed_since_does_not_count,
+                                        make_bed, take_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,7 +267,7 @@ static void writing_reaches_a_file_or_fails(void **state)
     assert_int_equal(errno, EBADF);
 }
 
-#define COUNTED(name) cmocka_unit_test_setup_teardown(name, descriptors_at_start,                    \
+#define COUNTED(name) cmocka_unit_test_setup_teardown(name, descriptors_at_start,        \
                                                               descriptors_at_end)
 
 int main(void)

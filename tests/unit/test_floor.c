@@ -18,7 +18,8 @@
 #define FIRST 3
 #define MOST 40
 
-/* Numbers are a process's own: each test has one, with nothing but its standard streams. */
+/* Numbers are a process's own: each test has one, with nothing but its standard
+ * streams. */
 static void in_child(int (*fn)(void))
 {
     int status;
@@ -65,7 +66,8 @@ struct layout {
 
 static const struct layout *layout;
 
-/* Each holder's file is still his, at the numbers from 3 up, close-on-exec, and nothing else is open. */
+/* Each holder's file is still his, at the numbers from 3 up, close-on-exec, and nothing
+ * else is open. */
 static int check_layout(void)
 {
     int held[8] = { 0 }, *holders[8] = { 0 }, open_count = 0;

@@ -40,7 +40,8 @@ static void every_place_is_found_by_its_key(void **state)
         index_add(&index, i / 2, i);
     for (size_t i = 0; i < MANY; i += 2) {
         cursor = INDEX_END;
-        assert_int_equal(index_next(&index, i / 2, &cursor), i + 1); /* the newest first */
+        /* the newest first */
+        assert_int_equal(index_next(&index, i / 2, &cursor), i + 1);
         assert_int_equal(index_next(&index, i / 2, &cursor), i);
         assert_int_equal(index_next(&index, i / 2, &cursor), INDEX_END);
     }

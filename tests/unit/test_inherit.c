@@ -125,7 +125,9 @@ static void a_name_finds_its_descriptor(void **state)
     assert_int_equal(empty_places(NULL), 0);
 }
 
-static const char *const refused[] = { "-1", "x", "", "4097", "02", "99999999999999999999" };
+static const char *const refused[] = {
+    "-1", "x", "", "4097", "02", "99999999999999999999"
+};
 
 static void a_wrong_count_is_refused(void **state)
 {
@@ -172,10 +174,12 @@ static int forget_variables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(names_are_read_and_variables_taken_away, forget_variables),
+        cmocka_unit_test_teardown(names_are_read_and_variables_taken_away,
+                                  forget_variables),
         cmocka_unit_test_teardown(a_name_finds_its_descriptor, forget_variables),
         cmocka_unit_test_teardown(a_wrong_count_is_refused, forget_variables),
-        cmocka_unit_test_teardown(a_descriptor_that_is_not_there_is_refused, forget_variables),
+        cmocka_unit_test_teardown(a_descriptor_that_is_not_there_is_refused,
+                                  forget_variables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

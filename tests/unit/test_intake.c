@@ -24,7 +24,7 @@
 
 #define CLIENTS 160
 
-/* ---- a worker with one row, one listener, and clients from many addresses ---------------------- */
+/* ---- a worker with one row, one listener, and clients from many addresses ---------- */
 
 static struct world {
     struct plan plan;
@@ -209,7 +209,8 @@ static const char *heard(int client)
     ssize_t got;
 
     for (int64_t until_ms = clock_us() / 1000 + STAGE_DEADLINE_MS;;) {
-        got = recv(w.clients[client], text + count, sizeof(text) - 1 - count, MSG_DONTWAIT);
+        got =
+            recv(w.clients[client], text + count, sizeof(text) - 1 - count, MSG_DONTWAIT);
         if (got == 0 || (got == -1 && errno != EAGAIN))
             break;
         if (got > 0)
@@ -226,10 +227,11 @@ static bool is_open(int client)
 {
     char byte;
 
-    return recv(w.clients[client], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == -1 && errno == EAGAIN;
+    return recv(w.clients[client], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == -1 &&
+           errno == EAGAIN;
 }
 
-/* ---- parking ------------------------------------------------------------------------------------- */
+/* ---- parking ----------------------------------------------------------------------- */
 
 static void who_is_parked_starts_in_the_order_they_came(void **state)
 {
@@ -260,7 +262,8 @@ static void who_is_parked_starts_in_the_order_they_came(void **state)
     settle();
     assert_int_equal(w.row.park.count, 0);
     assert_int_equal(w.row.live, 3);
-    assert_false(timer_is_on(&w.flow.loop, &w.row.park.timer)); /* nobody waits, nothing wakes */
+    /* nobody waits, nothing wakes */
+    assert_false(timer_is_on(&w.flow.loop, &w.row.park.timer));
     end();
 }
 
@@ -284,7 +287,8 @@ static void the_park_is_shared_and_beyond_it_callers_are_closed(void **state)
     end();
 }
 
-/* Who is heard to the end in the batch that opened it leaves a slot while the park looks. */
+/* Who is heard to the end in the batch that opened it leaves a slot while the park
+ * looks. */
 static void slots_that_come_free_while_the_park_looks_are_seen(void **state)
 {
     int first;
@@ -505,7 +509,7 @@ static void places_before_a_rate_are_shared(void **state)
     end();
 }
 
-/* ---- refusing ------------------------------------------------------------------------------------ */
+/* ---- refusing ---------------------------------------------------------------------- */
 
 static void refuse_means_at_once(void **state)
 {
@@ -623,7 +627,7 @@ static void the_summary_comes_by_itself(void **state)
     end();
 }
 
-/* ---- when no slot is left ------------------------------------------------------------------------ */
+/* ---- when no slot is left ---------------------------------------------------------- */
 
 static void b5_a_silent_connection_of_the_heaviest_source_makes_room(void **state)
 {
@@ -746,7 +750,8 @@ static void whom_the_clock_still_counts_as_silent_hides_nobody(void **state)
     call(3);
     settle();
     assert_int_equal(w.opened_count, 101);
-    assert_int_equal(admit_held(&w.row, &CONTAINER(w.row.by_age.next, struct conn, by_age)->peer), 87);
+    assert_int_equal(
+        admit_held(&w.row, &CONTAINER(w.row.by_age.next, struct conn, by_age)->peer), 87);
     end();
 }
 
@@ -798,7 +803,7 @@ static void no_silent_connection_goes_for_a_source_at_its_limit(void **state)
     }
 }
 
-/* ---- silent ones whose descriptor is the plugin's, or who let it talk to others ------------------ */
+/* ---- silent ones whose descriptor is the plugin's, or who let it talk to others ---- */
 
 static struct conn *taken[CLIENTS];
 static size_t taken_count;

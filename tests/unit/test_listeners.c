@@ -50,8 +50,8 @@ static struct plan_service *add_service(struct plan *plan, const char *name)
 }
 
 /* Every call is a group of its own until endpoint->group says otherwise. */
-static struct endpoint *add_endpoint(struct plan_service *service, enum endpoint_kind kind,
-                                     const char *address)
+static struct endpoint *add_endpoint(struct plan_service *service,
+                                     enum endpoint_kind kind, const char *address)
 {
     struct endpoint *endpoint = MEM_PUSH(service->endpoints, service->endpoint_count);
     int result = 0;
@@ -70,7 +70,8 @@ static struct endpoint *add_endpoint(struct plan_service *service, enum endpoint
 }
 
 /* A plan with one service with one endpoint. */
-static struct plan *plan_of(const char *name, enum endpoint_kind kind, const char *address)
+static struct plan *plan_of(const char *name, enum endpoint_kind kind,
+                            const char *address)
 {
     struct plan *plan = plan_empty();
 
@@ -83,8 +84,8 @@ static unsigned port_of(const struct plan *plan, size_t service, size_t endpoint
     return addr_port(&plan->services[service].endpoints[endpoint].addr);
 }
 
-static int fd_of(const struct listeners *listeners, const struct plan *plan, size_t service,
-                 size_t endpoint)
+static int fd_of(const struct listeners *listeners, const struct plan *plan,
+                 size_t service, size_t endpoint)
 {
     return listeners_fd(listeners, &plan->services[service], endpoint);
 }
@@ -105,7 +106,8 @@ static void run(struct listeners *listeners, struct plan *plan)
 }
 
 /* The one mistake of a plan that cannot be prepared. */
-static void assert_refused(struct listeners *listeners, struct plan *plan, const char *want)
+static void assert_refused(struct listeners *listeners, struct plan *plan,
+                           const char *want)
 {
     struct mistakes mistakes = { .count = 0 };
 
@@ -323,7 +325,8 @@ static void one_port_in_use_undoes_all_of_a_plan(void **state)
     run(&other, thief);
     snprintf(address, sizeof(address), "127.0.0.1:%u", port_of(thief, 0, 0));
     snprintf(want, sizeof(want),
-             "t.conf:4: listen: tcp://%s: bind %s: Address already in use", address, address);
+             "t.conf:4: listen: tcp://%s: bind %s: Address already in use", address,
+             address);
     add_endpoint(add_service(plan, "b"), ENDPOINT_TCP, address);
     listeners_init(&listeners, &nothing);
     count = descriptors_count();
@@ -382,8 +385,9 @@ static const struct {
 } absent[] = {
     { false, "t.conf:4: listen: tcp://192.0.2.1:4007: bind 192.0.2.1:4007: "
              "Cannot assign requested address" },
-    { true, "t.conf:4: listen: tcp://192.0.2.1:4007: none of its addresses could be opened: "
-            "bind 192.0.2.1:4007: Cannot assign requested address" },
+    { true,
+      "t.conf:4: listen: tcp://192.0.2.1:4007: none of its addresses could be opened: "
+      "bind 192.0.2.1:4007: Cannot assign requested address" },
 };
 
 static void a_row_without_any_address_is_a_mistake(void **state)
@@ -526,8 +530,9 @@ static void a_name_that_was_not_passed_in_is_a_mistake(void **state)
 
     (void)state;
     listeners_init(&listeners, &nothing);
-    assert_refused(&listeners, plan, "t.conf:4: listen: fd://front: no descriptor of that name "
-                                     "was passed in (LISTEN_FDNAMES)");
+    assert_refused(&listeners, plan,
+                   "t.conf:4: listen: fd://front: no descriptor of that name "
+                   "was passed in (LISTEN_FDNAMES)");
     listeners_close(&listeners);
     plan_free(&plan);
 }

@@ -71,8 +71,10 @@ static const struct {
     enum log_level level;
     const char *subject, *line, *want;
 } lines[] = {
-    { false, LOG_INFO_, "echo", "open endpoint=x", "^" TIME " info echo\\[77\\]: open endpoint=x\n$" },
-    { false, LOG_ERROR_, "pool", "a \\x00 b", "^" TIME " error pool\\[77\\]: a \\\\x00 b\n$" },
+    { false, LOG_INFO_, "echo", "open endpoint=x",
+      "^" TIME " info echo\\[77\\]: open endpoint=x\n$" },
+    { false, LOG_ERROR_, "pool", "a \\x00 b",
+      "^" TIME " error pool\\[77\\]: a \\\\x00 b\n$" },
     { true, LOG_WARNING_, "echo", "say \"hi\" \\x41",
       "^\\{\"time\":\"" TIME "\",\"level\":\"warning\",\"subject\":\"echo\",\"pid\":77,"
       "\"text\":\"say \\\\\"hi\\\\\" \\\\\\\\x41\"\\}\n$" },

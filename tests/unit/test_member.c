@@ -72,7 +72,8 @@ static int take_apart(void **state)
     return 0;
 }
 
-/* It does not hear the drain, so the time that it has from the end of its channel goes on. */
+/* It does not hear the drain, so the time that it has from the end of its channel goes
+ * on. */
 static void a_drain_does_not_save_who_is_mute(void **state)
 {
     static const char *const keep[] = { "row", NULL };
@@ -109,9 +110,12 @@ static void waiting_for_the_killed_has_an_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_drain_does_not_save_who_is_mute, make_bed, take_apart),
-        cmocka_unit_test_setup_teardown(who_keeps_rows_has_all_the_time, make_bed, take_apart),
-        cmocka_unit_test_setup_teardown(waiting_for_the_killed_has_an_end, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(a_drain_does_not_save_who_is_mute, make_bed,
+                                        take_apart),
+        cmocka_unit_test_setup_teardown(who_keeps_rows_has_all_the_time, make_bed,
+                                        take_apart),
+        cmocka_unit_test_setup_teardown(waiting_for_the_killed_has_an_end, make_bed,
+                                        take_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,8 +172,9 @@ static const struct {
     const char *usec, *pid; /* pid NULL: not set */
     int want;
 } watchdogs[] = {
-    { "2000", NULL, 1 },    { "30000000", NULL, 15000 }, { "1999", NULL, 0 }, { "0", NULL, 0 },
-    { "-5", NULL, 0 },      { "soon", NULL, 0 },         { "20000", "1", 0 }, { "20000", "x", 0 },
+    { "2000", NULL, 1 }, { "30000000", NULL, 15000 }, { "1999", NULL, 0 },
+    { "0", NULL, 0 },    { "-5", NULL, 0 },           { "soon", NULL, 0 },
+    { "20000", "1", 0 }, { "20000", "x", 0 },
 };
 
 static void the_watchdog_is_only_ours_when_it_says_so(void **state)

@@ -104,7 +104,8 @@ static void presets_fill_every_field(void **state)
     opt_free(table, &conf);
 }
 
-/* Where a row has no bound of its own, the largest number is not a stand-in for larger ones. */
+/* Where a row has no bound of its own, the largest number is not a stand-in for larger
+ * ones. */
 static void a_duration_beyond_all_numbers_is_refused(void **state)
 {
     static const struct usher_option row =

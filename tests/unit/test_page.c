@@ -18,7 +18,8 @@
 #include "base/addr.h"
 
 /* Runs a worker's part in a child; yields its wait status. */
-static int in_worker(struct pages *pages, int slot, int (*work)(struct pages *, struct page *))
+static int in_worker(struct pages *pages, int slot,
+                     int (*work)(struct pages *, struct page *))
 {
     struct err err = ERR_EMPTY;
     pid_t pid = fork();
@@ -78,7 +79,8 @@ static void slots_begin_and_end_with_pages_of_the_machine(void **state)
         assert_true(layout.slot < sizeof(struct page) + units[i]);
         assert_int_equal(layout.all, layout.first + PAGE_SLOTS * layout.slot);
     }
-    assert_int_equal((const char *)pages_slot(pages, 7) - (const char *)pages_slot(pages, 6),
+    assert_int_equal((const char *)pages_slot(pages, 7) -
+                         (const char *)pages_slot(pages, 6),
                      mine.slot);
     pages_close(&pages);
 }
@@ -220,7 +222,8 @@ static void a_worker_keeps_no_descriptor_of_it(void **state)
 
 static void the_peer_is_printed_from_raw_bytes(void **state)
 {
-    static const char *const texts[] = { "127.0.0.1:7", "[2001:db8::5]:65535", "192.0.2.7:1" };
+    static const char *const texts[] = { "127.0.0.1:7", "[2001:db8::5]:65535",
+                                         "192.0.2.7:1" };
     static struct page page;
     char out[ADDR_TEXT];
 

@@ -72,7 +72,8 @@ static void f8_it_holds_our_pid_and_goes_when_closed(void **state)
     pidfile_close(&file);
 }
 
-/* flock() belongs to the open file: a second one is another usherd even in one process. */
+/* flock() belongs to the open file: a second one is another usherd even in one
+ * process. */
 static void the_second_one_is_refused_and_changes_nothing(void **state)
 {
     struct pidfile first = PIDFILE_EMPTY, second = PIDFILE_EMPTY;

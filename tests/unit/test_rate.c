@@ -65,7 +65,8 @@ static void it_fills_as_time_passes_and_not_beyond_its_burst(void **state)
 /* 7 a second do not divide a second evenly. */
 static void f15_nothing_drifts_and_nothing_overflows_in_years(void **state)
 {
-    struct admission_rate seven = { 7, 1000, 7 }, huge = { 1000000000, 86400000, 1000000000 };
+    struct admission_rate seven = { 7, 1000, 7 },
+                          huge = { 1000000000, 86400000, 1000000000 };
     struct bucket bucket = { 0 }, large = { 0 };
     uint64_t count = 0;
 
@@ -101,7 +102,8 @@ static void workers_share_it_evenly_and_none_starves(void **state)
     (void)state;
     assert_int_equal(take_all(&bucket, &fifty, 4, 1000), 12);
     assert_int_equal(take_all(&bucket, &fifty, 4, 1080), 1); /* 20 ms * 4 */
-    assert_int_equal(take_all(&lone, &one, 4, 1000), 1); /* a quarter of one is one, ... */
+    assert_int_equal(take_all(&lone, &one, 4, 1000), 1); /* a quarter of one is one,
+                                                            ... */
     assert_int_equal(take_all(&lone, &one, 4, 4999), 0); /* ... four times as seldom */
     assert_int_equal(take_all(&lone, &one, 4, 5000), 1);
 }

@@ -78,7 +78,8 @@ static struct plan *wrong_twice(struct mistakes *mistakes)
 
 static struct plan *out_of_memory(struct mistakes *mistakes)
 {
-    mistake_add(mistakes, "usher.conf", 3, "plugin: the catalogue: poll: Cannot allocate memory");
+    mistake_add(mistakes, "usher.conf", 3,
+                "plugin: the catalogue: poll: Cannot allocate memory");
     mistakes->is_system = true;
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* Each test closes the doors in a child and tries them there. What the kernel at hand does not have
- * is skipped, as is what a relaxed build leaves open. */
+/* Each test closes the doors in a child and tries them there. What the kernel at hand
+ * does not have is skipped, as is what a relaxed build leaves open. */
 #include "proc/sandbox.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@
 
 static struct probe probe = PROBE_EMPTY;
 
-/* ---- a child behind its doors --------------------------------------------------------------- */
+/* ---- a child behind its doors ------------------------------------------------------ */
 
 struct trial {
     enum sandbox_kind kind;
@@ -56,7 +56,8 @@ struct trial {
     char *text;      /* shared with the child; or NULL */
 };
 
-static int close_doors(const struct trial *trial, struct sandbox *sandbox, struct err *err)
+static int close_doors(const struct trial *trial, struct sandbox *sandbox,
+                       struct err *err)
 {
     struct cred cred = { .uid = geteuid(), .gid = getegid(), .is_final = true };
 
@@ -136,7 +137,7 @@ static void need_landlock(int abi)
     }
 }
 
-/* ---- what a plugin is left with --------------------------------------------------------------- */
+/* ---- what a plugin is left with ---------------------------------------------------- */
 
 static int errno_of(long result)
 {
@@ -185,7 +186,8 @@ static int call_clone3(void)
 
 static int map_code(void)
 {
-    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+                   MAP_FAILED
                ? errno
                : 0;
 }
@@ -193,7 +195,8 @@ static int map_code(void)
 /* What is mapped stays as large as it is: behind a worker's page are those of others. */
 static int widen_memory(void)
 {
-    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED ? errno : 0;
 }
@@ -260,49 +263,72 @@ static void each_need_adds_its_calls_and_no_more(void **state)
     static const unsigned nothing = 0, files = USHER_NEEDS_FILES,
                           people = USHER_NEEDS_FILES | USHER_NEEDS_PASSWD,
                           out = USHER_NEEDS_CONNECT, net = USHER_NEEDS_NETWORK,
-                          children = USHER_NEEDS_FORK, view = USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER;
+                          children = USHER_NEEDS_FORK,
+                          view = USHER_NEEDS_VIEW | USHER_NEEDS_HAND_OVER;
     static const struct {
         const char *what;
         int (*fn)(void);
         unsigned needs;
         int result;
     } cases[] = {
-        { "open", open_file, nothing, EACCES },       { "open", open_file, files, 0 },
-        { "open", open_file, people, 0 },             { "open", open_file, out, EACCES },
-        { "open", open_file, net, EACCES },           { "open", open_file, view, EACCES },
-        { "write", open_to_write, nothing, EACCES },  { "write", open_to_write, files, ENOSYS },
-        { "socket", make_socket, nothing, EACCES },   { "socket", make_socket, files, EACCES },
-        { "socket", make_socket, people, ENOSYS },    { "socket", make_socket, out, 0 },
-        { "socket", make_socket, net, ENOSYS },       { "socket", make_socket, view, EACCES },
-        { "unix", make_unix_socket, people, 0 },      { "unix", make_unix_socket, out, ENOSYS },
-        { "netlink", make_netlink_socket, net, 0 },   { "netlink", make_netlink_socket, out, ENOSYS },
-        { "kill", signal_self, nothing, EPERM },      { "kill", signal_self, children, 0 },
-        { "fork", start_child, nothing, EPERM },      { "fork", start_child, children, 0 },
-        { "user", new_user_space, nothing, EPERM },   { "user", new_user_space, children, ENOSYS },
-        { "code", map_code, nothing, ENOSYS },        { "code", map_code, files, ENOSYS },
-        { "code", map_code, people, 0 },              { "limit", read_limit, nothing, 0 },
-        { "set limit", set_a_limit, nothing, ENOSYS }, { "set limit", set_a_limit, children, 0 },
-        { "mremap", widen_memory, nothing, ENOSYS },  { "mremap", widen_memory, people, ENOSYS },
-        { "realloc", grow_block, nothing, 0 },        { "realloc", grow_block, people, 0 },
-        { "filter", attach_a_filter, out, ENOSYS },   { "clone3", call_clone3, children, ENOSYS },
+        { "open", open_file, nothing, EACCES },
+        { "open", open_file, files, 0 },
+        { "open", open_file, people, 0 },
+        { "open", open_file, out, EACCES },
+        { "open", open_file, net, EACCES },
+        { "open", open_file, view, EACCES },
+        { "write", open_to_write, nothing, EACCES },
+        { "write", open_to_write, files, ENOSYS },
+        { "socket", make_socket, nothing, EACCES },
+        { "socket", make_socket, files, EACCES },
+        { "socket", make_socket, people, ENOSYS },
+        { "socket", make_socket, out, 0 },
+        { "socket", make_socket, net, ENOSYS },
+        { "socket", make_socket, view, EACCES },
+        { "unix", make_unix_socket, people, 0 },
+        { "unix", make_unix_socket, out, ENOSYS },
+        { "netlink", make_netlink_socket, net, 0 },
+        { "netlink", make_netlink_socket, out, ENOSYS },
+        { "kill", signal_self, nothing, EPERM },
+        { "kill", signal_self, children, 0 },
+        { "fork", start_child, nothing, EPERM },
+        { "fork", start_child, children, 0 },
+        { "user", new_user_space, nothing, EPERM },
+        { "user", new_user_space, children, ENOSYS },
+        { "code", map_code, nothing, ENOSYS },
+        { "code", map_code, files, ENOSYS },
+        { "code", map_code, people, 0 },
+        { "limit", read_limit, nothing, 0 },
+        { "set limit", set_a_limit, nothing, ENOSYS },
+        { "set limit", set_a_limit, children, 0 },
+        { "mremap", widen_memory, nothing, ENOSYS },
+        { "mremap", widen_memory, people, ENOSYS },
+        { "realloc", grow_block, nothing, 0 },
+        { "realloc", grow_block, people, 0 },
+        { "filter", attach_a_filter, out, ENOSYS },
+        { "clone3", call_clone3, children, ENOSYS },
     };
 
     (void)state;
     need_landlock(1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct trial trial = { .kind = SANDBOX_PLUGIN, .needs = cases[i].needs, .fn = cases[i].fn };
+        struct trial trial = { .kind = SANDBOX_PLUGIN,
+                               .needs = cases[i].needs,
+                               .fn = cases[i].fn };
         int status = status_of(&trial);
 
         if (!WIFEXITED(status) || WEXITSTATUS(status) != cases[i].result)
-            fail_msg("%s with needs %u: status %#x, want %d", cases[i].what, cases[i].needs,
-                     (unsigned)status, cases[i].result);
+            fail_msg("%s with needs %u: status %#x, want %d", cases[i].what,
+                     cases[i].needs, (unsigned)status, cases[i].result);
     }
 }
 
 /* C5, C7: Landlock's scope; seccomp cannot tell whose process it is. */
 static void a_forking_plugin_signals_nobody_else(void **state)
 {
-    struct trial trial = { .kind = SANDBOX_PLUGIN, .has_children = true, .fn = signal_first };
+    struct trial trial = { .kind = SANDBOX_PLUGIN,
+                           .has_children = true,
+                           .fn = signal_first };
 
     (void)state;
     need_landlock(6);
@@ -349,7 +375,9 @@ static void hostile_calls_end_a_plugin_and_fail_in_a_program(void **state)
     need_filter();
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
         struct trial plugin = { .kind = SANDBOX_PLUGIN, .fn = calls[i] };
-        struct trial forker = { .kind = SANDBOX_PLUGIN, .has_children = true, .fn = calls[i] };
+        struct trial forker = { .kind = SANDBOX_PLUGIN,
+                                .has_children = true,
+                                .fn = calls[i] };
         struct trial reader = { .kind = SANDBOX_READER, .fn = calls[i] };
         struct trial program = { .kind = SANDBOX_PROGRAM, .fn = calls[i] };
 
@@ -358,7 +386,8 @@ static void hostile_calls_end_a_plugin_and_fail_in_a_program(void **state)
         expect_death(&reader);
         expect(&program, EPERM);
     }
-    for (unsigned needs = 0; needs <= USHER_NEEDS_NETWORK; needs = needs == 0 ? 1 : needs * 2) {
+    for (unsigned needs = 0; needs <= USHER_NEEDS_NETWORK;
+         needs = needs == 0 ? 1 : needs * 2) {
         struct trial executes = { .kind = SANDBOX_PLUGIN, .needs = needs, .fn = execute };
         struct trial leaves = { .kind = SANDBOX_PLUGIN, .needs = needs, .fn = leave };
 
@@ -383,7 +412,9 @@ static int call_by_other_numbers(void)
 static int call_by_x32_numbers(void)
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
-    return errno_of(syscall(0x40000000 + SYS_kill, getppid(), 0)) == ENOSYS ? raise(SIGSYS) : 0;
+    return errno_of(syscall(0x40000000 + SYS_kill, getppid(), 0)) == ENOSYS
+               ? raise(SIGSYS)
+               : 0;
 #else
     return raise(SIGSYS);
 #endif
@@ -395,8 +426,9 @@ static void the_fence_holds_while_plugins_open(void **state)
         int (*fn)(void);
         int result;
     } calls[] = {
-        { signal_first, EPERM }, { signal_self, EPERM }, { trace, EPERM }, { start_child, EAGAIN },
-        { open_file, 0 },        { make_socket, 0 },     { map_code, 0 },
+        { signal_first, EPERM }, { signal_self, EPERM }, { trace, EPERM },
+        { start_child, EAGAIN }, { open_file, 0 },       { make_socket, 0 },
+        { map_code, 0 },
     };
     struct trial opening = { .kind = SANDBOX_PLUGIN, .is_open = true };
 
@@ -407,7 +439,8 @@ static void the_fence_holds_while_plugins_open(void **state)
         expect(&opening, calls[i].result);
     }
     opening.fn = call_by_other_numbers;
-    assert_true(WIFSIGNALED(status_of(&opening))); /* SIGSEGV where the kernel has no such calls */
+    assert_true(WIFSIGNALED(status_of(&opening))); /* SIGSEGV where the kernel has no such
+                                                      calls */
     opening.fn = call_by_x32_numbers;
     expect_death(&opening);
 }
@@ -435,7 +468,7 @@ static void programs_go_on_as_ever(void **state)
     expect(&signals, 0);
 }
 
-/* ---- reader and catalogue ----------------------------------------------------------------------- */
+/* ---- reader and catalogue ---------------------------------------------------------- */
 
 static int have_catalogue(void)
 {
@@ -500,7 +533,8 @@ static int lose_the_signal(void)
     return prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == 0 ? 0 : 1;
 }
 
-/* 4.2: a change of id wipes it, so it is set afterwards; and the reader's filter lets it be. */
+/* 4.2: a change of id wipes it, so it is set afterwards; and the reader's filter lets it
+ * be. */
 static void the_parent_death_signal_is_set_after_the_ids(void **state)
 {
     struct trial sets = { .kind = SANDBOX_READER, .fn = die_with_parent };
@@ -519,7 +553,7 @@ static void the_parent_death_signal_is_set_after_the_ids(void **state)
     assert_int_equal(prctl(PR_SET_PDEATHSIG, 0), 0);
 }
 
-/* ---- places --------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------ */
 
 static int look_around(void)
 {
@@ -539,7 +573,8 @@ static bool says(const char *text, const char *what)
 
 static char *shared_text(void)
 {
-    char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *text =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     assert_ptr_not_equal(text, MAP_FAILED);
     return text;
@@ -621,7 +656,9 @@ static int write_core_or_file(void)
 static void limits_are_hard_where_no_child_has_its_own(void **state)
 {
     struct trial trial = { .kind = SANDBOX_PLUGIN, .fn = write_core_or_file };
-    struct trial forks = { .kind = SANDBOX_PLUGIN, .has_children = true, .fn = write_core_or_file };
+    struct trial forks = { .kind = SANDBOX_PLUGIN,
+                           .has_children = true,
+                           .fn = write_core_or_file };
     struct rlimit core;
 
     (void)state;
@@ -632,7 +669,7 @@ static void limits_are_hard_where_no_child_has_its_own(void **state)
         expect(&forks, 2);
 }
 
-/* ---- the late chroot ---------------------------------------------------------------------------- */
+/* ---- the late chroot --------------------------------------------------------------- */
 
 static void the_empty_root_can_never_be_filled(void **state)
 {
@@ -667,7 +704,8 @@ static int helper_dies_with_us(void)
     jail_close(&jail); /* returns only when it has ended, without a word from us */
     if (!is_poor || access("/etc", F_OK) == -1)
         return 2;
-    if (jail_start(&jail, probe.empty_root, &cred, &err) == -1 || kill(jail.pid, SIGKILL) == -1)
+    if (jail_start(&jail, probe.empty_root, &cred, &err) == -1 ||
+        kill(jail.pid, SIGKILL) == -1)
         return 3;
     return jail_enter(&jail, &err) == -1 && access("/etc", F_OK) == 0 ? 0 : 4;
 }
@@ -687,7 +725,7 @@ static void the_helper_has_one_capability_and_no_life_of_its_own(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- the master ------------------------------------------------------------------------------------ */
+/* ---- the master -------------------------------------------------------------------- */
 
 static int keep_two(void)
 {

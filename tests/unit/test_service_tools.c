@@ -20,7 +20,7 @@
 #include "flow/listener.h"
 #include "flow/request.h"
 
-/* ---- a world of one row that listens to datagrams ---------------------------------------- */
+/* ---- a world of one row that listens to datagrams ---------------------------------- */
 
 static struct world {
     struct plan plan;
@@ -77,7 +77,7 @@ static void turn(void)
 
 #define UNTIL(condition) STAGE_UNTIL(&w.flow, condition)
 
-/* ---- watches ------------------------------------------------------------------------------ */
+/* ---- watches ----------------------------------------------------------------------- */
 
 static void a_descriptor_is_watched_until_it_is_not(void **state)
 {
@@ -199,7 +199,7 @@ static void a_forked_child_has_neither(void **state)
     end();
 }
 
-/* ---- tickets ------------------------------------------------------------------------------ */
+/* ---- tickets ----------------------------------------------------------------------- */
 
 static int bound(struct usher_address *out)
 {

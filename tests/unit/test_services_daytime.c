@@ -137,7 +137,8 @@ static void seconds_count_from_the_epoch_in_every_zone(void **state)
         skip();
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
         for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
-            struct daytime_conf conf = { .format = cases[n].format, .timezone = zones[i] };
+            struct daytime_conf conf = { .format = cases[n].format,
+                                         .timezone = zones[i] };
 
             setenv("TZ", "Asia/Tokyo", 1);
             print_at(text, sizeof(text), &conf, 1800000000);
@@ -174,8 +175,10 @@ static void check_says_what_is_wrong(void **state)
         { { "%p", NULL }, NULL },
         { { "classic", "Europe/Nowhere" },
           "timezone: there is no \"Europe/Nowhere\" in /usr/share/zoneinfo/" },
-        { { "classic", "Europe" }, "timezone: there is no \"Europe\" in /usr/share/zoneinfo/" },
-        { { "classic", "zone.tab" }, "timezone: there is no \"zone.tab\" in /usr/share/zoneinfo/" },
+        { { "classic", "Europe" },
+          "timezone: there is no \"Europe\" in /usr/share/zoneinfo/" },
+        { { "classic", "zone.tab" },
+          "timezone: there is no \"zone.tab\" in /usr/share/zoneinfo/" },
         { { "classic", "Europe/" },
           "timezone: there is no \"Europe/\" in /usr/share/zoneinfo/" },
         { { "classic", "../../../etc/passwd" },

@@ -317,12 +317,14 @@ static void who_lets_nobody_look_is_not_there(void **state)
     char loop[128];
 
     (void)state;
-    snprintf(loop, sizeof(loop), "%s/loop", home); /* root may look anywhere, but not behind this */
+    snprintf(loop, sizeof(loop), "%s/loop", home); /* root may look anywhere, but not
+                                                      behind this */
     assert_int_equal(symlink(loop, loop), 0);
     alice.pw_dir = loop;
     expect(&least, "alice\r\n", "alice: no such user.\r\n");
     remove_file("loop");
-    expect(&least, "alice\r\n", "Login: alice\r\n"); /* whoever has no home can be told of */
+    expect(&least, "alice\r\n", "Login: alice\r\n"); /* whoever has no home can be told
+                                                        of */
     alice.pw_dir = place;
 }
 

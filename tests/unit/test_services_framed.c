@@ -87,7 +87,8 @@ static void e4_streams_are_answered_in_every_split(void **state)
 
 static void error_lines_are_framed(void **state)
 {
-    const char *const lines[] = { framed_fault(&echo, "x12", 3), framed_fault(&echo, "256", 3) };
+    const char *const lines[] = { framed_fault(&echo, "x12", 3),
+                                  framed_fault(&echo, "256", 3) };
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -196,8 +197,8 @@ static void e13_a_message_cut_off_at_each_byte_is_logged(void **state)
             mock_reset(&mock);
         want[0] = '\0';
         if (cut > 0 && cut < 3)
-            snprintf(want, sizeof(want), "message cut off: %zu of 3 bytes of a length had come",
-                     cut);
+            snprintf(want, sizeof(want),
+                     "message cut off: %zu of 3 bytes of a length had come", cut);
         else if (cut >= 3)
             snprintf(want, sizeof(want), "message cut off: %zu of 255 bytes had come",
                      cut - 3);

@@ -13,8 +13,12 @@ static void the_text_is_said_exactly_and_then_comes_the_end(void **state)
 {
     static char longest[TEXT_MAX + 1];
     const char *const texts[] = {
-        "Hello World!", "Hello, client! Connection established.",
-        "Socket programming in python", "x", "two\r\nlines\r\n", "gr\303\274\303\237e %s %n",
+        "Hello World!",
+        "Hello, client! Connection established.",
+        "Socket programming in python",
+        "x",
+        "two\r\nlines\r\n",
+        "gr\303\274\303\237e %s %n",
         longest,
     };
 

@@ -29,7 +29,7 @@ struct http_conf { /* as in http.c: the options say so */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- paths -------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 static void targets_become_paths(void **state)
 {
@@ -99,7 +99,7 @@ static void e1_a_path_has_a_length(void **state)
     assert_false(http_path("/1234/%35", path, sizeof(path)));
 }
 
-/* ---- ranges and dates --------------------------------------------------------------------- */
+/* ---- ranges and dates -------------------------------------------------------------- */
 
 static void ranges_lie_within_the_file(void **state)
 {
@@ -165,7 +165,7 @@ static void dates_go_both_ways(void **state)
     assert_false(http_date_read("", &at));
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/test-http-XXXXXX";
 
@@ -192,7 +192,8 @@ static int make_folder(void **state)
     put(at, "www/index.html", "main");
     put(at, "www/sub/index.html", "sub");
     put(at, "www/a.txt", "0123456789");
-    if (symlinkat("../outside", at, "www/out") == -1 || symlinkat("/etc", at, "www/etc") == -1 ||
+    if (symlinkat("../outside", at, "www/out") == -1 ||
+        symlinkat("/etc", at, "www/etc") == -1 ||
         symlinkat("a.txt", at, "www/in") == -1 || mkfifoat(at, "www/pipe", 0644) == -1)
         return -1;
     close(at);
@@ -201,9 +202,10 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    static const char *const names[] = { "outside",   "www/sub/index.html", "www/index.html",
-                                         "www/a.txt", "www/out",            "www/etc",
-                                         "www/in",    "www/pipe" };
+    static const char *const names[] = { "outside",        "www/sub/index.html",
+                                         "www/index.html", "www/a.txt",
+                                         "www/out",        "www/etc",
+                                         "www/in",         "www/pipe" };
     static const char *const folders[] = { "www/sub", "www/empty", "www" };
     int at = open(folder, O_PATH | O_CLOEXEC);
 
@@ -270,7 +272,7 @@ static void a_link_that_stays_below_is_followed(void **state)
     close(root);
 }
 
-/* ---- the service -------------------------------------------------------------------------- */
+/* ---- the service ------------------------------------------------------------------- */
 
 /* A client's end of a connection that the service was given. */
 static int call(struct mock *mock)

@@ -140,7 +140,8 @@ static void e10_a_file_has_at_most_a_mebibyte_and_at_least_a_quote(void **state)
     for (size_t i = 0; i <= QUOTES_FILE_MAX; i++)
         text[i] = "wit\n%\n"[i % 6];
     assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX), 0);
-    assert_int_equal(((struct quotes *)mock.instance.state)->count, (QUOTES_FILE_MAX + 5) / 6);
+    assert_int_equal(((struct quotes *)mock.instance.state)->count,
+                     (QUOTES_FILE_MAX + 5) / 6);
     mock_stop(&mock);
     assert_int_equal(start_with(&mock, text, QUOTES_FILE_MAX + 1), -1);
     assert_non_null(strstr(mock.log, "above 1 MiB"));

@@ -18,10 +18,10 @@
 extern const struct usher_service usher_service_redirect;
 
 #define TURNS 1000
-#define UNTIL_DOING(condition, step)                                                           \
-    for (int turns = 0; !(condition); mock_turn(&mock, 10)) {                                  \
-        assert_true(turns++ < TURNS);                                                          \
-        step;                                                                                  \
+#define UNTIL_DOING(condition, step)                                                     \
+    for (int turns = 0; !(condition); mock_turn(&mock, 10)) {                            \
+        assert_true(turns++ < TURNS);                                                    \
+        step;                                                                            \
     }
 #define UNTIL(condition) UNTIL_DOING(condition, (void)0)
 
@@ -35,7 +35,8 @@ static int begin(int type)
     int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     memset(&conf, 0, sizeof(conf));
-    conf = (struct redirect_conf){ .connect_timeout = 1000, .idle = 1000, .max_peers = 3 };
+    conf =
+        (struct redirect_conf){ .connect_timeout = 1000, .idle = 1000, .max_peers = 3 };
     to->sin_family = AF_INET;
     to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     conf.target.length = sizeof(*to);
@@ -47,7 +48,7 @@ static int begin(int type)
     return fd;
 }
 
-/* ---- connections -------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------- */
 
 /* A caller whose connection to the target stands: the target's end of it. */
 static int call(int listener)
@@ -58,7 +59,8 @@ static int call(int listener)
     mock_connect(&mock);
     stream = mock.conn.mine;
     UNTIL(stream->is_connected);
-    UNTIL_DOING(fd != -1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UNTIL_DOING(fd != -1,
+                fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
     return fd;
 }
 
@@ -172,7 +174,7 @@ static void what_breaks_on_one_side_breaks_on_the_other(void **state)
     mock_stop(&mock);
 }
 
-/* ---- datagrams ---------------------------------------------------------------------------- */
+/* ---- datagrams --------------------------------------------------------------------- */
 
 static void be_peer(uint16_t port)
 {
@@ -190,7 +192,8 @@ static struct sockaddr_in heard(int target, const char *want)
     struct sockaddr_in from;
     socklen_t length = sizeof(from);
     char got[64];
-    ssize_t count = recvfrom(target, got, sizeof(got), 0, (struct sockaddr *)&from, &length);
+    ssize_t count =
+        recvfrom(target, got, sizeof(got), 0, (struct sockaddr *)&from, &length);
 
     assert_int_equal(count, (ssize_t)strlen(want));
     assert_memory_equal(got, want, strlen(want));
@@ -297,7 +300,8 @@ static void the_longest_silent_makes_room(void **state)
         mock_datagram(&mock, "x", 1);
         heard(target, "x");
     }
-    assert_false(is_taken(from[0].sin_port) && is_taken(from[1].sin_port)); /* but not for ever */
+    /* but not for ever */
+    assert_false(is_taken(from[0].sin_port) && is_taken(from[1].sin_port));
     for (size_t i = 0; i < MOCK_WATCHES; i++)
         watched += mock.watches[i].fd != -1;
     assert_int_equal(watched, conf.max_peers);

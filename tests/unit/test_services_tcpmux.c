@@ -28,7 +28,8 @@ struct message {
     size_t rest;               /* bytes that stay for the next service */
 };
 
-#define MESSAGE(bytes, service, out, rest) { bytes, sizeof(bytes) - 1, service, out, rest }
+#define MESSAGE(bytes, service, out, rest)                                               \
+    { bytes, sizeof(bytes) - 1, service, out, rest }
 #define HELP_TEXT "echo\r\nFinger\r\na-b_c\r\n"
 
 static const struct message messages[] = {

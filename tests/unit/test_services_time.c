@@ -45,7 +45,8 @@ static void f16_the_seconds_are_right_through_2036_and_2038(void **state)
 static bool is_now(const void *bytes)
 {
     const unsigned char *at = bytes;
-    uint32_t told = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    uint32_t told =
+        (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     uint32_t now = (uint32_t)((uint64_t)time(NULL) + 2208988800u);
 
     return now - told <= 2;

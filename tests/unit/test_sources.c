@@ -14,7 +14,8 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-static const struct sources_secret secret = { { 0x0123456789abcdef, 0xfedcba9876543210 } };
+static const struct sources_secret secret = { { 0x0123456789abcdef,
+                                                0xfedcba9876543210 } };
 
 /* Pages of its own, zeroed, and countable. */
 static struct sources *new_table(void)
@@ -95,7 +96,8 @@ static void a_source_is_an_ipv4_address_or_half_an_ipv6_one(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(same(key_of(1, cases[i].a), key_of(1, cases[i].b)), cases[i].is_same);
+        assert_int_equal(same(key_of(1, cases[i].a), key_of(1, cases[i].b)),
+                         cases[i].is_same);
     assert_false(same(key_of(1, "192.0.2.1"), key_of(2, "192.0.2.1")));
 }
 
@@ -113,8 +115,10 @@ static void unix_peers_are_their_user(void **state)
     struct peer peer = { .kind = PEER_UNIX };
 
     (void)state;
-    assert_true(same(sources_key(&secret, 1, &peer, 7), sources_key(&secret, 1, &peer, 7)));
-    assert_false(same(sources_key(&secret, 1, &peer, 7), sources_key(&secret, 1, &peer, 8)));
+    assert_true(
+        same(sources_key(&secret, 1, &peer, 7), sources_key(&secret, 1, &peer, 7)));
+    assert_false(
+        same(sources_key(&secret, 1, &peer, 7), sources_key(&secret, 1, &peer, 8)));
     assert_true(sources_key(&secret, 1, &peer, 7).set >= 2 * SOURCES_IP_SETS);
 }
 
@@ -243,8 +247,12 @@ static void sets_are_filled_evenly_and_nobody_can_aim(void **state)
     memset(used, 0, sizeof(used));
     for (uint32_t i = 0; i < 2 * SOURCES_IP_SETS; i++) {
         struct source_key key = key_of_ip4(0xc0000000 + i); /* neighbours: 192.0.0.0/19 */
-        struct peer peer = { .kind = PEER_IP, .ip = { [10] = 0xff, [11] = 0xff, [12] = 192,
-                             [14] = (unsigned char)(i >> 8), [15] = (unsigned char)i } };
+        struct peer peer = { .kind = PEER_IP,
+                             .ip = { [10] = 0xff,
+                                     [11] = 0xff,
+                                     [12] = 192,
+                                     [14] = (unsigned char)(i >> 8),
+                                     [15] = (unsigned char)i } };
 
         if (++used[key.set] > most)
             most = used[key.set];

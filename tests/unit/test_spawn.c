@@ -168,8 +168,8 @@ static void assert_says(const struct ends *ends, const char *line)
         fail_msg("no \"%s\" in:\n%s", line, ends->text);
 }
 
-/* But the two that the C library keeps for itself: its posix_spawn() leaves them ignored in what
- * make starts, and nobody can change that through it. */
+/* But the two that the C library keeps for itself: its posix_spawn() leaves them ignored
+ * in what make starts, and nobody can change that through it. */
 static void assert_ignores_nothing(const struct ends *ends)
 {
     const char *line = strstr(ends->text, "SigIgn:\t");
@@ -470,7 +470,8 @@ int main(int argc, char **argv)
         return helper(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--targets") == 0)
         return tell_targets();
-    /* usherd has done so long before it starts anything; nohup and shells leave some ignored. */
+    /* usherd has done so long before it starts anything; nohup and shells leave some
+     * ignored. */
     for (int number = 1; number < SIGRTMIN; number++)
         signal(number, SIG_DFL);
     return cmocka_run_group_tests(tests, NULL, NULL);

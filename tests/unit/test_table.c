@@ -219,8 +219,9 @@ static void check_count(const char *open, const char *item, unsigned count,
 
     used = (size_t)snprintf(text, room, "%s", open);
     for (unsigned i = 0; i < count; i++)
-        used += (size_t)(item[0] == 'k' ? snprintf(text + used, room - used, " k%u = 1;", i)
-                                        : snprintf(text + used, room - used, " %s,", item));
+        used +=
+            (size_t)(item[0] == 'k' ? snprintf(text + used, room - used, " k%u = 1;", i)
+                                    : snprintf(text + used, room - used, " %s,", item));
     read_text(&got, text, true);
     assert_int_equal(got.mistakes.count, 1);
     assert_string_equal(got.mistakes.at[0], want);
@@ -237,7 +238,8 @@ static void keys_and_items_are_bounded(void **state)
     if (is_slow()) /* libconfig lengthens its list item by item */
         return;
     check_count("g = (", "1", 1 << 17, "t.conf:1: syntax error: \"(\" is not closed");
-    check_count("g = (", "1", (1 << 17) + 1, "t.conf:1: more than 131072 items in a list");
+    check_count("g = (", "1", (1 << 17) + 1,
+                "t.conf:1: more than 131072 items in a list");
 }
 
 static void kinds_have_names(void **state)

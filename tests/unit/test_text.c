@@ -29,8 +29,10 @@ static void numbers_have_five_columns(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        assert_string_equal(text_count(text, sizeof(text), numbers[i].number), numbers[i].count);
-        assert_string_equal(text_bytes(text, sizeof(text), numbers[i].number), numbers[i].bytes);
+        assert_string_equal(text_count(text, sizeof(text), numbers[i].number),
+                            numbers[i].count);
+        assert_string_equal(text_bytes(text, sizeof(text), numbers[i].number),
+                            numbers[i].bytes);
     }
 }
 
@@ -60,7 +62,8 @@ static void e12_texts_of_others_are_escaped(void **state)
     (void)state;
     assert_string_equal(text_safe(text, "a\033[2J\nb\\\xff"), "a\\x1b[2J\\x0ab\\\\\\xff");
     assert_string_equal(text_safe(text, NULL), "");
-    assert_string_equal(text_safe_in(small, sizeof(small), "a long, long text"), "a long, ...");
+    assert_string_equal(text_safe_in(small, sizeof(small), "a long, long text"),
+                        "a long, ...");
 }
 
 static void programs_get_utc(void **state)

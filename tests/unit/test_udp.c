@@ -24,14 +24,20 @@ static struct usher_address address(const char *text)
     return out;
 }
 
-/* A table with a UDP endpoint on 50000, and on 50001 one that is off, and TCP on 50002. */
+/* A table with a UDP endpoint on 50000, and on 50001 one that is off, and TCP on
+ * 50002. */
 static void make_udp(struct udp *udp)
 {
     struct endpoint on[] = { { .kind = ENDPOINT_UDP, .addr = address("127.0.0.1:50000") },
-                             { .kind = ENDPOINT_TCP, .addr = address("127.0.0.1:50002") } };
-    struct endpoint off[] = { { .kind = ENDPOINT_UDP, .addr = address("127.0.0.1:50001") } };
+                             { .kind = ENDPOINT_TCP,
+                               .addr = address("127.0.0.1:50002") } };
+    struct endpoint off[] = { { .kind = ENDPOINT_UDP,
+                                .addr = address("127.0.0.1:50001") } };
     struct plan_service services[] = {
-        { .name = (char[]){ "on" }, .enabled = true, .endpoints = on, .endpoint_count = 2 },
+        { .name = (char[]){ "on" },
+          .enabled = true,
+          .endpoints = on,
+          .endpoint_count = 2 },
         { .name = (char[]){ "off" }, .endpoints = off, .endpoint_count = 1 },
     };
     struct plan plan = { .services = services, .service_count = 2 };
