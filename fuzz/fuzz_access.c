@@ -49,7 +49,7 @@ struct caller {
 /* Two bits of each byte are enough to differ in. */
 static void draw_ip(uint8_t *ip, const uint8_t *seed)
 {
-    static const uint8_t values[] = {0, 10, 127, 255};
+    static const uint8_t values[] = { 0, 10, 127, 255 };
 
     for (int i = 0; i < 16; i++)
         ip[i] = values[seed[i / 4] >> (i % 4 * 2) & 3];
@@ -211,7 +211,7 @@ static bool may_come_in(const struct rules *rules, const struct caller *caller)
 
 static void set_address(struct usher_address *out, const struct caller *caller)
 {
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(4000)};
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(4000) };
     struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(4000)};
 
     memset(out, 0, sizeof(*out));
@@ -290,8 +290,8 @@ static void compare(const struct rules *rules, const struct caller *who)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    struct rules rules = {.count = 0};
-    struct caller caller = {.whom = V4};
+    struct rules rules = { .count = 0 };
+    struct caller caller = { .whom = V4 };
 
     if (count < 7)
         return 0;

@@ -107,7 +107,7 @@ static bool is_shown(const char *text, size_t count)
 static void look_at_text(void (*print)(const struct answer *),
                          const struct answer *answer)
 {
-    struct capture capture = {0};
+    struct capture capture = { 0 };
 
     begin_capture(&capture);
     print(answer);
@@ -120,7 +120,7 @@ static void look_at_text(void (*print)(const struct answer *),
 static void look_at_json(int (*print)(const struct answer *, struct err *),
                          const struct answer *answer)
 {
-    struct capture capture = {0};
+    struct capture capture = { 0 };
     struct err err = ERR_EMPTY;
     json_t *json;
     int result;
@@ -147,7 +147,7 @@ static void take(struct record *record, void *context)
 
 static int ask(struct client_call *call)
 {
-    struct capture capture = {0};
+    struct capture capture = { 0 };
     struct err err = ERR_EMPTY;
     int result;
 
@@ -169,7 +169,7 @@ static bool has_end(const uint8_t *bytes, size_t count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    static struct server server = {.fd = -1};
+    static struct server server = { .fd = -1 };
     struct answer answer = ANSWER_EMPTY;
     struct client_call call = {.path = server.path,
                                .request = RECORD_OUT_EMPTY,

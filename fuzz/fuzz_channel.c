@@ -43,9 +43,9 @@ static void send_packet(int fd, const struct packet *packet)
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(PASSED_MAX * sizeof(int))];
-    } control = {.room = {0}};
-    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
-    int passed[PASSED_MAX] = {fd, fd, fd};
+    } control = {.room = { 0 }};
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+    int passed[PASSED_MAX] = { fd, fd, fd };
 
     if (packet->passed > 0) {
         message.msg_control = &control;

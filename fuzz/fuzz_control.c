@@ -154,7 +154,7 @@ static int lowest_free_fd(void)
 
 static void talk(const char *text, size_t count, bool is_record)
 {
-    struct answer answer = {0};
+    struct answer answer = { 0 };
     int before = lowest_free_fd(), fd = call(), packets = ask(fd, text, count);
 
     for (int left = TURNS; left > 0 && !answer.is_over; left--) {

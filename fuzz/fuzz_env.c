@@ -69,7 +69,7 @@ static void add_list(char **out, const char *key, const struct row *row, bool is
 /* As an administrator would have to write it. */
 static struct plan *plan_of(const struct row *row)
 {
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     char *out = mem_text("services: { s: { exec = \"/bin/sh\"; user = \"4242\"; ");
     struct plan *plan;
 
@@ -185,7 +185,7 @@ static void build(const struct row *row)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    struct row row = {.count = 0};
+    struct row row = { .count = 0 };
     char *text, *at, *item;
 
     if (count == 0 || count > 2048)

@@ -138,8 +138,8 @@ static __int128 other_reader(const char *text, enum usher_type type)
 /* ---- the two, side by side
  * ------------------------------------------------------------- */
 
-/* Letters, digits, quotes and signs: comments, escapes and more values are fuzz_table's.
- */
+/* Letters, digits, quotes and signs: comments, escapes and more values are
+ * fuzz_table's. */
 static bool is_one_value(const char *text, size_t count)
 {
     size_t length = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -152,8 +152,8 @@ static bool is_one_value(const char *text, size_t count)
 static bool accepts(const char *text, const struct usher_option *key,
                     struct values *values)
 {
-    struct mistakes mistakes = {0};
-    struct table table = {.row_count = 0};
+    struct mistakes mistakes = { 0 };
+    struct table table = { .row_count = 0 };
     struct source_file file = {.name = mem_text("t"),
                                .bytes = mem_print("v = %s;", text)};
     const struct table_entry *entry;
@@ -183,7 +183,7 @@ static bool is_plain(const char *text)
 static void compare(const char *text, const struct usher_option *key)
 {
     __int128 want = other_reader(text, key->type);
-    struct values values = {0};
+    struct values values = { 0 };
 
     if (accepts(text, key, &values)) {
         must(want != NOT_READ);

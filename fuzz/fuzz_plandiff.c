@@ -184,7 +184,7 @@ static void reload(const struct plan *old, const struct plan *new_)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     const char *text = (const char *)bytes, *middle;
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     struct plan *old = NULL, *new_ = NULL;
 
     middle = memmem(text, count, SEPARATOR, strlen(SEPARATOR));

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     struct plan *plan = tables_read((const char *)bytes, count, &mistakes);
 
     if (plan != NULL)

@@ -26,7 +26,7 @@ static bool has(const struct input *in, int flag)
 
 static struct usher_address inet(const struct input *in, uint16_t port)
 {
-    struct usher_address out = {.length = sizeof(struct sockaddr_in)};
+    struct usher_address out = { .length = sizeof(struct sockaddr_in) };
     struct sockaddr_in *at = (struct sockaddr_in *)&out.storage;
 
     at->sin_family = AF_INET;
@@ -37,7 +37,7 @@ static struct usher_address inet(const struct input *in, uint16_t port)
 
 static struct usher_address inet6(const struct input *in)
 {
-    struct usher_address out = {.length = sizeof(struct sockaddr_in6)};
+    struct usher_address out = { .length = sizeof(struct sockaddr_in6) };
     struct sockaddr_in6 *at = (struct sockaddr_in6 *)&out.storage;
 
     at->sin6_family = AF_INET6;
@@ -49,7 +49,7 @@ static struct usher_address inet6(const struct input *in)
 /* 0 and 1: the families; 2: a UNIX peer with a name; 3: one without. */
 static struct usher_address peer_of(const struct input *in)
 {
-    struct usher_address out = {.length = 0};
+    struct usher_address out = { .length = 0 };
 
     if (in->family % 4 == 0)
         return inet(in, in->port);
@@ -71,8 +71,8 @@ static bool is_zero(const uint8_t *bytes, size_t count)
     return true;
 }
 
-/* Broadcast, multicast, or no address at all: of IPv4, of IPv6, of IPv4 written as IPv6.
- */
+/* Broadcast, multicast, or no address at all: of IPv4, of IPv6, of IPv4 written as
+ * IPv6. */
 static bool is_of_many(const struct input *in)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -117,7 +117,7 @@ static void compare(const struct input *in)
                                    .endpoint_count = 3,
                                    .amplify = has(in, AMPLIFY),
                                    .reply_from_low_ports = has(in, LOW)};
-    struct plan plan = {.services = &service, .service_count = 1};
+    struct plan plan = { .services = &service, .service_count = 1 };
     struct dgram request = {.count = in->asked,
                             .is_cut = has(in, CUT),
                             .to_many = has(in, TO_MANY),
@@ -138,7 +138,7 @@ static void compare(const struct input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-    struct input in = {.flags = 0};
+    struct input in = { .flags = 0 };
 
     memcpy(&in, bytes, count < sizeof(in) ? count : sizeof(in));
     compare(&in);

@@ -34,7 +34,7 @@ static void add(struct result *result, const char *bytes, size_t count)
 /* The second call goes on where the first one stopped, as a connection does. */
 static void try_cut(const char *text, size_t count, size_t cut, const struct result *want)
 {
-    struct result got = {.made = 0};
+    struct result got = { .made = 0 };
 
     add(&got, text, cut);
     add(&got, text + got.used, count - got.used);
@@ -56,7 +56,7 @@ static void look_at_ascii(const char *text, size_t count, const struct result *r
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     const char *text = (const char *)bytes;
-    struct result whole = {.made = 0}, again = {.made = 0};
+    struct result whole = { .made = 0 }, again = { .made = 0 };
 
     if (count > COUNT_MAX)
         return 0;

@@ -13,7 +13,7 @@
 static char root[] = "root", nobody[] = "nobody", star[] = "x", place[] = "/",
             shell[] = "/bin/sh";
 static char echo[] = "echo", finger[] = "finger", tcp[] = "tcp", udp[] = "udp";
-static char *none[] = {NULL};
+static char *none[] = { NULL };
 
 static struct passwd users[] = {
     {root, star, 0, 0, root, place, shell},
@@ -66,9 +66,9 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 {
     static struct sockaddr_in6 six = {.sin6_family = AF_INET6,
                                       .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    static struct sockaddr_in four = {.sin_family = AF_INET};
-    static struct addrinfo second = {.ai_family = AF_INET6, .ai_addrlen = sizeof(six)};
-    static struct addrinfo first = {.ai_family = AF_INET, .ai_addrlen = sizeof(four)};
+    static struct sockaddr_in four = { .sin_family = AF_INET };
+    static struct addrinfo second = { .ai_family = AF_INET6, .ai_addrlen = sizeof(six) };
+    static struct addrinfo first = { .ai_family = AF_INET, .ai_addrlen = sizeof(four) };
 
     (void)service;
     if (strcmp(name, "localhost") != 0)

@@ -18,8 +18,8 @@
 
 static unsigned replayed;
 
-/* A copy of exactly count bytes: reading beyond them is seen by sanitizers and valgrind.
- */
+/* A copy of exactly count bytes: reading beyond them is seen by sanitizers and
+ * valgrind. */
 static void give(const unsigned char *bytes, size_t count)
 {
     unsigned char *copy = malloc(count > 0 ? count : 1);

@@ -22,7 +22,7 @@ static double seconds_used(void)
 /* As the C library decodes it. */
 static bool is_readable(const char *text)
 {
-    mbstate_t state = {0};
+    mbstate_t state = { 0 };
     size_t length;
     wchar_t c;
 
@@ -63,7 +63,7 @@ struct plan *tables_read(const char *text, size_t count, struct mistakes *mistak
                                 .gid = 4242,
                                 .plugin_dir = "/plugins",
                                 .catalogue = &some_plugins};
-    struct source source = {.is_lax = true, .file_count = 1};
+    struct source source = { .is_lax = true, .file_count = 1 };
     double begin = seconds_used();
     struct plan *plan;
 

@@ -25,8 +25,8 @@ enum person_tell {
 /* The person does not want to be found: ~/.nofinger is there, or nobody can say whether
  * it is. */
 bool person_is_hidden(const struct passwd *who);
-/* The name in the password file's comment: up to the first comma, "&" is the login name.
- */
+/* The name in the password file's comment: up to the first comma, "&" is the login
+ * name. */
 void person_name(const struct passwd *who, struct text *to);
 /* The login name, and what tell (PERSON_...) has. Reads files, which may block. */
 void person_describe(const struct passwd *who, unsigned tell, struct text *to);

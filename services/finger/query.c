@@ -55,7 +55,7 @@ bool finger_query_parse(const char *bytes, size_t count, struct finger_query *ou
     const char *end = memchr(bytes, '\n', look);
     size_t length;
 
-    *out = (struct finger_query){.kind = FINGER_NOBODY};
+    *out = (struct finger_query){ .kind = FINGER_NOBODY };
     if (end == NULL) {
         out->kind = FINGER_ENDLESS;
         return count >= FINGER_QUERY_MAX;

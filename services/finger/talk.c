@@ -15,7 +15,7 @@ static int64_t now_ms(const struct usher_run *run)
 /* Waits until the socket can be read or written; false: the deadline came first. */
 static bool wait_ready(const struct usher_run *run, short events, int64_t deadline)
 {
-    struct pollfd one = {.fd = run->fd, .events = events};
+    struct pollfd one = { .fd = run->fd, .events = events };
 
     for (;;) {
         int64_t left = deadline - now_ms(run);

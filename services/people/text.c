@@ -4,7 +4,7 @@
 
 struct text text_in(char *at, size_t room)
 {
-    return (struct text){.at = at, .room = room};
+    return (struct text){ .at = at, .room = room };
 }
 
 static void put(struct text *text, const char *bytes, size_t count)

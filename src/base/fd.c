@@ -109,7 +109,7 @@ int fd_write_all(int fd, const void *bytes, size_t count)
         if (written == -1 && errno == EINTR)
             continue;
         if (written == -1 && errno == EAGAIN) {
-            struct pollfd room = {.fd = fd, .events = POLLOUT};
+            struct pollfd room = { .fd = fd, .events = POLLOUT };
 
             poll(&room, 1, -1);
             continue;

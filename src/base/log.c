@@ -156,7 +156,7 @@ bool log_spend(struct log_budget *budget, unsigned a_second, unsigned long *left
     *left_out = 0;
     if (now >= budget->until_ms) {
         *left_out = budget->left_out;
-        *budget = (struct log_budget){.until_ms = now + 1000};
+        *budget = (struct log_budget){ .until_ms = now + 1000 };
     }
     if (budget->said < a_second) {
         budget->said++;

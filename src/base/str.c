@@ -81,8 +81,8 @@ bool str_is_printable(const char *text)
     return true;
 }
 
-/* How many bytes the first character of text has; 0: it is none, or a control character.
- */
+/* How many bytes the first character of text has; 0: it is none, or a control
+ * character. */
 static size_t readable_length(const unsigned char *text)
 {
     static const struct {
@@ -279,8 +279,8 @@ static size_t least(size_t a, size_t b, size_t c)
     return ab < c ? ab : c;
 }
 
-/* How many letters must be put in, taken out or changed. b is at most NEAREST_WORD long.
- */
+/* How many letters must be put in, taken out or changed. b is at most NEAREST_WORD
+ * long. */
 static size_t distance(const char *a, const char *b)
 {
     size_t row[NEAREST_WORD + 1];

@@ -11,8 +11,8 @@
 
 #define NAME_MAX_LENGTH 64
 
-/* What walking one file needs: values are met in the same order as conf/syntax met them.
- */
+/* What walking one file needs: values are met in the same order as conf/syntax met
+ * them. */
 struct walk {
     const struct source_file *file;
     const struct syntax *syntax;

@@ -67,7 +67,7 @@ static void set_verdict(struct prefix_node *node, enum verdict verdict)
 
 static void add_everybody(struct access *access, enum verdict verdict)
 {
-    static const struct prefix_bits none = {0, 0};
+    static const struct prefix_bits none = { 0, 0 };
 
     set_verdict(prefix_tree_add(&access->v4, none, 0), verdict);
     set_verdict(prefix_tree_add(&access->v6, none, 0), verdict);
@@ -178,20 +178,20 @@ struct finding {
 
 static struct finding found_word(enum verdict verdict, const char *text)
 {
-    return (struct finding){.verdict = verdict, .text = text};
+    return (struct finding){ .verdict = verdict, .text = text };
 }
 
 static struct finding found_id(enum verdict verdict, enum admission_whom whom,
                                uint32_t id)
 {
-    return (struct finding){.verdict = verdict, .rule = {.whom = whom, .id = id}};
+    return (struct finding){ .verdict = verdict, .rule = { .whom = whom, .id = id } };
 }
 
 /* What the tree says, or what holds where no rule does. */
 static struct finding found_net(const struct access *access,
                                 const struct prefix_node *node, bool is_ipv4)
 {
-    struct finding finding = {.rule = {.whom = ADMISSION_NET, .is_ipv4 = is_ipv4}};
+    struct finding finding = { .rule = { .whom = ADMISSION_NET, .is_ipv4 = is_ipv4 } };
 
     if (node == NULL)
         return found_word(access->otherwise, access->otherwise == ALLOWS
@@ -237,7 +237,7 @@ static struct finding ask_ip(const struct access *access,
     if (access->local != NO_RULE && is_local(caller, access->local == DENIES) &&
         !(access->local == ALLOWS && node != NULL && node->length == full &&
           node->verdict == DENIES))
-        return (struct finding){access->local, {.whom = ADMISSION_LOCAL}, NULL};
+        return (struct finding){access->local, { .whom = ADMISSION_LOCAL }, NULL};
     return found_net(access, node, full == 32);
 }
 
@@ -255,10 +255,10 @@ static struct finding ask_unix(const struct access *access,
         if (caller->has_ids && has_id(&access->gids[verdict], caller->gid))
             return found_id(verdict, ADMISSION_GID, caller->gid);
         if (access->local == verdict)
-            return (struct finding){verdict, {.whom = ADMISSION_LOCAL}, NULL};
+            return (struct finding){verdict, { .whom = ADMISSION_LOCAL }, NULL};
     }
     if (access->everybody != NO_RULE)
-        return (struct finding){access->everybody, {.is_everybody = true}, NULL};
+        return (struct finding){access->everybody, { .is_everybody = true }, NULL};
     return found_net(access, NULL, false);
 }
 

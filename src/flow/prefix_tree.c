@@ -12,7 +12,7 @@
 
 struct prefix_bits prefix_bits_of(const unsigned char *ip, size_t count)
 {
-    uint64_t halves[2] = {0, 0};
+    uint64_t halves[2] = { 0, 0 };
 
     for (size_t i = 0; i < count; i++)
         halves[i / 8] |= (uint64_t)ip[i] << (56 - i % 8 * 8);
@@ -55,8 +55,8 @@ static uint32_t add_node(struct prefix_tree *tree, struct prefix_bits at, unsign
     return (uint32_t)(tree->count - 1);
 }
 
-/* Puts a node for the first `length` bits of `at` between parent and what was its child.
- */
+/* Puts a node for the first `length` bits of `at` between parent and what was its
+ * child. */
 static uint32_t split(struct prefix_tree *tree, uint32_t parent, struct prefix_bits at,
                       unsigned length)
 {

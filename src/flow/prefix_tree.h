@@ -38,8 +38,8 @@ struct prefix_tree { /* zeroed: empty */
 
 /* count bytes of an address. */
 struct prefix_bits prefix_bits_of(const unsigned char *ip, size_t count);
-/* The node of exactly this prefix, made where there is none. Valid until the next call.
- */
+/* The node of exactly this prefix, made where there is none. Valid until the next
+ * call. */
 struct prefix_node *prefix_tree_add(struct prefix_tree *tree, struct prefix_bits at,
                                     unsigned length);
 /* After the last one was added and has its verdict, before the first is looked for. */

@@ -106,8 +106,8 @@ static int run_some(struct loop *loop)
     return loop->solo != NULL ? solo_turn(loop->solo) : event_base_loop(loop->base, 0);
 }
 
-/* B13: neither spins on a wait that fails for ever nor gives up on one that fails once.
- */
+/* B13: neither spins on a wait that fails for ever nor gives up on one that fails
+ * once. */
 static int back_off(int *failures, int64_t *last_ms, struct err *err)
 {
     int why = errno;

@@ -11,11 +11,11 @@
 static const int left_alone[] = {SIGABRT, SIGBUS, SIGFPE,  SIGILL,
                                  SIGSEGV, SIGSYS, SIGTRAP, SIGTSTP};
 
-/* Handlers do not survive exec, but "ignored" does, and our starter may have left some.
- */
+/* Handlers do not survive exec, but "ignored" does, and our starter may have left
+ * some. */
 static void stop_ignoring(void)
 {
-    struct sigaction action, fresh = {.sa_handler = SIG_DFL};
+    struct sigaction action, fresh = { .sa_handler = SIG_DFL };
 
     for (int number = 1; number < NSIG; number++)
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)

@@ -63,8 +63,8 @@ void solo_add(struct solo *solo, struct watch *watch, int64_t after_ms)
     solo->count++;
 }
 
-/* How many watches one child has fits one hand, so nothing better than looking at each.
- */
+/* How many watches one child has fits one hand, so nothing better than looking at
+ * each. */
 static size_t find(const struct solo *solo, const struct watch *watch)
 {
     size_t i;

@@ -67,7 +67,7 @@ static struct plan *conclude(struct reader *reader, struct mistakes *mistakes)
 
 static void finish(struct reader *reader)
 {
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     struct plan *plan = conclude(reader, &mistakes);
     reader_fn *done = reader->done;
     void *context = reader->context;
@@ -159,7 +159,7 @@ static void bytes_came(int fd, short what, void *context)
 static int start_child(struct reader *reader, const struct reader_input *input,
                        int fds[2], struct err *err)
 {
-    struct reader_child child = {input, fds[1], getpid()};
+    struct reader_child child = { input, fds[1], getpid() };
     struct spawn_fork how = { .fn = reader_child_main,
                               .context = &child,
                               .new_session = true,
@@ -247,7 +247,7 @@ static void collect(const struct signalfd_siginfo *info, void *context)
 
 static int run(struct wait *wait, const struct reader_input *input, struct err *err)
 {
-    static const int signals[] = {SIGCHLD, 0};
+    static const int signals[] = { SIGCHLD, 0 };
     struct sig sig = SIG_EMPTY;
     int result = -1;
 
@@ -261,7 +261,7 @@ static int run(struct wait *wait, const struct reader_input *input, struct err *
 
 struct plan *reader_run_now(const struct reader_input *input, struct mistakes *mistakes)
 {
-    struct wait wait = {LOOP_EMPTY, NULL, mistakes};
+    struct wait wait = { LOOP_EMPTY, NULL, mistakes };
     struct err err = ERR_EMPTY;
     int result;
 

@@ -34,8 +34,8 @@ struct reader;
 
 /* Starts one; done() is called once from the loop, never from here, and the reader is
  * gone then: forget the pointer. input is needed until return only. Somebody must call
- * reap_collect() on SIGCHLD. NULL: it could not be started, and done() is never called.
- */
+ * reap_collect() on SIGCHLD. NULL: it could not be started, and done() is never
+ * called. */
 struct reader *reader_start(const struct reader_input *input, struct loop *loop,
                             reader_fn *done, void *context, struct err *err);
 /* Ends it; done() is not called. Accepts NULL inside. */

@@ -42,7 +42,7 @@ static int close_doors(enum sandbox_kind kind, struct err *err)
  * matter. */
 static int drop_privileges(pid_t parent, struct err *err)
 {
-    struct cred cred = {.uid = geteuid(), .gid = getegid(), .is_final = true};
+    struct cred cred = { .uid = geteuid(), .gid = getegid(), .is_final = true };
 
     if (cred.uid == 0) {
         struct passwd *usher = getpwnam("usher");
@@ -70,7 +70,7 @@ static int enter_catalogue(struct err *err)
 
 static pid_t start_catalogue(int (*child)(void *), void *context, struct err *err)
 {
-    struct spawn_fork how = {.fn = child, .context = context, .die_with_parent = true};
+    struct spawn_fork how = { .fn = child, .context = context, .die_with_parent = true };
 
     return spawn_fork(&how, err);
 }
@@ -142,7 +142,7 @@ static void read_sources(struct source *source, const struct check_input *input,
 static struct plan *build(const struct reader_child *job, struct mistakes *mistakes)
 {
     struct catalogue catalogue = CATALOGUE_EMPTY;
-    struct check_catalogue face = {&catalogue, ask_describe, ask_check};
+    struct check_catalogue face = { &catalogue, ask_describe, ask_check };
     struct check_input input = {
         .main_file = job->input->config,
         .overrides = job->input->overrides,
@@ -152,7 +152,7 @@ static struct plan *build(const struct reader_child *job, struct mistakes *mista
         .gid = getegid(),
         .catalogue = &face,
     };
-    struct source source = {0};
+    struct source source = { 0 };
     struct plan *plan = NULL;
     struct err err = ERR_EMPTY;
 
@@ -173,10 +173,10 @@ static struct plan *build(const struct reader_child *job, struct mistakes *mista
 int reader_child_main(void *context)
 {
     const struct reader_child *job = context;
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     struct plan *plan = NULL;
     struct err err = ERR_EMPTY;
-    int keep[] = {job->fd};
+    int keep[] = { job->fd };
     int result;
 
     log_to(NULL);

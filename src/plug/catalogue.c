@@ -58,7 +58,7 @@ static int take_descriptor(struct catalogue *catalogue, const struct record *ans
 static int describe(struct catalogue *catalogue, struct catalogue_known *known,
                     struct err *err)
 {
-    struct catalogue_row row = {.dir = known->dir, .plugin = known->plugin};
+    struct catalogue_row row = { .dir = known->dir, .plugin = known->plugin };
     struct record_out request = RECORD_OUT_EMPTY;
     struct record answer;
     int result;

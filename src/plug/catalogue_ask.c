@@ -14,7 +14,7 @@
 
 static int start(struct catalogue *catalogue, struct err *err)
 {
-    struct catalogue_child child = {.enter = catalogue->enter};
+    struct catalogue_child child = { .enter = catalogue->enter };
     int pair[2];
 
     if (catalogue->fd != -1)
@@ -69,7 +69,7 @@ static enum outcome receive(struct catalogue *catalogue, struct record *out,
                             struct err *err)
 {
     int64_t deadline = clock_ms() + catalogue->timeout_ms;
-    struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
+    struct pollfd ready = { .fd = catalogue->fd, .events = POLLIN };
     bool was_reset = false;
 
     *out = (struct record)RECORD_EMPTY;
@@ -95,7 +95,7 @@ static enum outcome receive(struct catalogue *catalogue, struct record *out,
 /* What was sent without being asked for would be taken for the next answer. */
 static bool has_spoken(const struct catalogue *catalogue)
 {
-    struct pollfd ready = {.fd = catalogue->fd, .events = POLLIN};
+    struct pollfd ready = { .fd = catalogue->fd, .events = POLLIN };
 
     return catalogue->fd != -1 && poll(&ready, 1, 0) == 1;
 }

@@ -120,7 +120,7 @@ static int answer_one(struct server *server, const struct record *request)
 
 static int begin(const struct catalogue_child *child, struct err *err)
 {
-    int keep[] = {child->fd};
+    int keep[] = { child->fd };
 
     if (fd_close_all_but(keep, 1, err) == -1 ||
         catalogue_bound_self(CPU_SEC, MEMORY, err) == -1)
@@ -144,8 +144,8 @@ static int say_failed(int fd, const struct err *err)
 int catalogue_child_run(void *context)
 {
     const struct catalogue_child *child = context;
-    struct server server = {.fd = child->fd};
-    struct pollfd ready = {.fd = child->fd, .events = POLLIN};
+    struct server server = { .fd = child->fd };
+    struct pollfd ready = { .fd = child->fd, .events = POLLIN };
     struct err err = ERR_EMPTY;
     int got = 0;
 

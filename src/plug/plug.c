@@ -68,8 +68,8 @@ static int check_version(const struct usher_service *theirs, struct err *err)
     return 0;
 }
 
-/* The name is the only thing that the table, the file and the descriptor have in common.
- */
+/* The name is the only thing that the table, the file and the descriptor have in
+ * common. */
 static int check_name(const char *name, const char *path, struct err *err)
 {
     const char *base = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;

@@ -36,8 +36,8 @@ int plug_load(struct plug *out, const char *dir, const char *name, struct err *e
 int plug_load_safe(struct plug *out, const char *dir, const char *name, bool only_root,
                    struct err *err);
 /* Checks and copies a descriptor: the part of plug_load() after dlsym(); also for tests.
- * The name inside must be path's last part when that ends in ".so". On -1 out is empty.
- */
+ * The name inside must be path's last part when that ends in ".so". On -1 out is
+ * empty. */
 int plug_adopt(struct plug *out, const struct usher_service *theirs, const char *path,
                struct err *err);
 /* A configuration struct filled from presets and then from key/value pairs; never freed

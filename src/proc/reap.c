@@ -13,8 +13,8 @@
 #define SUBJECT "reap"
 #define BUCKETS 1024 /* a power of two */
 
-/* The process's children, by pid. One of the few globals: there is one set of children.
- */
+/* The process's children, by pid. One of the few globals: there is one set of
+ * children. */
 static struct list table[BUCKETS];
 static size_t count;
 static bool is_ready;

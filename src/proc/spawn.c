@@ -125,7 +125,7 @@ IN_CHILD static void write_pid(char *out)
 /* SIGPIPE is the one that programs and libraries ignore; the mask is ours. */
 IN_CHILD static int free_signals(void)
 {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+    struct sigaction action = { .sa_handler = SIG_DFL };
     sigset_t none;
 
     sigemptyset(&none);
@@ -215,7 +215,7 @@ static pid_t start_child(struct start *start, struct err *err)
 pid_t spawn_exec(const struct spawn_exec *spawn, struct err *err)
 {
     int few[16];
-    struct start start = {.spawn = spawn, .fds = few};
+    struct start start = { .spawn = spawn, .fds = few };
     pid_t pid;
 
     if (spawn->fd_count > ARRAY_LEN(few))

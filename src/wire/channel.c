@@ -32,8 +32,8 @@ static void attach(struct msghdr *message, union one_fd *control, int passed)
 
 static int send_line(int fd, char *line, size_t count, int passed, struct err *err)
 {
-    struct iovec bytes = {.iov_base = line, .iov_len = count};
-    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+    struct iovec bytes = { .iov_base = line, .iov_len = count };
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
     union one_fd control;
     ssize_t sent;
 
@@ -149,8 +149,8 @@ static int parse_packet(const struct msghdr *message, size_t count, struct recor
 {
     if ((message->msg_flags & MSG_TRUNC) != 0)
         return refuse(err, "the packet is too long");
-    /* Too many descriptors, or no place for one: whoever asked must not go on without it.
-     */
+    /* Too many descriptors, or no place for one: whoever asked must not go on without
+     * it. */
     if (message->msg_control != NULL && (message->msg_flags & MSG_CTRUNC) != 0)
         return refuse(err, "a descriptor was lost");
     if (record_parse(record, message->msg_iov->iov_base, count, err) == 0)
@@ -164,8 +164,8 @@ static int parse_packet(const struct msghdr *message, size_t count, struct recor
 int channel_receive_fd(int fd, struct record *record, int *passed_out, struct err *err)
 {
     char buffer[RECORD_MAX];
-    struct iovec bytes = {.iov_base = buffer, .iov_len = sizeof buffer};
-    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+    struct iovec bytes = { .iov_base = buffer, .iov_len = sizeof buffer };
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
     union one_fd control;
     int passed;
     ssize_t count;

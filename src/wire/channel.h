@@ -19,8 +19,8 @@ int channel_send(int fd, struct record_out *out, struct err *err);
 int channel_send_some(int fd, struct record_out *out, struct err *err);
 /* 1: one record, which the caller frees; 0: nothing there now; -1: end of file (err->code
  * 0) or error; a packet that is no record is -1 with EBADMSG, and the next call goes on.
- * An empty packet looks like the end of file, which is what somebody who sends one gets.
- */
+ * An empty packet looks like the end of file, which is what somebody who sends one
+ * gets. */
 int channel_receive(int fd, struct record *record, struct err *err);
 /* The same with one descriptor. It goes with the first record; the sender goes on owning
  * his, the receiver owns what came. -1 in *passed_out: none came. Several, or one that

@@ -9,8 +9,8 @@
 
 #define SHAPES_ALL (USHER_STREAM | USHER_DATAGRAM)
 
-/* Names of types on the wire, and the fields they fill; in the order of enum usher_type.
- */
+/* Names of types on the wire, and the fields they fill; in the order of enum
+ * usher_type. */
 static const struct field {
     const char *name;
     size_t size, align;

@@ -44,8 +44,8 @@ void descriptor_free(struct descriptor *descriptor);
 bool descriptor_is_name(const char *text);
 bool descriptor_is_key(const char *text);
 /* What an option table must keep to: keys, types, ranges, fields inside conf_size bytes,
- * aligned and apart, presets that obey their own row. Errors begin with "option KEY: ".
- */
+ * aligned and apart, presets that obey their own row. Errors begin with "option KEY:
+ * ". */
 int descriptor_check_options(const struct usher_option *rows, size_t conf_size,
                              struct err *err);
 

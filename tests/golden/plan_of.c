@@ -43,7 +43,7 @@ static int print_twice(const struct plan *plan)
 
 static struct plan *build(const struct check_input *input, struct mistakes *mistakes)
 {
-    struct source source = {.is_lax = true};
+    struct source source = { .is_lax = true };
     struct plan *plan = NULL;
     char *dir;
 
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 {
     struct check_input input = {
         .uid = 4242, .gid = 4242, .plugin_dir = "/plugins", .catalogue = &some_plugins};
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     const char **overrides = mem_array((size_t)argc, sizeof(*overrides));
     struct plan *plan;
     int result = 1;

@@ -1,5 +1,5 @@
-/* An option outside the configuration struct it says it fills: refused when it is read.
- */
+/* An option outside the configuration struct it says it fills: refused when it is
+ * read. */
 #include <usher/service.h>
 
 struct bad_conf {

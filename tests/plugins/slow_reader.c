@@ -1,5 +1,5 @@
-/* Echo that uses one byte, then rests for 5 ms: what it leaves must be kept, and no more.
- */
+/* Echo that uses one byte, then rests for 5 ms: what it leaves must be kept, and no
+ * more. */
 #include <usher/service.h>
 
 static void go_on(struct usher_conn *conn)

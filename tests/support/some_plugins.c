@@ -34,7 +34,7 @@ static struct usher_option all_options[] = {
     USHER_OPTION_ADDRESS(struct all_conf, to, NULL, "Where to."),
     USHER_OPTION_END};
 
-static struct usher_option no_options[] = {USHER_OPTION_END};
+static struct usher_option no_options[] = { USHER_OPTION_END };
 
 static char words[][16] = {"echo",  "daytime", "all",   "finger", "stream",
                            "dgram", "mux",     "asker", "holder", "sender"};
@@ -82,4 +82,4 @@ static int check(void *context, const struct plan_service *service, struct err *
     return 0;
 }
 
-const struct check_catalogue some_plugins = {NULL, describe, check};
+const struct check_catalogue some_plugins = { NULL, describe, check };

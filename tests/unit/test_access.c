@@ -45,7 +45,7 @@ static struct peer peer_of(const char *text)
 static bool asks(const struct access *access, const char *text, const char **rule_out)
 {
     struct peer peer = peer_of(text);
-    struct access_caller caller = {.peer = &peer};
+    struct access_caller caller = { .peer = &peer };
 
     return access_allows(access, &caller, rule_out);
 }
@@ -55,14 +55,14 @@ static bool asks(const struct access *access, const char *text, const char **rul
 static void without_rules_everybody_may(void **state)
 {
     struct access *access = make(NONE, NONE);
-    struct peer nobody = {.kind = PEER_NONE};
+    struct peer nobody = { .kind = PEER_NONE };
     const char *rule;
 
     (void)state;
     assert_null(access);
     assert_true(asks(access, "192.0.2.1", &rule));
     assert_string_equal(rule, "no rule: allowed");
-    assert_true(access_allows(access, &(struct access_caller){.peer = &nobody}, NULL));
+    assert_true(access_allows(access, &(struct access_caller){ .peer = &nobody }, NULL));
     assert_false(access_wants_ids(access));
     assert_false(access_wants_local(access));
     assert_int_equal(access_steps(access, &nobody), 0);
@@ -171,7 +171,7 @@ static void the_scope_of_an_address_plays_no_part(void **state)
     (void)state;
     peer.scope = 7;
     peer.port = 99;
-    assert_true(access_allows(access, &(struct access_caller){.peer = &peer}, NULL));
+    assert_true(access_allows(access, &(struct access_caller){ .peer = &peer }, NULL));
     access_free(&access);
 }
 
@@ -196,9 +196,9 @@ static void lists_that_are_wrong_make_no_rules(void **state)
 static bool asks_at(const struct access *access, const char *from, const char *at,
                     const char **rule_out)
 {
-    struct usher_address local = {0};
+    struct usher_address local = { 0 };
     struct peer peer = peer_of(from);
-    struct access_caller caller = {.peer = &peer, .local = at != NULL ? &local : NULL};
+    struct access_caller caller = { .peer = &peer, .local = at != NULL ? &local : NULL };
 
     if (at != NULL)
         assert_int_equal(addr_parse_host(at, &local, NULL), 0);
@@ -279,7 +279,7 @@ static void local_is_as_long_as_an_address(void **state)
 static bool asks_as(const struct access *access, uid_t uid, gid_t gid,
                     const char **rule_out)
 {
-    struct peer peer = {.kind = PEER_UNIX};
+    struct peer peer = { .kind = PEER_UNIX };
     struct access_caller caller = {
         .peer = &peer, .has_ids = true, .uid = uid, .gid = gid};
 
@@ -333,8 +333,8 @@ static void d1_a_caller_of_whom_nothing_is_known_is_denied(void **state)
     struct access *deny = make(NONE, LIST("uid:3")),
                   *allow = make(LIST("uid:0", "all"), NONE),
                   *net = make(NONE, LIST("10.0.0.0/8"));
-    struct peer peer = {.kind = PEER_UNIX}, nobody = {.kind = PEER_NONE};
-    struct access_caller caller = {.peer = &peer}, ghost = {.peer = &nobody};
+    struct peer peer = { .kind = PEER_UNIX }, nobody = { .kind = PEER_NONE };
+    struct access_caller caller = { .peer = &peer }, ghost = { .peer = &nobody };
     const char *rule;
 
     (void)state;
@@ -378,7 +378,7 @@ static bool naive_bit(const unsigned char *ip, unsigned number)
 /* Few different bytes, so that rules and addresses meet. */
 static void draw_ip(unsigned char ip[16], bool is_ipv4)
 {
-    static const unsigned char bytes[] = {0, 0, 1, 2, 10, 127, 128, 192, 254, 255};
+    static const unsigned char bytes[] = { 0, 0, 1, 2, 10, 127, 128, 192, 254, 255 };
 
     for (unsigned i = 0; i < 16; i++)
         ip[i] = bytes[draw(sizeof(bytes))];
@@ -443,7 +443,7 @@ static struct access *make_from(const struct naive *rules, size_t count)
 {
     const char **allow = mem_array(count, sizeof(*allow));
     const char **deny = mem_array(count, sizeof(*deny));
-    struct usher_list allows = {0, allow}, denies = {0, deny};
+    struct usher_list allows = { 0, allow }, denies = { 0, deny };
     struct access *access;
 
     for (size_t i = 0; i < count; i++)
@@ -460,7 +460,7 @@ static struct access *make_from(const struct naive *rules, size_t count)
 /* The peer of an address; IPv4 comes either way. */
 static struct peer draw_peer(const unsigned char ip[16], bool is_ipv4)
 {
-    struct sockaddr_storage storage = {0};
+    struct sockaddr_storage storage = { 0 };
     struct peer peer;
 
     if (is_ipv4 && draw(2) == 0) {
@@ -485,7 +485,7 @@ static bool tree_allows(const struct access *access, const unsigned char ip[16],
 {
     struct peer peer = draw_peer(ip, is_ipv4);
 
-    return access_allows(access, &(struct access_caller){.peer = &peer}, NULL);
+    return access_allows(access, &(struct access_caller){ .peer = &peer }, NULL);
 }
 
 /* An address of nobody, or one that a rule means: the last of its network, or the one
@@ -511,7 +511,7 @@ static void draw_target(unsigned char ip[16], const struct naive *rules, size_t 
 
 static void d3_ten_thousand_random_tables_say_what_the_reference_says(void **state)
 {
-    unsigned answers[2] = {0, 0};
+    unsigned answers[2] = { 0, 0 };
 
     (void)state;
     seed = 3;
@@ -541,13 +541,13 @@ static void d3_ten_thousand_random_tables_say_what_the_reference_says(void **sta
     assert_true(answers[false] > slow_count(10000) && answers[true] > slow_count(10000));
 }
 
-/* Trees that are large enough for an index: IPv4 and IPv6, prefixes before and behind it.
- */
+/* Trees that are large enough for an index: IPv4 and IPv6, prefixes before and behind
+ * it. */
 static void d3_a_large_table_says_what_the_reference_says(void **state)
 {
     const unsigned many = slow_count(4000);
     struct naive *rules = mem_array(many, sizeof(*rules));
-    unsigned answers[2] = {0, 0};
+    unsigned answers[2] = { 0, 0 };
     struct access *access;
 
     (void)state;
@@ -601,7 +601,7 @@ static void d9_one_more_deny_never_lets_more_in(void **state)
 static void check_edges(const char *net, unsigned prefix, unsigned bits)
 {
     struct usher_address addr;
-    unsigned char ip[16] = {0}, first;
+    unsigned char ip[16] = { 0 }, first;
     struct access *access;
     char text[64];
 
@@ -617,7 +617,7 @@ static void check_edges(const char *net, unsigned prefix, unsigned bits)
         first = (unsigned char)(0x80u >> i % 8);
         peer.ip[(128 - bits + i) / 8] ^= first;
         assert_int_equal(
-            access_allows(access, &(struct access_caller){.peer = &peer}, NULL),
+            access_allows(access, &(struct access_caller){ .peer = &peer }, NULL),
             i >= prefix);
     }
     access_free(&access);
@@ -694,7 +694,7 @@ static void the_deepest_tree_has_a_step_per_bit(void **state)
 {
     char texts[129][8];
     const char *items[129];
-    struct usher_list deny = {129, items}, none = NONE;
+    struct usher_list deny = { 129, items }, none = NONE;
     struct access *access;
     struct peer peer = peer_of("::");
 

@@ -271,7 +271,7 @@ static void ones(unsigned prefix, unsigned bytes, unsigned char *out)
 
 static void check_prefix(bool is_ipv4, unsigned prefix)
 {
-    unsigned char ip[16] = {0};
+    unsigned char ip[16] = { 0 };
     size_t at;
     char text[64];
     struct admission_rule rule;

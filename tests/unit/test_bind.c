@@ -30,7 +30,7 @@ static const struct bind_options plain = {
 
 static struct endpoint make(enum endpoint_kind kind, const char *address)
 {
-    struct endpoint endpoint = {.kind = kind};
+    struct endpoint endpoint = { .kind = kind };
     struct err err = ERR_EMPTY;
     int result = kind == ENDPOINT_TCP || kind == ENDPOINT_UDP
                      ? addr_parse(address, &endpoint.addr, &err)
@@ -107,7 +107,7 @@ static void every_kind_opens_and_is_recognised(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         bool is_path = cases[i].kind >= ENDPOINT_UNIX && cases[i].address[0] != '@';
         char path[64];
-        struct endpoint endpoint, seen = {.kind = ENDPOINT_FD};
+        struct endpoint endpoint, seen = { .kind = ENDPOINT_FD };
         struct err err = ERR_EMPTY;
         int fd;
 
@@ -398,7 +398,7 @@ static void a_path_that_means_another_socket_now_stays(void **state)
 
 static void modes_are_exact_whatever_the_umask(void **state)
 {
-    static const mode_t modes[] = {0600, 0660, 0666, 0622, 0777, 0};
+    static const mode_t modes[] = { 0600, 0660, 0666, 0622, 0777, 0 };
     char path[64];
 
     (void)state;

@@ -148,7 +148,7 @@ static void d6_what_nobody_could_enforce_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        struct mistakes mistakes = {0};
+        struct mistakes mistakes = { 0 };
         char text[256], want[64];
 
         snprintf(
@@ -168,7 +168,7 @@ static void d6_what_nobody_could_enforce_is_refused(void **state)
 
 static void d6_defaults_that_do_not_hold_are_warned_of(void **state)
 {
-    struct mistakes mistakes = {0};
+    struct mistakes mistakes = { 0 };
     struct plan *plan =
         build_plan("defaults: { allow = \"10.0.0.0/8\"; hours = \"08:00-18:00\"; rate = "
               "\"5/s\"; };\n"
@@ -208,7 +208,7 @@ static bool lets_in(const struct plan *plan, const char *host)
     assert_int_equal(access_new(&service->allow, &service->deny, &access, NULL), 0);
     assert_int_equal(addr_parse_host(host, &addr, NULL), 0);
     peer_set(&peer, &addr.storage, addr.length);
-    may = access_allows(access, &(struct access_caller){.peer = &peer}, NULL);
+    may = access_allows(access, &(struct access_caller){ .peer = &peer }, NULL);
     access_free(&access);
     return may;
 }
@@ -229,7 +229,7 @@ static void d5_no_character_that_is_lost_opens_the_service(void **state)
 
     (void)state;
     for (size_t at = 0; at < sizeof(table) - 1; at++) {
-        struct mistakes mistakes = {0};
+        struct mistakes mistakes = { 0 };
         char text[sizeof(table)];
         struct plan *plan;
 

@@ -32,7 +32,7 @@ static int starts; /* how many children there were */
 /* cmocka and sanitizers catch what must kill; the daemon has no handlers. */
 static void forget_handlers(void)
 {
-    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 
     for (size_t i = 0; i < ARRAY_LEN(deadly); i++)
         signal(deadly[i], SIG_DFL);
@@ -61,7 +61,7 @@ static pid_t start_real(int (*child)(void *), void *context, struct err *err)
 
 static void take_request(int fd)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
     char bytes[1024];
 
     if (poll(&ready, 1, 5000) != 1 || recv(fd, bytes, sizeof(bytes), 0) <= 0)
@@ -76,7 +76,7 @@ static void say(int fd, const char *text)
 
 static int crashes(void *context)
 {
-    struct rlimit none = {0, 0};
+    struct rlimit none = { 0, 0 };
 
     setrlimit(RLIMIT_CORE, &none);
     take_request(*(int *)context);

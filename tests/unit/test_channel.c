@@ -1,5 +1,5 @@
-/* Channels: one record a packet, strictly read, and no descriptor that nobody asked for.
- */
+/* Channels: one record a packet, strictly read, and no descriptor that nobody asked
+ * for. */
 #include "wire/channel.h"
 
 #include <errno.h>
@@ -37,8 +37,8 @@ static int close_pair(void **state)
 /* Sends bytes as they are, with some descriptors. */
 static void send_raw(const void *bytes, size_t length, const int *fds, size_t fd_count)
 {
-    struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    struct iovec part = { .iov_base = (void *)bytes, .iov_len = length };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(8 * sizeof(int))];

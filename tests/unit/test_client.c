@@ -28,7 +28,7 @@ static void take(struct record *record, void *context)
 /* There is no answer, and the error has this in it. */
 static void refuses(const char *path, const char *want)
 {
-    struct client_call call = {.path = path, .request = RECORD_OUT_EMPTY, .each = take};
+    struct client_call call = { .path = path, .request = RECORD_OUT_EMPTY, .each = take };
     struct err err = ERR_EMPTY;
 
     record_begin(&call.request, "list");
@@ -41,7 +41,7 @@ static void refuses(const char *path, const char *want)
 
 static int listener(int type, const char *name)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", name);

@@ -24,7 +24,7 @@
 #define SOMEBODY   54321
 #define SOME_GROUP 54322
 
-static const gid_t some_groups[] = {SOME_GROUP, 7, 5};
+static const gid_t some_groups[] = { SOME_GROUP, 7, 5 };
 
 static const struct cred somebody = {
     .uid = SOMEBODY, .gid = SOME_GROUP, .groups = some_groups, .group_count = 3};
@@ -171,7 +171,7 @@ static void c5_the_securebits_of_who_is_final_are_locked(void **state)
 static int without_groups(void)
 {
     static const char *const lines[] = {"Groups:\t \n", NULL};
-    static const struct cred bare = {.uid = SOMEBODY, .gid = SOME_GROUP};
+    static const struct cred bare = { .uid = SOMEBODY, .gid = SOME_GROUP };
     struct err err = ERR_EMPTY;
 
     return cred_become(&bare, &err) == -1 ? 1 : status_has(lines);
@@ -186,7 +186,7 @@ static void c4_no_group_is_kept(void **state)
 
 static int stay_root(void)
 {
-    static const gid_t groups[] = {0, 4};
+    static const gid_t groups[] = { 0, 4 };
     static const struct cred root = {
         .uid = 0, .gid = 0, .groups = groups, .group_count = 2
     };
@@ -222,7 +222,7 @@ static int become_myself(void)
     static const char *const lines[] = {
         "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
         "CapEff:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", NULL};
-    struct cred cred = {.uid = 0, .gid = 0};
+    struct cred cred = { .uid = 0, .gid = 0 };
     struct err err = ERR_EMPTY;
 
     if (be_ordinary() != 0 || cred_can_change())
@@ -244,8 +244,8 @@ static void an_ordinary_user_becomes_himself(void **state)
 
 static int become_someone_else(void)
 {
-    static const struct cred other = {.uid = SOMEBODY + 1, .gid = SOME_GROUP};
-    static const struct cred root = {.uid = 0, .gid = 0};
+    static const struct cred other = { .uid = SOMEBODY + 1, .gid = SOME_GROUP };
+    static const struct cred root = { .uid = 0, .gid = 0 };
     struct err err = ERR_EMPTY;
 
     if (be_ordinary() != 0)

@@ -209,7 +209,7 @@ static void more_options_than_fit_are_refused(void **state)
     memset(rows, 0, sizeof(rows));
     for (size_t i = 0; i <= DESCRIPTOR_OPTIONS; i++) {
         snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
-        rows[i] = (struct usher_option){.key = keys[i], .offset = i, .max = 1};
+        rows[i] = (struct usher_option){ .key = keys[i], .offset = i, .max = 1 };
     }
     assert_int_equal(descriptor_check_options(rows, DESCRIPTOR_OPTIONS + 1, &err), -1);
     rows[DESCRIPTOR_OPTIONS].key = NULL;

@@ -39,7 +39,7 @@ static int set_int(int fd, int level, int name, int value)
 
 static struct usher_address name_of(int fd)
 {
-    struct usher_address name = {.length = sizeof name.storage};
+    struct usher_address name = { .length = sizeof name.storage };
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&name.storage, &name.length), 0);
     return name;
@@ -76,7 +76,7 @@ static bool has_ipv6(void)
 /* Both addresses have port 0: one is drawn. */
 static struct scene scene_open(const char *server, const char *client)
 {
-    struct scene scene = {.batch = dgram_new()};
+    struct scene scene = { .batch = dgram_new() };
 
     scene.server = open_at(server);
     scene.at = name_of(scene.server);
@@ -98,7 +98,7 @@ static void scene_close(struct scene *scene)
 
 static void wait_for(int fd)
 {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
+    struct pollfd one = { .fd = fd, .events = POLLIN };
 
     assert_int_equal(poll(&one, 1, WAIT_MS), 1);
 }
@@ -142,7 +142,8 @@ static void ask_and_answer(const char *server, const char *client, const char *t
 {
     struct scene s = scene_open(server, client);
     const struct dgram *dgram = dgram_at(s.batch, 0);
-    struct usher_address mine = name_of(s.client), from = {.length = sizeof from.storage};
+    struct usher_address mine = name_of(s.client),
+                         from = { .length = sizeof from.storage };
     char host[ADDR_TEXT], got[16] = "";
 
     send_to(&s, to, "hello", 5);
@@ -235,7 +236,7 @@ static void the_limit_is_kept_and_the_rest_stays(void **state)
 
 static void a10_all_lengths_come_back_whole(void **state)
 {
-    static const size_t lengths[] = {0, 1, 508, 1472, 2049, 4096, 9000, 65507};
+    static const size_t lengths[] = { 0, 1, 508, 1472, 2049, 4096, 9000, 65507 };
     static char bytes[65536], got[65536];
     struct scene s = scene_open("127.0.0.1:0", "127.0.0.1:0");
 
@@ -303,8 +304,8 @@ static void a4_broadcast_and_multicast_are_noticed(void **state)
     }
 }
 
-/* On the first link that carries IPv6 multicast; the packet stays on this machine (ff01).
- */
+/* On the first link that carries IPv6 multicast; the packet stays on this machine
+ * (ff01). */
 static void a4_ipv6_multicast_is_noticed(void **state)
 {
     struct if_nameindex *links;
@@ -408,7 +409,7 @@ static void a_socket_without_packet_info_is_served(void **state)
 static void other_control_messages_are_stepped_over(void **state)
 {
     struct scene s = scene_open("0.0.0.0:0", "127.0.0.1:0");
-    struct usher_address from = {.length = sizeof from.storage};
+    struct usher_address from = { .length = sizeof from.storage };
     char got;
 
     (void)state;
@@ -445,7 +446,7 @@ static int open_unix(const char *path)
 static void unix_peers_are_answered_by_their_names(void **state)
 {
     char folder[] = "/tmp/test_dgramXXXXXX", path[64], abstract[64];
-    const char *peers[3] = {path, abstract, NULL};
+    const char *peers[3] = { path, abstract, NULL };
 
     (void)state;
     assert_non_null(mkdtemp(folder));
@@ -453,7 +454,7 @@ static void unix_peers_are_answered_by_their_names(void **state)
     snprintf(abstract, sizeof abstract, "@%s", folder);
     for (int i = 0; i < 3; i++) {
         char server[64], got[8] = "", text[ADDR_TEXT], want[80];
-        struct scene s = {.batch = dgram_new()};
+        struct scene s = { .batch = dgram_new() };
         const struct dgram *dgram = dgram_at(s.batch, 0);
 
         snprintf(server, sizeof server, "%s/server", folder);
@@ -487,9 +488,9 @@ static void unix_peers_are_answered_by_their_names(void **state)
 
 static void c10_descriptors_sent_by_a_peer_are_not_taken(void **state)
 {
-    struct scene s = {.batch = dgram_new()};
+    struct scene s = { .batch = dgram_new() };
     char control[CMSG_SPACE(sizeof(int))] = "";
-    struct iovec bytes = {.iov_base = control, .iov_len = 1};
+    struct iovec bytes = { .iov_base = control, .iov_len = 1 };
     struct msghdr msg = {.msg_iov = &bytes,
                          .msg_iovlen = 1,
                          .msg_control = control,
@@ -524,7 +525,7 @@ static void one_batch_serves_different_sockets(void **state)
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
     for (int i = 0; i < 2; i++) {
-        struct scene mixed = {.batch = a.batch, .server = pair[0]};
+        struct scene mixed = { .batch = a.batch, .server = pair[0] };
 
         send_to(&a, "127.0.0.5", "x", 1);
         assert_int_equal(receive(&a, DGRAM_BATCH), 1);

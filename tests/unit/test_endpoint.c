@@ -167,7 +167,7 @@ static void kinds_have_names(void **state)
 
 static struct endpoint make(enum endpoint_kind kind, const char *address)
 {
-    struct endpoint endpoint = {.kind = kind};
+    struct endpoint endpoint = { .kind = kind };
     struct err err = ERR_EMPTY;
 
     if (kind == ENDPOINT_FD)

@@ -84,7 +84,7 @@ static void nonblocking_is_turned_on_and_off(void **state)
 
 static int fill_holes(void)
 {
-    static const unsigned char holes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const unsigned char holes[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
     for (size_t i = 0; i < sizeof holes; i++) {
         int before;
@@ -141,14 +141,14 @@ static int close_all(void)
 
 static int close_but_unsorted(void)
 {
-    int keep[] = {20, 3, 39, 5, 4};
+    int keep[] = { 20, 3, 39, 5, 4 };
 
     return close_some(keep, ARRAY_LEN(keep));
 }
 
 static int close_but_odd(void)
 {
-    int keep[] = {7, -1, 7, 1, 0, 7, 3, 2};
+    int keep[] = { 7, -1, 7, 1, 0, 7, 3, 2 };
     int result = close_some(keep, ARRAY_LEN(keep));
 
     return result;
@@ -156,7 +156,7 @@ static int close_but_odd(void)
 
 static int close_but_last(void)
 {
-    int keep[] = {39};
+    int keep[] = { 39 };
 
     return close_some(keep, ARRAY_LEN(keep));
 }
@@ -210,8 +210,8 @@ static void a_full_table_is_an_error(void **state)
     assert_int_equal(in_child(pair_without_room), 0);
 }
 
-/* More than a socket takes at once, through a non-blocking one, so that waiting is seen.
- */
+/* More than a socket takes at once, through a non-blocking one, so that waiting is
+ * seen. */
 static void writing_goes_on_until_all_is_written(void **state)
 {
     enum { ALL = 1 << 20 };

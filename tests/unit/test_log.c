@@ -174,7 +174,7 @@ static void say_to_nobody(void)
 
 static void panic(void)
 {
-    const struct rlimit none = {0, 0};
+    const struct rlimit none = { 0, 0 };
 
     /* A sanitizer or valgrind would report it; no core either. */
     signal(SIGABRT, SIG_DFL);
@@ -217,7 +217,7 @@ static void b22_a_limit_lets_one_a_second_through(void **state)
         {0, true, 0},     {1, false, 0},   {999, false, 0}, {1000, true, 2},
         {1999, false, 0}, {5000, true, 1}, {6000, true, 0}, {6500, false, 0},
     };
-    struct log_limit limit = {0, 0};
+    struct log_limit limit = { 0, 0 };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
@@ -233,7 +233,7 @@ static void b22_a_limit_lets_one_a_second_through(void **state)
 
 static void b22_a_budget_is_spent_once_a_second(void **state)
 {
-    struct log_budget budget = {0};
+    struct log_budget budget = { 0 };
     unsigned long left_out;
 
     (void)state;

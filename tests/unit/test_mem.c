@@ -104,7 +104,7 @@ static void pushing_appends_zeroed_elements(void **state)
 
 static void pushing_goes_on_where_an_array_was_made_otherwise(void **state)
 {
-    static const size_t lengths[] = {1, 3, 5, 7, 12, 100};
+    static const size_t lengths[] = { 1, 3, 5, 7, 12, 100 };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {

@@ -110,7 +110,7 @@ static void a_duration_beyond_all_numbers_is_refused(void **state)
 {
     static const struct usher_option row =
         USHER_OPTION_DURATION(struct conf, pause, NULL, 0, INT64_MAX, "Any pause.");
-    struct conf conf = {.pause = 5};
+    struct conf conf = { .pause = 5 };
     struct err err = ERR_EMPTY;
 
     (void)state;
@@ -264,7 +264,7 @@ static void other_rows_have_other_bounds(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct usher_list room = {0, NULL}; /* large and aligned enough for each */
+        struct usher_list room = { 0, NULL }; /* large and aligned enough for each */
         struct err err = ERR_EMPTY;
         int result = opt_set(&cases[i].row, &room, cases[i].text, &err);
 
@@ -354,7 +354,7 @@ static void list_presets_have_commas(void **state)
             {"l", USHER_TYPE_LIST, 0, cases[i].preset, 0, 9, NULL, NULL, ""},
             USHER_OPTION_END,
         };
-        struct usher_list list = {0, NULL};
+        struct usher_list list = { 0, NULL };
         size_t count = 0;
 
         assert_int_equal(opt_preset(rows, &list, NULL), 0);
@@ -388,8 +388,8 @@ static void presets_that_break_their_row_are_refused(void **state)
     (void)state;
     memset(long_item, 'x', sizeof long_item - 1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct usher_option rows[] = {cases[i].row, USHER_OPTION_END};
-        struct usher_list room = {0, NULL};
+        struct usher_option rows[] = { cases[i].row, USHER_OPTION_END };
+        struct usher_list room = { 0, NULL };
         struct err err = ERR_EMPTY;
 
         assert_int_equal(opt_preset(rows, &room, &err), -1);

@@ -214,7 +214,7 @@ static void a_newer_one_is_cut_to_what_we_know(void **state)
     struct {
         struct usher_service known;
         void *later[4];
-    } service = {.known = good};
+    } service = { .known = good };
     struct plug plug;
     struct err err = ERR_EMPTY;
 

@@ -403,7 +403,7 @@ static void collect(const struct signalfd_siginfo *info, void *context)
 
 static void open_seen(struct seen *seen)
 {
-    static const int signals[] = {SIGCHLD, 0};
+    static const int signals[] = { SIGCHLD, 0 };
     struct err err = ERR_EMPTY;
 
     memset(seen, 0, sizeof(*seen));
@@ -413,7 +413,7 @@ static void open_seen(struct seen *seen)
 
 static void done_is_called_once_from_the_loop(void **state)
 {
-    struct reader_input input = {.config = place.file};
+    struct reader_input input = { .config = place.file };
     struct err err = ERR_EMPTY;
     struct seen seen;
 
@@ -430,7 +430,7 @@ static void done_is_called_once_from_the_loop(void **state)
 
 static void a_cancelled_one_says_nothing(void **state)
 {
-    struct reader_input input = {.config = place.file};
+    struct reader_input input = { .config = place.file };
     struct err err = ERR_EMPTY;
     struct reader *reader;
     struct seen seen;

@@ -253,7 +253,7 @@ static void a_bad_name_of_our_own_is_a_panic(void **state)
         assert_int_not_equal(child, -1);
         if (child == 0) {
             struct record_out out = RECORD_OUT_EMPTY;
-            const struct rlimit none = {0, 0};
+            const struct rlimit none = { 0, 0 };
 
             signal(SIGABRT, SIG_DFL);
             setrlimit(RLIMIT_CORE, &none);

@@ -22,7 +22,7 @@ static char folder[] = "/tmp/usher-safe-XXXXXX";
 
 static void make_socket(const char *path)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);

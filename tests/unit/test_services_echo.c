@@ -48,8 +48,8 @@ static void a_prefix_stands_once_before_a_stream(void **state)
     mock_stop(&mock);
 }
 
-/* A peer that sends much and reads little: nothing is lost, nothing goes beyond room().
- */
+/* A peer that sends much and reads little: nothing is lost, nothing goes beyond
+ * room(). */
 static void a_slow_reader_gets_every_byte(void **state)
 {
     size_t total = 1000000, sent = 0;

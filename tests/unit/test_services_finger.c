@@ -37,7 +37,7 @@ static struct passwd *test_getpwnam(const char *name)
         return &alice;
     if (name[0] != 'b' && strlen(name) < 32)
         return NULL;
-    somebody = (struct passwd){.pw_name = (char *)(uintptr_t)name, .pw_uid = 70000};
+    somebody = (struct passwd){ .pw_name = (char *)(uintptr_t)name, .pw_uid = 70000 };
     return &somebody;
 }
 
@@ -171,8 +171,8 @@ static int64_t test_clock(void)
     return clock_now;
 }
 
-static const struct usher_host host = {.size = sizeof(host), .clock_ms = test_clock};
-static const struct finger_conf least = {.max_uid = UINT32_MAX};
+static const struct usher_host host = { .size = sizeof(host), .clock_ms = test_clock };
+static const struct finger_conf least = { .max_uid = UINT32_MAX };
 static char heard[65536];
 
 /* Sends a query in parts, one packet each, ends, and reads what comes: into heard. */
@@ -181,7 +181,7 @@ static int ask(const struct finger_conf *conf, const char *const *parts,
 {
     struct usher_instance service = {
         .size = sizeof(service), .host = &host, .name = "finger", .conf = conf};
-    struct usher_run run = {.size = sizeof(run), .service = &service};
+    struct usher_run run = { .size = sizeof(run), .service = &service };
     size_t count = 0;
     ssize_t part;
     int pair[2], result;
@@ -203,8 +203,8 @@ static int ask(const struct finger_conf *conf, const char *const *parts,
 
 static int ask_line(const struct finger_conf *conf, const char *line)
 {
-    const char *parts[] = {line, NULL};
-    size_t sizes[] = {strlen(line)};
+    const char *parts[] = { line, NULL };
+    size_t sizes[] = { strlen(line) };
 
     return ask(conf, parts, sizes);
 }
@@ -246,7 +246,7 @@ static void e4_every_split_has_the_same_answer(void **state)
     for (size_t second = 0; second <= length; second++)
         for (size_t first = 0; first <= second; first++) {
             const char *parts[] = {line, line + first, line + second, NULL};
-            size_t sizes[] = {first, second - first, length - second};
+            size_t sizes[] = { first, second - first, length - second };
 
             assert_int_equal(ask(&least, parts, sizes), 0);
             assert_string_equal(heard, "Login: alice\r\n");
@@ -281,7 +281,7 @@ static void e8_nothing_is_forwarded(void **state)
 
 static void e9_guessing_tells_nothing(void **state)
 {
-    struct finger_conf people = {.min_uid = 1000, .max_uid = 60000};
+    struct finger_conf people = { .min_uid = 1000, .max_uid = 60000 };
     uid_t uid = alice.pw_uid;
 
     (void)state;
@@ -334,7 +334,7 @@ static void e13_a_peer_may_leave_at_every_byte(void **state)
 
     (void)state;
     for (size_t cut = 0; cut + 1 < strlen(line); cut++) {
-        const char *parts[] = {line, NULL};
+        const char *parts[] = { line, NULL };
 
         assert_int_equal(ask(&least, parts, &cut), -1);
         assert_string_equal(heard, "");
@@ -345,7 +345,7 @@ static void a_silent_peer_is_left_after_a_while(void **state)
 {
     struct usher_instance service = {
         .size = sizeof(service), .host = &host, .name = "finger", .conf = &least};
-    struct usher_run run = {.size = sizeof(run), .service = &service};
+    struct usher_run run = { .size = sizeof(run), .service = &service };
     int pair[2];
 
     (void)state;
@@ -490,7 +490,7 @@ static void a_text_that_is_cut_still_has_ends_of_lines(void **state)
 
 static void log_in(const char *user, const char *terminal)
 {
-    struct utmpx entry = {.ut_type = USER_PROCESS, .ut_tv.tv_sec = 1795259280};
+    struct utmpx entry = { .ut_type = USER_PROCESS, .ut_tv.tv_sec = 1795259280 };
     int fd = open(utmp, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
     memcpy(entry.ut_user, user, strnlen(user, sizeof(entry.ut_user)));
@@ -503,7 +503,7 @@ static void log_in(const char *user, const char *terminal)
 static void who_is_on_is_told_where_the_row_says_so(void **state)
 {
     static const char *const names[] = {"name"};
-    struct finger_conf list = {.list = true, .max_uid = UINT32_MAX};
+    struct finger_conf list = { .list = true, .max_uid = UINT32_MAX };
     struct finger_conf named = {.list = true, .max_uid = UINT32_MAX, .tell = {1, names}};
 
     (void)state;
@@ -543,7 +543,7 @@ static void check_says_what_is_wrong(void **state)
     assert_int_equal(finger_check(&conf, error, sizeof(error)), -1);
     assert_string_equal(error,
                         "tell: \"mail\" is none of name, shell, home, plan, project");
-    conf = (struct finger_conf){.min_uid = 2, .max_uid = 1};
+    conf = (struct finger_conf){ .min_uid = 2, .max_uid = 1 };
     assert_int_equal(finger_check(&conf, error, sizeof(error)), -1);
     assert_string_equal(error, "min_uid: 2 is above max_uid, 1");
 }

@@ -131,8 +131,8 @@ static void expect_header(struct mock *mock, const unsigned char *head)
                     && mine->have == 3 && mine->want == 3 + (unsigned)value);
 }
 
-/* All 16.7 million headers are a length, or are refused once. Valgrind takes its samples.
- */
+/* All 16.7 million headers are a length, or are refused once. Valgrind takes its
+ * samples. */
 static void e15_every_three_bytes_are_a_length_or_refused(void **state)
 {
     const char *preload = getenv("LD_PRELOAD");

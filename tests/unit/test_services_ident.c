@@ -19,9 +19,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct ident_conf hidden = {REPLY_HIDDEN};
-static const struct ident_conf by_uid = {REPLY_UID};
-static const struct ident_conf by_name = {REPLY_NAME};
+static const struct ident_conf hidden = { REPLY_HIDDEN };
+static const struct ident_conf by_uid = { REPLY_UID };
+static const struct ident_conf by_name = { REPLY_NAME };
 
 /* ---- lines --------------------------------------------------------------------- */
 
@@ -66,7 +66,7 @@ static const struct {
 static void run_line(size_t i, size_t first, size_t second)
 {
     const char *in = lines[i].in;
-    size_t cuts[] = {0, first, second, strlen(in)};
+    size_t cuts[] = { 0, first, second, strlen(in) };
     struct mock mock;
 
     assert_int_equal(mock_start(&mock, &usher_service_ident, &hidden), 0);
@@ -109,7 +109,7 @@ static void nul_bytes_are_no_digits(void **state)
 static void e5_the_tail_of_a_long_line_never_acts(void **state)
 {
     static char bytes[65536 + 8];
-    static const size_t sizes[] = {996, 997, 998, 999, 1000, 1001, 4096, 65536};
+    static const size_t sizes[] = { 996, 997, 998, 999, 1000, 1001, 4096, 65536 };
     struct mock mock;
 
     (void)state;
@@ -187,7 +187,7 @@ static void a_slow_reader_gets_all_answers(void **state)
 static void e2_e12_names_are_printable_and_capped(void **state)
 {
     static char name[65537];
-    const struct ident_query query = {true, 65535, 65535};
+    const struct ident_query query = { true, 65535, 65535 };
     char reply[IDENT_REPLY_MAX + 1];
     size_t length;
 
@@ -341,7 +341,7 @@ static void a_listener_is_no_connection(void **state)
 
 static void wait_for_end(int fd)
 {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
+    struct pollfd one = { .fd = fd, .events = POLLIN };
 
     assert_int_equal(poll(&one, 1, 5000), 1);
 }
@@ -365,7 +365,7 @@ static void what_nobody_holds_is_not_roots(void **state)
 
 static void odd_addresses_are_unknown(void **state)
 {
-    struct usher_address none = {0}, four = {0}, six = {0};
+    struct usher_address none = { 0 }, four = { 0 }, six = { 0 };
 
     (void)state;
     loopback(AF_INET, &four.storage);
@@ -480,7 +480,7 @@ static void an_owner_without_a_name_is_a_number(void **state)
     struct name all[] = {{1, (char *)(uintptr_t) "one"},
                            {7, (char *)(uintptr_t) "seven"},
                            {7, (char *)(uintptr_t) "septem"}};
-    const struct names names = {.all = all, .count = 3};
+    const struct names names = { .all = all, .count = 3 };
 
     (void)state;
     assert_string_equal(names_find(&names, 1), "one");

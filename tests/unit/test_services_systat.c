@@ -15,14 +15,14 @@
 #include "support/mock_host.h"
 
 static char utmp[] = "/tmp/usher-systat-XXXXXX";
-static const struct systat_conf names = {0};
-static const struct systat_conf terminals = {.terminal = true};
-static const struct systat_conf times = {.since = true};
-static const struct systat_conf both = {.terminal = true, .since = true};
+static const struct systat_conf names = { 0 };
+static const struct systat_conf terminals = { .terminal = true };
+static const struct systat_conf times = { .since = true };
+static const struct systat_conf both = { .terminal = true, .since = true };
 
 static void put_entry(short type, const char *user, const char *terminal)
 {
-    struct utmpx entry = {.ut_type = type, .ut_tv.tv_sec = 1795259280};
+    struct utmpx entry = { .ut_type = type, .ut_tv.tv_sec = 1795259280 };
     int fd = open(utmp, O_WRONLY | O_APPEND | O_CLOEXEC);
 
     memcpy(entry.ut_user, user, strnlen(user, sizeof(entry.ut_user)));

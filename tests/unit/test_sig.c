@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-static const int wanted[] = {SIGHUP, SIGTERM, SIGCHLD, SIGUSR1, 0};
+static const int wanted[] = { SIGHUP, SIGTERM, SIGCHLD, SIGUSR1, 0 };
 
 struct scene {
     struct loop loop;

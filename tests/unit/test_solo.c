@@ -1,5 +1,5 @@
-/* What test_loop does not reach: turns one by one, time that the test sets, many watches.
- */
+/* What test_loop does not reach: turns one by one, time that the test sets, many
+ * watches. */
 #include "loop/solo.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static int polls_to_fail, poll_error, last_wait_ms;
 /* poll() as solo calls it: sees how long it would wait, can fail, never really waits. */
 int poll(struct pollfd *fds, nfds_t count, int wait_ms)
 {
-    struct timespec none = {0, 0};
+    struct timespec none = { 0, 0 };
 
     last_wait_ms = wait_ms;
     if (polls_to_fail > 0) {
@@ -206,8 +206,8 @@ static void failures_are_told_from_interruptions(void **state)
     assert_int_equal(calls[0], 1);
 }
 
-/* A descriptor that somebody closed must be noticed by its owner, not waited for in vain.
- */
+/* A descriptor that somebody closed must be noticed by its owner, not waited for in
+ * vain. */
 static void a_broken_descriptor_is_ready(void **state)
 {
     int fd = dup(pair[0]);

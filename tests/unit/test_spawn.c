@@ -96,7 +96,7 @@ static int helper(int argc, char **argv)
 
 static char *const arguments[] = {WORD("name"), WORD("--helper"), WORD("a b"), NULL};
 static char *const target_arguments[] = {WORD("name"), WORD("--targets"), NULL};
-static char *const no_environment[] = {NULL};
+static char *const no_environment[] = { NULL };
 
 static struct spawn_exec program(const int *fds, size_t fd_count)
 {
@@ -182,7 +182,7 @@ static void a_program_gets_exactly_its_descriptors(void **state)
 {
     struct ends ends;
     struct err err = ERR_EMPTY;
-    int before = descriptors(), stray, fds[3] = {0};
+    int before = descriptors(), stray, fds[3] = { 0 };
     struct spawn_exec spawn = program(fds, 3);
     pid_t pid;
 
@@ -210,7 +210,7 @@ static void a_program_starts_with_nothing_of_ours(void **state)
                                          {RLIMIT_CORE, {0, 0}}};
     struct ends ends;
     struct err err = ERR_EMPTY;
-    int fds[3] = {0};
+    int fds[3] = { 0 };
     struct spawn_exec spawn = program(fds, 3);
     sigset_t all, old;
     pid_t pid;
@@ -255,7 +255,7 @@ struct arrangement {
 static int start_arranged(void *context)
 {
     struct arrangement *a = context;
-    int fds[4] = {a->fds[0], a->fds[1], a->fds[2], 0}, status;
+    int fds[4] = { a->fds[0], a->fds[1], a->fds[2], 0 }, status;
     struct err err = ERR_EMPTY;
     struct spawn_exec spawn = program(fds, 4);
     pid_t pid;
@@ -280,7 +280,7 @@ static void sources_may_lie_where_targets_go(void **state)
     (void)state;
     for (int i = 0; i < 27; i++) {
         struct arrangement a = {.fds = {i % 3, i / 3 % 3, i / 9}};
-        struct spawn_fork fork_it = {.fn = start_arranged, .context = &a};
+        struct spawn_fork fork_it = { .fn = start_arranged, .context = &a };
         struct err err = ERR_EMPTY;
         char want[64] = "", got[64] = "";
         int status;
@@ -305,7 +305,7 @@ static void many_descriptors_are_passed_on(void **state)
 {
     struct ends ends;
     struct err err = ERR_EMPTY;
-    int fds[40] = {0};
+    int fds[40] = { 0 };
     struct spawn_exec spawn = program(fds, ARRAY_LEN(fds));
     pid_t pid;
 
@@ -323,7 +323,7 @@ static void many_descriptors_are_passed_on(void **state)
 
 static void a_start_that_fails_names_the_step_and_leaves_no_child(void **state)
 {
-    static const int good[] = {0, 1, 2}, bad[] = {0, 1, 250};
+    static const int good[] = { 0, 1, 2 }, bad[] = { 0, 1, 250 };
     static const struct spawn_limit limit = {RLIMIT_NLIMITS + 9, {1, 1}};
     struct {
         struct spawn_exec spawn;
@@ -359,7 +359,7 @@ static void a_start_that_fails_names_the_step_and_leaves_no_child(void **state)
 
 static void a_child_changes_nothing_of_ours(void **state)
 {
-    static const int fds[] = {0, 1, 2};
+    static const int fds[] = { 0, 1, 2 };
     char *const quiet[] = {WORD("true"), NULL};
     const struct spawn_limit limit = {RLIMIT_NOFILE, {50, 50}};
     struct spawn_exec spawn = program(fds, 3);
@@ -396,7 +396,9 @@ static int answer(void *context)
 static void a_fork_runs_a_function(void **state)
 {
     int value = 40;
-    struct spawn_fork spawn = {.fn = answer, .context = &value, .die_with_parent = true};
+    struct spawn_fork spawn = { .fn = answer,
+                                .context = &value,
+                                .die_with_parent = true };
     struct err err = ERR_EMPTY;
 
     (void)state;
@@ -435,7 +437,7 @@ static int start_one_and_die(void *context)
 static void a_child_dies_with_its_parent(void **state)
 {
     int pair[2], status;
-    struct spawn_fork spawn = {.fn = start_one_and_die, .context = pair};
+    struct spawn_fork spawn = { .fn = start_one_and_die, .context = pair };
     struct err err = ERR_EMPTY;
     char byte;
     pid_t pid;

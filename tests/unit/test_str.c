@@ -406,7 +406,7 @@ static void the_nearest_word_is_found(void **state)
         {"moed", "mode"},     {"banner", NULL},     {"", NULL},
         {"completely", NULL},
     };
-    static const char *const none[] = {NULL};
+    static const char *const none[] = { NULL };
     char long_word[200];
 
     (void)state;
