@@ -129,13 +129,38 @@ static int refuse(struct err *err, const char *why)
 }
 
 /* How many bytes came; 0: nothing there now; -1: end of file or error. */
-static ssize_t receive_packet(int fd, struct msghdr *message, struct err *err)
+static ssize_t receive_some(int fd, struct msghdr *message)
 {
     ssize_t count;
 
     do {
         count = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (count == -1 && errno == EINTR);
+    return count;
+}
+
+/* The kernel looks for a packet and, when there is none, whether the other side is gone:
+ * one that was sent between the two looks, by somebody who then went, lies there still. */
+static ssize_t receive_last(int fd, struct msghdr *message, size_t control_room)
+{
+    ssize_t count;
+
+    if (message->msg_controllen > 0) /* an empty packet that brings a descriptor */
+        return 0;
+    message->msg_controllen = control_room;
+    count = receive_some(fd, message);
+    if (count == -1)
+        message->msg_controllen = 0;
+    return count > 0 ? count : 0;
+}
+
+static ssize_t receive_packet(int fd, struct msghdr *message, struct err *err)
+{
+    size_t control_room = message->msg_controllen;
+    ssize_t count = receive_some(fd, message);
+
+    if (count == 0)
+        count = receive_last(fd, message, control_room);
     if (count > 0)
         return count;
     if (count == 0)

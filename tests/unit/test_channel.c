@@ -10,11 +10,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "support/descriptors.h"
+#include "support/slow.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -458,6 +460,65 @@ static void a_descriptor_without_a_place_is_an_error(void **state)
     fd_close(&null);
 }
 
+/* One who says something and goes at once, as usherd does to usherctl. */
+static void say_and_go(int start[2], int fds[][2], size_t count)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+
+    close(start[1]); /* with the other end of it we go, too */
+    record_begin(&out, "bye");
+    record_end(&out);
+    for (size_t i = 0; i < count; i++) {
+        char go;
+
+        if (read(start[0], &go, 1) != 1)
+            _exit(1);
+        (void)!write(fds[i][1], out.bytes, out.length - 1);
+        close(fds[i][1]);
+    }
+    _exit(0);
+}
+
+/* The other side looks again and again meanwhile: the last packet and the end come
+ * between two looks of the kernel's own. */
+static void the_last_packet_comes_before_the_end(void **state)
+{
+    static int fds[200][2];
+    const unsigned rounds = is_slow() ? 2 : 50;
+
+    (void)state;
+    for (unsigned round = 0; round < rounds; round++) {
+        int start[2], status;
+        pid_t pid;
+
+        assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+            assert_int_equal(fd_pair(fds[i], NULL), 0);
+        pid = fork();
+        assert_int_not_equal(pid, -1);
+        if (pid == 0)
+            say_and_go(start, fds, ARRAY_LEN(fds));
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+            struct record record;
+            struct err err = ERR_EMPTY;
+            int got;
+
+            close(fds[i][1]);
+            assert_int_equal(write(start[1], "g", 1), 1);
+            while ((got = channel_receive(fds[i][0], &record, &err)) == 0)
+                continue;
+            if (got == -1)
+                fail_msg("round %u, pair %zu: %s", round, i, err.text);
+            record_free(&record);
+            close(fds[i][0]);
+        }
+        close(start[0]);
+        close(start[1]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
 #define PAIRED(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
 
 int main(void)
@@ -481,6 +542,7 @@ int main(void)
         PAIRED(an_empty_packet_takes_its_descriptor_along),
         PAIRED(c10_descriptors_nobody_asked_for_never_arrive),
         PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
+        cmocka_unit_test(the_last_packet_comes_before_the_end),
     };
     size_t count = ARRAY_LEN(tests);
 
