@@ -21,6 +21,7 @@
 #define ALLOW SECCOMP_RET_ALLOW
 #define REFUSE (SECCOMP_RET_ERRNO | EPERM)
 #define X32_CALLS 0x40000000 /* on x86-64: from here on */
+#define SKIPPED 0xffffffff   /* a call that a tracer takes away */
 
 /* The kernel looks at the lower half of what is an int to it, and so do we. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -104,6 +105,7 @@ static void begin(struct fence *fence)
     answer(fence, SECCOMP_RET_KILL_PROCESS);
     load(fence, offsetof(struct seccomp_data, nr));
 #if defined(__x86_64__) && !defined(__ILP32__)
+    answer_when(fence, ALLOW, BPF_JEQ, SKIPPED);
     answer_when(fence, SECCOMP_RET_KILL_PROCESS, BPF_JGE, X32_CALLS);
 #endif
 }
