@@ -122,20 +122,24 @@ static void raise_files(struct flow *flow)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Its peers are answered by their paths, which an empty root does not have. */
-static bool is_datagram_path(int fd)
+/* Their peers are answered by their paths, which an empty root does not have. */
+static int look_for_datagram_paths(struct worker *worker, struct err *err)
 {
-    int domain = 0, type = 0;
-    socklen_t size = sizeof(domain);
+    for (size_t i = 0; i < worker->start->listener_count; i++) {
+        int fd = worker->start->listeners[i].fd, domain, type;
+        socklen_t size = sizeof(domain);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == -1 ||
-        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == -1)
-        return true;
-    return domain == AF_UNIX && type == SOCK_DGRAM;
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == -1 ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == -1)
+            return err_sys(err, "a listener: getsockopt");
+        if (domain == AF_UNIX && type == SOCK_DGRAM)
+            worker->sandbox.has_datagram_path = true;
+    }
+    return 0;
 }
 
 /* Any row of the pool says which, but for the sockets. */
-static void plan_sandbox(struct worker *worker)
+static int plan_sandbox(struct worker *worker, struct err *err)
 {
     const struct worker_start *start = worker->start;
     const struct plan_service *service = start->listeners[0].service;
@@ -148,9 +152,7 @@ static void plan_sandbox(struct worker *worker)
     worker->sandbox.is_free = is_program && service->privileges;
     worker->sandbox.probe = start->probe;
     worker->sandbox.floor = worker->flow.floor;
-    for (size_t i = 0; i < start->listener_count; i++)
-        if (is_datagram_path(start->listeners[i].fd))
-            worker->sandbox.has_datagram_path = true;
+    return look_for_datagram_paths(worker, err);
 }
 
 static int begin(struct worker *worker, struct err *err)
@@ -171,8 +173,8 @@ static int begin(struct worker *worker, struct err *err)
     reap_forget_all();
     if (start->listener_count == 0)
         return err_set(err, "a pool without listeners");
-    plan_sandbox(worker);
-    if (identity_become(start->listeners[0].service, &worker->sandbox, err) == -1 ||
+    if (plan_sandbox(worker, err) == -1 ||
+        identity_become(start->listeners[0].service, &worker->sandbox, err) == -1 ||
         loop_open(&flow->loop, (enum loop_kind)globals->loop, err) == -1)
         return -1;
     worker->is_loop_open = true;
