@@ -99,16 +99,6 @@ bool stray_is_new(const struct strays *strays, pid_t pid)
 
 /* ---- all of them ---- */
 
-void strays_begin(struct strays *strays)
-{
-    FILE *file = open_children();
-    pid_t pid;
-
-    while (next_child(file, &pid))
-        *MEM_PUSH(strays->sessions, strays->session_count) = getsid(pid);
-    close_if_open(file);
-}
-
 void strays_note(struct strays *strays)
 {
     FILE *file = open_children();
@@ -121,6 +111,17 @@ void strays_note(struct strays *strays)
             *MEM_PUSH(strays->known, strays->known_count) =
                 (struct stray){ pid, began(pid) };
     close_if_open(file);
+}
+
+void strays_begin(struct strays *strays)
+{
+    FILE *file = open_children();
+    pid_t pid;
+
+    while (next_child(file, &pid))
+        *MEM_PUSH(strays->sessions, strays->session_count) = getsid(pid);
+    close_if_open(file);
+    strays_note(strays); /* they may be about to begin a session of their own */
 }
 
 size_t strays_find(const struct strays *strays, pid_t **out)
