@@ -476,6 +476,7 @@ static void say_and_go(int start[2], int fds[][2], size_t count)
         (void)!write(fds[i][1], out.bytes, out.length - 1);
         close(fds[i][1]);
     }
+    record_out_free(&out);
     _exit(0);
 }
 
@@ -541,8 +542,8 @@ int main(void)
         PAIRED(a_bad_record_takes_its_descriptor_along),
         PAIRED(an_empty_packet_takes_its_descriptor_along),
         PAIRED(c10_descriptors_nobody_asked_for_never_arrive),
-        PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
         cmocka_unit_test(the_last_packet_comes_before_the_end),
+        PAIRED(a_descriptor_without_a_place_is_an_error), /* last: may be left out */
     };
     size_t count = ARRAY_LEN(tests);
 
