@@ -140,7 +140,7 @@ static ssize_t receive_some(int fd, struct msghdr *message)
 }
 
 /* The kernel looks for a packet and, when there is none, whether the other side is gone:
- * one that was sent between the two looks, by somebody who then went, lies there still. */
+ * one that was sent between the two looks, by somebody who then went, is there still. */
 static ssize_t receive_last(int fd, struct msghdr *message, size_t control_room)
 {
     ssize_t count;
