@@ -30,10 +30,12 @@ def leave(u):
 
 
 def worker_of(u, child):
-    """Who started it: the worker, as long as that lives."""
-    parent = int(status_of(child)["PPid"])
-    assert parent in u.workers(), (parent, u.workers())
-    return parent
+    """Who started it, or has it since its starter ended: the worker, as long as that lives."""
+    def parent():
+        pid = int(status_of(child)["PPid"])
+        return pid if pid in u.workers() else None
+
+    return wait_for(parent, "its parent to be a worker")
 
 
 def forked_child(u):
