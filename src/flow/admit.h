@@ -56,7 +56,8 @@ enum admit_verdict {
     ADMIT_FULL,        /* max_connections */
     ADMIT_FILES,       /* the row holds its share of the worker's descriptors */
     ADMIT_TURN,        /* started by turns, and too many of its source wait already */
-    ADMIT_WAITED,      /* was parked for too long, or left meanwhile */
+    ADMIT_WAITED,      /* was parked for too long, or left meanwhile; of a wait row: no
+                          program took it from the queue */
     ADMIT_SILENT,      /* had said nothing, and another source needed the slot */
     ADMIT_VERDICTS
 };
