@@ -79,6 +79,18 @@ static bool take_out(struct conn *conn, size_t count)
     return got > 0;
 }
 
+/* The end is there, so all that stands before it is, too: also what came after we had
+ * looked and found nothing. */
+static bool look_before_end(struct conn *conn)
+{
+    ssize_t result;
+
+    if (look(conn, &result) > seen(conn))
+        return true;
+    conn->flags |= CONN_FINISHED;
+    return false;
+}
+
 /* Woken, but nothing new: the end of file, which stands behind what is left, a reset, or
  * a kernel that would wake us again. Whether it is worth another look. */
 static bool look_for_end(struct conn *conn, ssize_t count)
@@ -92,7 +104,7 @@ static bool look_for_end(struct conn *conn, ssize_t count)
     if ((what.revents & (POLLERR | POLLHUP)) != 0)
         conn_over(conn, USHER_GONE_PEER);
     else if ((what.revents & (POLLRDHUP | POLLPRI)) == POLLRDHUP)
-        conn->flags |= CONN_FINISHED;
+        return look_before_end(conn);
     else if ((what.revents & POLLIN) != 0)
         return take_out(conn, count > 0 ? (size_t)count : 1);
     return false;

@@ -1,6 +1,7 @@
 #include "flow/door.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ static struct world {
     struct usher_service mux, echo;
     struct worker_offer offers[3];
     int ends[2]; /* of the door */
+    int caller;  /* the last one's end */
 
     unsigned shown, finished, gone;
     enum usher_reason reason;
@@ -153,6 +155,7 @@ static int caller(const char *first)
         assert_int_equal(send(ours, first, strlen(first), 0), (ssize_t)strlen(first));
     assert_int_equal(getpeername(theirs, (struct sockaddr *)&from, &length), 0);
     peer_set(&peer, &from, length);
+    w.caller = ours;
     assert_int_equal(conn_open(&w.rows[0], theirs, &peer), 0);
     conn_look_again(&w.flow);
     return ours;
@@ -250,6 +253,45 @@ static void who_had_to_wait_is_not_served_past_a_limit(void **state)
         close(fd);
         end();
     }
+}
+
+static const char *late_words; /* the caller says them and ends, while we look */
+
+int __real_poll(struct pollfd *fds, nfds_t count, int wait_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int wait_ms);
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int wait_ms)
+{
+    if (late_words != NULL) {
+        say(w.caller, late_words);
+        shutdown(w.caller, SHUT_WR);
+        late_words = NULL;
+    }
+    return __real_poll(fds, count, wait_ms);
+}
+
+static void what_comes_while_we_look_stands_before_the_end(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin();
+    open_door();
+    late_words = "echo\nlate";
+    fd = caller(NULL);
+    hears(fd, "+Go\r\nlate");
+    hears_end(fd);
+    close(fd);
+
+    late_words = "ec";
+    fd = caller(NULL);
+    UNTIL(w.gone == 2)
+        continue;
+    assert_int_equal(w.finished, 1);
+    assert_int_equal(w.rest_count, 2);
+    hears_end(fd);
+    close(fd);
+    end();
 }
 
 static void part_of_a_line_waits_without_turning_the_loop(void **state)
@@ -527,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_the_name_reaches_the_other_row),
         cmocka_unit_test(who_had_to_wait_is_not_served_past_a_limit),
+        cmocka_unit_test(what_comes_while_we_look_stands_before_the_end),
         cmocka_unit_test(part_of_a_line_waits_without_turning_the_loop),
         cmocka_unit_test(the_end_of_file_comes_with_what_was_left),
         cmocka_unit_test(a_reset_is_noticed_behind_what_was_left),
