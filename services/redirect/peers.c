@@ -155,7 +155,7 @@ static void start_timer(struct peers *peers)
 {
     int64_t after_ms;
 
-    if (peers->oldest == NULL || peers->is_timed)
+    if (peers->oldest == NULL || peers->is_timed || conf_of(peers)->idle < 0)
         return;
     after_ms = peers->oldest->last_ms + conf_of(peers)->idle - host_of(peers)->clock_ms();
     peers->is_timed = true;

@@ -309,6 +309,23 @@ static void the_longest_silent_makes_room(void **state)
     close(target);
 }
 
+static void without_a_limit_silence_costs_nobody_the_socket(void **state)
+{
+    int target = begin(SOCK_DGRAM);
+    struct sockaddr_in from;
+
+    (void)state;
+    conf.idle = -1;
+    be_peer(1);
+    mock_datagram(&mock, "x", 1);
+    from = heard(target, "x");
+    assert_int_equal(mock.service_timer_ms, -1);
+    tell(target, &from, "X");
+    UNTIL(mock.replies == 1);
+    mock_stop(&mock);
+    close(target);
+}
+
 static void a_target_is_asked_for(void **state)
 {
     static const struct redirect_conf bare = { .idle = 1000 };
@@ -334,6 +351,7 @@ int main(void)
         cmocka_unit_test(each_peer_has_a_socket_until_it_is_silent),
         cmocka_unit_test(answers_find_requests_that_are_long_enough),
         cmocka_unit_test(the_longest_silent_makes_room),
+        cmocka_unit_test(without_a_limit_silence_costs_nobody_the_socket),
         cmocka_unit_test(a_target_is_asked_for),
     };
 
