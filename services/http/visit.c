@@ -13,6 +13,7 @@
 #define SLOW 16384  /* bytes a second that somebody reads at least */
 #define LOOKS 8     /* in the time that an answer may stand still */
 #define REST_MS 50  /* who says nothing for so long may have finished */
+#define AGAIN_MS 10000 /* and is asked again, where no time ends a request */
 
 static int64_t timeout_of(const struct visit *visit)
 {
@@ -79,7 +80,7 @@ static void look_later(const struct visit *visit)
 
 /* A client's kernel takes megabytes at once, and then hides what the client reads of them
  * until a good part is free. So for as long as reading them may last, nobody stands
- * still. */
+ * still; unless it took all there was, because the file ends before its answer does. */
 static bool is_still(struct visit *visit)
 {
     bool is_count;
@@ -90,7 +91,7 @@ static bool is_still(struct visit *visit)
     if (is_count && now > visit->taken)
         visit->ahead += now - visit->taken;
     visit->taken = now;
-    if (!has_moved && visit->ahead == 0)
+    if (!has_moved && (visit->ahead == 0 || !is_unsent(visit)))
         return true;
     visit->ahead -= visit->ahead < read ? visit->ahead : read;
     return false;
@@ -150,8 +151,10 @@ static void look_for_end(struct usher_conn *conn)
     struct visit *visit = conn->mine;
     int64_t timeout = timeout_of(visit);
 
-    if (!is_finished(visit))
-        set_timer(visit, timeout > REST_MS ? timeout - REST_MS : timeout, too_slow);
+    if (!is_finished(visit) && timeout < 0)
+        set_timer(visit, AGAIN_MS, look_for_end);
+    else if (!is_finished(visit))
+        set_timer(visit, timeout - REST_MS, too_slow);
     else if (engine_is_busy(conn->service->state))
         set_timer(visit, REST_MS, look_for_end);
     else

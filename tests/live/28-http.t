@@ -613,4 +613,18 @@ def a_browser_shows_the_page():
             equal(file.read(8), b"\x89PNG\r\n\x1a\n")
 
 
+@test
+def a_file_that_shrinks_while_it_is_sent_ends_its_answer():
+    """What was promised cannot come any more, however much the client has taken: it is told."""
+    with site('timeout = "1s";') as (u, root), connect(u.port("http")) as client:
+        large_file(root, 32 << 20)
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.recv(1)
+        os.truncate(os.path.join(root, "large"), 1000)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(1 << 20):
+                pass
+        wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
+
+
 run()

@@ -384,6 +384,32 @@ static void who_finishes_without_a_request_is_gone_soon(void **state)
     mock_stop(&mock);
 }
 
+static void who_finishes_later_is_found_without_a_timeout(void **state)
+{
+    static const struct http_conf conf = { .root = "", .index = "x", .timeout = -1 };
+    struct mock mock;
+    int client;
+
+    (void)state;
+    assert_int_equal(mock_start(&mock, &usher_service_http, &conf), 0);
+    client = call(&mock);
+    say(client, "GET / HTTP/1.1\r\n");
+    mock_turn(&mock, 10);
+    mock_expire(&mock);
+    say(client, "Ho"); /* the library reads this, and misses what came with it */
+    shutdown(client, SHUT_WR);
+    mock_turn(&mock, 10);
+    if (!mock_is_gone(&mock)) {
+        assert_int_not_equal(mock.timer_ms, -1);
+        mock_expire(&mock);
+    }
+    for (int turns = 0; turns < 1000 && !mock_is_gone(&mock); turns++)
+        mock_turn(&mock, 10);
+    assert_true(mock_is_gone(&mock));
+    close(client);
+    mock_stop(&mock);
+}
+
 static void a_root_that_is_not_there_is_said(void **state)
 {
     static const struct http_conf conf = { .root = "/nowhere/at/all", .index = "x",
@@ -408,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_request_is_answered_and_the_connection_given_back),
         cmocka_unit_test(a_request_that_does_not_come_ends_the_connection),
         cmocka_unit_test(who_finishes_without_a_request_is_gone_soon),
+        cmocka_unit_test(who_finishes_later_is_found_without_a_timeout),
         cmocka_unit_test(a_root_that_is_not_there_is_said),
     };
 
