@@ -94,6 +94,7 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
         return;
     }
     visit = *socket_context;
+    visit_leave(visit);
     visit->next = http->over;
     http->over = visit;
 }

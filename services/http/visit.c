@@ -13,6 +13,7 @@
 #define SLOW 16384  /* bytes a second that somebody reads at least */
 #define LOOKS 8     /* in the time that an answer may stand still */
 #define REST_MS 50  /* who says nothing for so long may have finished */
+#define DRAINS 128  /* reads; more than a socket holds */
 #define AGAIN_MS 10000 /* and is asked again, where no time ends a request */
 
 static int64_t timeout_of(const struct visit *visit)
@@ -164,4 +165,17 @@ static void look_for_end(struct usher_conn *conn)
 void visit_await(struct visit *visit)
 {
     set_timer(visit, REST_MS, look_for_end);
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+/* Bytes that nobody has read turn a close into a reset, which takes from the client what
+ * it has not read yet: the end of the answer to its last request. */
+void visit_leave(const struct visit *visit)
+{
+    static char unread[65536];
+
+    for (int left = DRAINS; left > 0; left--)
+        if (recv(visit->fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
+            return;
 }

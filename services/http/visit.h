@@ -30,5 +30,7 @@ struct visit {
 void visit_await(struct visit *visit);
 /* It is there, and its answer begins. */
 void visit_answer(struct visit *visit);
+/* The library is about to close it. */
+void visit_leave(const struct visit *visit);
 
 #endif

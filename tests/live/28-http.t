@@ -627,4 +627,18 @@ def a_file_that_shrinks_while_it_is_sent_ends_its_answer():
         wait_for(lambda: u.count("http", "ACTIVE") == 0, "the slot to be free")
 
 
+@test
+def what_is_sent_behind_the_last_request_costs_no_byte_of_its_answer():
+    """Somebody types one more line while the answer arrives."""
+    with site() as (u, root):
+        large_file(root, 8 << 20)
+        for request in (b"GET /large HTTP/1.0\r\n\r\n", b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+            with connect(u.port("http")) as client:
+                client.sendall(request)
+                answer = client.recv(1000)
+                client.sendall(b"\r\n")
+                answer += read_all(client)
+                equal(len(answer.partition(b"\r\n\r\n")[2]), 8 << 20)
+
+
 run()
