@@ -1,5 +1,6 @@
 #include "sessions.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <utmpx.h>
 
@@ -37,7 +38,7 @@ size_t sessions_read(struct session *to, size_t max)
              sizeof(entry->ut_user));
         copy(session->terminal, sizeof(session->terminal), entry->ut_line,
              sizeof(entry->ut_line));
-        session->since = (time_t)entry->ut_tv.tv_sec;
+        session->since = (time_t)(uint32_t)entry->ut_tv.tv_sec; /* F16: until 2106 */
         count++;
     }
     endutxent();

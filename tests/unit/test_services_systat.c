@@ -20,9 +20,11 @@ static const struct systat_conf terminals = { .terminal = true };
 static const struct systat_conf times = { .since = true };
 static const struct systat_conf both = { .terminal = true, .since = true };
 
+static uint32_t began = 1795259280; /* each entry */
+
 static void put_entry(short type, const char *user, const char *terminal)
 {
-    struct utmpx entry = { .ut_type = type, .ut_tv.tv_sec = 1795259280 };
+    struct utmpx entry = { .ut_type = type, .ut_tv.tv_sec = (int32_t)began };
     int fd = open(utmp, O_WRONLY | O_APPEND | O_CLOEXEC);
 
     memcpy(entry.ut_user, user, strnlen(user, sizeof(entry.ut_user)));
@@ -83,6 +85,16 @@ static void users_are_named_once_and_sessions_where_asked(void **state)
     expect(&both, "alice            pts/0        Nov 21 11:08\r\n"
                   "bob              tty1         Nov 21 11:08\r\n"
                   "alice            pts/1        Nov 21 11:08\r\n");
+}
+
+/* Their seconds have 32 bits. */
+static void f16_sessions_go_on_after_january_2038(void **state)
+{
+    (void)state;
+    began = 2200000000; /* 2039-09-18 23:06:40 UTC */
+    put_entry(USER_PROCESS, "alice", "pts/0");
+    began = 1795259280;
+    expect(&times, "alice            Sep 18 23:06\r\n");
 }
 
 static void e12_only_printable_bytes_are_sent(void **state)
@@ -156,6 +168,7 @@ int main(void)
         cmocka_unit_test_setup(nobody_is_an_empty_list, nobody_is_there),
         cmocka_unit_test_setup(users_are_named_once_and_sessions_where_asked,
                                nobody_is_there),
+        cmocka_unit_test_setup(f16_sessions_go_on_after_january_2038, nobody_is_there),
         cmocka_unit_test_setup(e12_only_printable_bytes_are_sent, nobody_is_there),
         cmocka_unit_test_setup(a_datagram_has_whole_lines, nobody_is_there),
     };
