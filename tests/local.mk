@@ -58,6 +58,7 @@ UNIT_TESTS = \
 	tests/unit/test_doors \
 	tests/unit/test_fault \
 	tests/unit/test_member \
+	tests/unit/test_change \
 	tests/unit/test_inherit \
 	tests/unit/test_listeners \
 	tests/unit/test_logsink \
@@ -304,6 +305,10 @@ tests_unit_test_blame_LDADD = $(MASTER_LIBS)
 tests_unit_test_member_SOURCES = tests/unit/test_member.c
 tests_unit_test_member_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_member_LDADD = $(MASTER_LIBS)
+tests_unit_test_change_SOURCES = tests/unit/test_change.c
+tests_unit_test_change_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_change_LDADD = $(MASTER_LIBS)
+tests_unit_test_change_LDFLAGS = -Wl,--wrap=worker_main -Wl,--wrap=witness_check
 tests_unit_test_fault_SOURCES = tests/unit/test_fault.c
 tests_unit_test_fault_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_fault_LDADD = $(MASTER_LIBS)

@@ -208,8 +208,8 @@ static void drain_changed(struct pool *pool, const struct plan *old,
 static void retire(struct pool *pool, const struct plan *old, const struct plan *fresh)
 {
     (void)judge_rows(pool, old, fresh);
-    drain_changed(pool, old, fresh);
     pools_leave(pool);
+    drain_changed(pool, old, fresh);
 }
 
 void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh)
@@ -251,7 +251,7 @@ static void abandon(struct pool *pool)
     for (size_t i = 0; i < pool->member_count; i++) {
         struct member *member = &pool->members[i];
 
-        if (member->state != MEMBER_READY)
+        if (member->state == MEMBER_STARTING)
             member_kill(member);
         else if (pool->is_wait)
             member_stop(member);

@@ -52,7 +52,8 @@ static void on_ready(struct member *member, const char *sandbox)
 {
     struct err err = ERR_EMPTY;
 
-    if (member->state != MEMBER_STARTING)
+    /* a pool that is leaving has no plan any more */
+    if (member->state != MEMBER_STARTING || member->pool->is_leaving)
         return;
     if (look_at(member, &err) == -1) {
         str_copy(member->reason, sizeof(member->reason), err.text);
@@ -249,6 +250,11 @@ void hearsay_stop(struct member *member)
 {
     watch_stop(loop_of(member), &member->channel_watch);
     watch_stop(loop_of(member), &member->log_watch);
+}
+
+void hearsay_catch_up(struct member *member)
+{
+    read_records(member, &member->channel_watch, RECORDS_A_TURN, on_record);
 }
 
 void hearsay_read_last_words(struct member *member)

@@ -15,6 +15,9 @@ void hearsay_init(struct member *member);
  * call hearsay_stop(). */
 int hearsay_start(struct member *member, struct err *err);
 void hearsay_stop(struct member *member);
+/* Before its state decides what becomes of it: it may have said "ready" already, and have
+ * callers. */
+void hearsay_catch_up(struct member *member);
 /* Once it has ended: what is still in the sockets. */
 void hearsay_read_last_words(struct member *member);
 

@@ -243,7 +243,8 @@ void member_restart(struct member *member)
 {
     struct pools *pools = member->pool->pools;
 
-    if (member->blame == MEMBER_BLAMED) {
+    /* as long as it is fresh nobody counts its blames */
+    if (member->blame == MEMBER_BLAMED && !member->pool->is_fresh) {
         hold(member, 0);
         return;
     }

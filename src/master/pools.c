@@ -5,12 +5,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/fault.h"
+#include "master/hearsay.h"
 #include "master/orphan.h"
 
 #define HURRY_MS 500 /* "at once", for who does not end when asked */
 
 void pools_leave(struct pool *pool)
 {
+    for (size_t i = 0; i < pool->member_count; i++)
+        if (pool->members[i].state == MEMBER_STARTING)
+            hearsay_catch_up(&pool->members[i]);
     pool->is_leaving = true;
     pool->is_fresh = false;
     pool->plan = NULL;

@@ -1,0 +1,276 @@
+/* A change of plan that is given up, with children in the place of its workers. */
+#include "master/pools.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "proc/reap.h"
+#include "proc/witness.h"
+#include "wire/channel.h"
+
+#define DEADLINE_MS 10000
+#define ALONE 1500 /* ms without anything to do, for what must not come */
+
+static struct bed {
+    struct inherit nothing;
+    struct loop loop;
+    struct listeners listeners;
+    struct pools pools;
+    struct probe probe;
+    struct plan *plan;
+    struct watch tick;
+    int notes[2]; /* what workers did, a letter each */
+    int64_t until_ms;
+} bed;
+
+/* ---- workers ---- */
+
+static void note(char letter)
+{
+    (void)!write(bed.notes[1], &letter, 1);
+}
+
+static int be_ready_until_told(const struct worker_start *start)
+{
+    struct pollfd told = { .fd = start->channel, .events = POLLIN };
+    struct record_out out = RECORD_OUT_EMPTY;
+    struct record record;
+
+    record_begin(&out, "ready");
+    record_end(&out);
+    channel_send(start->channel, &out, NULL);
+    poll(&told, 1, -1);
+    if (channel_receive(start->channel, &record, NULL) == 1 &&
+        record_is(&record, "drain"))
+        note('d');
+    return 0;
+}
+
+static int leave_a_child(void)
+{
+    if (fork() == 0) {
+        signal(SIGTERM, SIG_IGN);
+        setsid();
+        for (;;)
+            pause();
+    }
+    return 1;
+}
+
+static int fail_in_open(const struct worker_start *start)
+{
+    struct page *page = pages_attach(start->pages, start->slot, NULL);
+
+    if (page != NULL)
+        atomic_store(&page->now_row, start->listeners[0].service->number + 1);
+    return 1;
+}
+
+int __wrap_worker_main(void *context);
+int __wrap_witness_check(pid_t pid, const struct witness *witness, struct err *err);
+
+/* The row's name says what becomes of it. */
+int __wrap_worker_main(void *context)
+{
+    const struct worker_start *start = context;
+    const char *name = start->listeners[0].service->name;
+
+    note('s');
+    if (strcmp(name, "leaver") == 0)
+        return leave_a_child();
+    if (strcmp(name, "crasher") == 0)
+        return fail_in_open(start);
+    return be_ready_until_told(start);
+}
+
+int __wrap_witness_check(pid_t pid, const struct witness *witness, struct err *err)
+{
+    (void)pid, (void)witness, (void)err;
+    return 0;
+}
+
+/* ---- the bed ---- */
+
+static void keep_quiet(enum log_level level, const char *subject, const char *line)
+{
+    (void)level, (void)subject, (void)line;
+}
+
+static struct plan *plan_of(const char *name, enum plan_way way, const char *key)
+{
+    struct plan *plan = mem_new(sizeof(*plan));
+    struct plan_service *service = MEM_PUSH(plan->services, plan->service_count);
+    struct endpoint *endpoint = MEM_PUSH(service->endpoints, service->endpoint_count);
+
+    plan->globals.worker_count = 1;
+    service->name = mem_text(name);
+    service->enabled = true;
+    service->way = way;
+    service->pool_key = mem_text(key);
+    service->backlog = 8;
+    service->total_timeout = -1;
+    service->receive_buffer = service->send_buffer = USHER_SIZE_NONE;
+    endpoint->kind = ENDPOINT_TCP;
+    endpoint->text = mem_text("tcp://127.0.0.1:0");
+    assert_int_equal(addr_parse("127.0.0.1:0", &endpoint->addr, NULL), 0);
+    return plan;
+}
+
+static void collect(int fd, short what, void *context)
+{
+    (void)fd, (void)what, (void)context;
+    reap_collect();
+    if (clock_ms() < bed.until_ms)
+        timer_start(&bed.loop, &bed.tick, 5);
+    else
+        loop_stop(&bed.loop);
+}
+
+static void turn_for(int64_t ms)
+{
+    struct err err = ERR_EMPTY;
+
+    bed.until_ms = clock_ms() + ms;
+    timer_start(&bed.loop, &bed.tick, 0);
+    assert_int_equal(loop_run(&bed.loop, &err), 0);
+}
+
+static void on_done(const char *reason, void *context)
+{
+    (void)reason, (void)context;
+}
+
+static void prepare(struct plan *plan)
+{
+    struct mistakes mistakes = { 0 };
+    struct err err = ERR_EMPTY;
+
+    bed.plan = plan;
+    assert_int_equal(listeners_prepare(&bed.listeners, plan, &mistakes), 0);
+    assert_int_equal(pools_prepare(&bed.pools, NULL, plan, on_done, NULL, &err), 0);
+}
+
+static struct member *first_fresh(void)
+{
+    assert_false(list_is_empty(&bed.pools.fresh));
+    return &pool_at(bed.pools.fresh.next)->members[0];
+}
+
+/* As master/reload does: nobody may look at the plan any more. */
+static void give_up(void)
+{
+    pools_abandon(&bed.pools);
+    listeners_abandon(&bed.listeners);
+    plan_free(&bed.plan);
+}
+
+static size_t count_notes(char letter)
+{
+    char notes[4096];
+    ssize_t got = read(bed.notes[0], notes, sizeof(notes));
+    size_t count = 0;
+
+    for (ssize_t i = 0; i < got; i++)
+        count += notes[i] == letter;
+    return count;
+}
+
+static int make_bed(void **state)
+{
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    log_to(keep_quiet);
+    bed = (struct bed){ .nothing = INHERIT_EMPTY };
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    assert_int_equal(pipe2(bed.notes, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(loop_open(&bed.loop, LOOP_AUTO, &err), 0);
+    timer_init(&bed.tick, collect, NULL);
+    listeners_init(&bed.listeners, &bed.nothing);
+    assert_int_equal(pools_open(&bed.pools, &bed.loop, &bed.listeners, &err), 0);
+    bed.pools.probe = &bed.probe;
+    bed.pools.files = (struct rlimit){ 1, 1 }; /* leaves it alone */
+    bed.pools.drain_timeout = DEADLINE_MS;
+    return 0;
+}
+
+static int take_apart(void **state)
+{
+    (void)state;
+    pools_close(&bed.pools);
+    listeners_close(&bed.listeners);
+    loop_close(&bed.loop);
+    fd_close(&bed.notes[0]);
+    fd_close(&bed.notes[1]);
+    log_to(NULL);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    return 0;
+}
+
+/* ---- tests ---- */
+
+/* Who has said so may have callers, whether we have read it or not. */
+static void who_was_ready_when_a_change_is_given_up_is_drained(void **state)
+{
+    struct pollfd said = { .events = POLLIN };
+
+    (void)state;
+    prepare(plan_of("row", PLAN_WAY_DISPATCH, "key"));
+    said.fd = first_fresh()->channel;
+    assert_int_equal(poll(&said, 1, DEADLINE_MS), 1);
+    give_up();
+    while (!list_is_empty(&bed.pools.leaving))
+        turn_for(10);
+    assert_int_equal(count_notes('d'), 1);
+}
+
+static void who_is_held_when_a_change_is_given_up_does_not_start(void **state)
+{
+    (void)state;
+    prepare(plan_of("leaver", PLAN_WAY_FORK, "own=leaver key"));
+    while (list_is_empty(&pool_at(bed.pools.fresh.next)->orphans))
+        turn_for(10);
+    assert_int_equal(first_fresh()->state, MEMBER_HELD);
+    (void)count_notes('s');
+    give_up();
+    turn_for(ALONE);
+    assert_int_equal(count_notes('s'), 0);
+}
+
+/* Its blames are not counted yet, so each would be the first. */
+static void a_moved_row_that_fails_at_once_waits_from_the_start(void **state)
+{
+    (void)state;
+    prepare(plan_of("crasher", PLAN_WAY_DISPATCH, "own=crasher key"));
+    turn_for(ALONE);
+    assert_in_range(count_notes('s'), 1, 5); /* after 0.1, 0.2, 0.4, 0.8 s */
+    give_up();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            who_was_ready_when_a_change_is_given_up_is_drained, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            who_is_held_when_a_change_is_given_up_does_not_start, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            a_moved_row_that_fails_at_once_waits_from_the_start, make_bed, take_apart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
