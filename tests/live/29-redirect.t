@@ -52,11 +52,6 @@ def rows(port, options="", row="", listen="tcp://:0", host="127.0.0.1"):
         listen, host, port, options, row)
 
 
-def closed_port():
-    with contextlib.closing(udp()) as unused, socket.create_server(("127.0.0.1", 0)) as gone:
-        return gone.getsockname()[1]
-
-
 def send_much(client, count=SIZE):
     digest = hashlib.sha256()
     for number in range(count // len(CHUNK)):
@@ -268,7 +263,7 @@ def a_reset_goes_back_to_the_caller():
 
 @test
 def a_target_that_refuses_is_said_and_felt():
-    with Usherd(rows(closed_port())) as u:
+    with Usherd(rows(free_port())) as u:
         for _ in range(20):
             try:
                 with connect(u.port("way")) as client:
@@ -516,8 +511,7 @@ def peers_have_a_cap():
 
 @test
 def nobody_at_the_target_hurts_nobody():
-    with udp() as unused:
-        port = unused.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     with Usherd(rows(port, listen="udp://:0")) as u, udp() as client:
         for _ in range(50):
             client.sendto(b"x", ("127.0.0.1", u.port("way", "udp")))

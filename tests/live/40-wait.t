@@ -135,8 +135,7 @@ def a8_r18_a_child_that_reads_nothing_cannot_make_it_spin():
 
 @test
 def a_tcp_listener_that_a_child_shut_down_listens_again():
-    with socket.create_server(("127.0.0.1", 0)) as free:  # the kernel's own choice would not come back
-        port = free.getsockname()[1]
+    port = free_port()  # the kernel's own choice would not come back
     with Waiters('w: { exec = "{dir}/shuts"; wait = true; listen = "tcp://127.0.0.1:%d"; {who} };'
                  % port) as u:
         pids = []

@@ -425,9 +425,12 @@ def b9_b22_a_hundred_thousand_refusals_leave_memory_and_log_flat():
         assert u.log().count("refuse") <= passed + 5, u.log()
         assert probe(port) is not None
         left = u.counts("echo")["refused"]
+
+        def told():
+            return sum(int(n) for n in re.findall(r"left_out=(\d+)", u.log())) + u.log().count("reason=denied")
+
+        wait_for(lambda: told() >= left, "all to be told of")
         u.wait_log(r"refuse left_out=\d+ denied=\d+")
-        told = sum(int(n) for n in re.findall(r"left_out=(\d+)", u.log()))
-        assert told + u.log().count("reason=denied") >= left, u.log()
 
 
 run()

@@ -549,9 +549,7 @@ def c5_no_step_that_fails_leaves_anybody_unprotected():
     tracer = strace()
     with Usherd("echo: { plugin = \"echo\"; listen = \"tcp://:0\"; };") as u:
         need_sandbox(u, "seccomp", "landlock", "net", "root")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     row = 'echo: { plugin = "echo"; listen = "tcp://127.0.0.1:%d"; };' % port
     for call, code, numbers in INJECTED:
         failed = 0

@@ -191,12 +191,6 @@ def listener_of(pid, port):
     raise Skip("no copy of another process's descriptors here")
 
 
-def free_port():
-    with socket.socket() as client:
-        client.bind(("127.0.0.1", 0))
-        return client.getsockname()[1]
-
-
 @test
 def a_listener_that_was_shut_down_listens_again():
     if not IS_ROOT:

@@ -193,6 +193,18 @@ def wait_taken(client):
     wait_for(lambda: unsent() == 0, "the bytes to be taken")
 
 
+def free_port(kind=socket.SOCK_STREAM):
+    """One that nobody has, and that the kernel gives to nobody who lets it choose."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        end = max(int(file.read().split()[0]), 12000)
+    for _ in range(100):
+        port = random.randrange(10000, end)
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise Skip("no port is free")
+
+
 def listening_at(port):
     """The kernel's words for each socket that listens there: [4] its queues, [9] its inode."""
     found = []
