@@ -87,18 +87,26 @@ static void write_request(const struct options *options, const struct command *c
     record_end(out);
 }
 
+/* A part that could not be written before is gone, even where the rest can be. */
+static int finish_output(struct err *err)
+{
+    if (fflush(stdout) == EOF)
+        return err_sys(err, "standard output");
+    if (ferror(stdout) != 0)
+        return err_set(err, "standard output: not all of it could be written");
+    return 0;
+}
+
 static int show(const struct options *options, const struct command *command,
                 const struct answer *answer, struct err *err)
 {
-    if (options->as_json)
-        return command->print_json(answer, err);
-    if (command->print != NULL)
+    if (options->as_json && command->print_json(answer, err) == -1)
+        return -1;
+    if (!options->as_json && command->print != NULL)
         command->print(answer);
     if (command->done != NULL)
         puts(command->done);
-    if (fflush(stdout) == EOF)
-        return err_sys(err, "standard output");
-    return 0;
+    return finish_output(err);
 }
 
 static int ask(const struct options *options, const struct command *command)
@@ -173,16 +181,25 @@ static const char *check(const struct options *options, const struct command *co
     return NULL;
 }
 
+static int say_about(const struct options *options)
+{
+    struct err err = ERR_EMPTY;
+
+    fputs(options->wants_version ? "usherctl " USHER_VERSION "\n" : usage, stdout);
+    if (finish_output(&err) == 0)
+        return 0;
+    fprintf(stderr, "usherctl: %s\n", err.text);
+    return STATUS_SYSTEM;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { .socket = USHER_RUNSTATEDIR "/usher/control" };
     const char *wrong;
 
     wrong = take(&options, argc, argv);
-    if (wrong == NULL && (options.wants_version || options.wants_help)) {
-        fputs(options.wants_version ? "usherctl " USHER_VERSION "\n" : usage, stdout);
-        return 0;
-    }
+    if (wrong == NULL && (options.wants_version || options.wants_help))
+        return say_about(&options);
     if (wrong == NULL && options.word_count == 0)
         wrong = "no command";
     if (wrong == NULL)

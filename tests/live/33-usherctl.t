@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""usherctl at the command line: what it prints arrives whole, or it says so."""
+import json
+import os
+import subprocess
+
+from usher_live import *  # noqa: F403 - the test vocabulary
+
+ECHO = 'echo: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; };'
+
+
+def ctl_into(u, target, *words):
+    with open(target, "w") as out:
+        return subprocess.run([USHERCTL, "-s", u.control, *words], stdout=out, timeout=DEADLINE,
+                              stderr=subprocess.PIPE, text=True)
+
+
+@test
+def an_answer_that_cannot_be_written_is_no_success():
+    if not os.path.exists("/dev/full"):
+        raise Skip("there is no /dev/full")
+    with Usherd(ECHO) as u:
+        for words in (("list",), ("status",), ("explain", "echo", "::1"), ("list", "--json"),
+                      ("status", "--json"), ("explain", "echo", "::1", "--json"), ("help",),
+                      ("check",), ("reload",), ("--version",), ("--help",)):
+            done = ctl_into(u, "/dev/full", *words)
+            equal((words, done.returncode, done.stderr),
+                  (words, 3, "usherctl: standard output: No space left on device\n"))
+
+
+@test
+def explain_as_json_is_one_object_on_a_pipe_too():
+    with Usherd(ECHO) as u:
+        told = json.loads(u.ctl("explain", "echo", "127.0.0.1", "--json").stdout)
+        equal([told[kind]["verdict"] for kind in ("connections", "datagrams")], ["served"] * 2)
+
+
+run()
