@@ -289,6 +289,8 @@ static struct lex_token foreign(struct lex *lex)
 
     if (*lex->at == '\0')
         return bad(lex, 1, "a NUL byte");
+    if (begins(lex, "\xEF\xBB\xBF"))
+        return bad(lex, 3, "a byte order mark: save the file as UTF-8 without one");
     if (begins(lex, "@include"))
         return bad(
             lex, strlen("@include"),

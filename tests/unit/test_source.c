@@ -261,7 +261,8 @@ static const struct {
     { "a = '5'", "t:1: a character that has no meaning here" },
     { "\xef\xbb\xbf"
       "a = 5",
-      "t:1: bytes outside ASCII stand in texts and comments only" },
+      "t:1: a byte order mark: save the file as UTF-8 without one" },
+    { "a\xc3\xa9 = 5", "t:1: bytes outside ASCII stand in texts and comments only" },
 };
 
 static void e16_the_scan_finds_what_libconfig_gets_wrong(void **state)
