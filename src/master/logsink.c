@@ -22,7 +22,8 @@ enum sink_kind { SINK_STDERR, SINK_FILE, SINK_SYSLOG };
 
 static struct {
     enum sink_kind kind;
-    int fd;      /* -1 for stderr, and for syslog while nobody is there */
+    int fd;      /* -1 for syslog while nobody is there, and for a standard error of
+                    which we have no open file of our own */
     char *path;  /* SINK_FILE */
     bool as_json;
     unsigned long dropped, told;
@@ -99,8 +100,20 @@ static int connect_syslog(void)
     return fd;
 }
 
-/* A terminal or pipe is shared with others, so its O_NONBLOCK is not ours to set: ask
- * first. */
+/* A terminal or pipe is shared with others, so its O_NONBLOCK is not ours to set. One
+ * that we open ourselves is: asking before each line is not enough, since a terminal says
+ * that it has room when a line does not fit, and a pipe may be filled by somebody else
+ * after the question. A file's end is in the open file that was passed to us. */
+static int open_standard_error(void)
+{
+    struct stat st;
+
+    if (fstat(STDERR_FILENO, &st) == -1 ||
+        !(S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+        return -1;
+    return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 static bool has_room(int fd)
 {
     struct pollfd ready = { .fd = fd, .events = POLLOUT };
@@ -110,7 +123,7 @@ static bool has_room(int fd)
 
 static bool put_line(struct str *s)
 {
-    int fd = sink.kind == SINK_STDERR ? STDERR_FILENO : sink.fd;
+    int fd = sink.fd == -1 ? STDERR_FILENO : sink.fd;
 
     if (s->length > LINE_ROOM - 2)
         s->length = LINE_ROOM - 2;
@@ -202,6 +215,8 @@ int logsink_open(const char *to, bool as_json, struct err *err)
 
     if (kind == SINK_FILE && (fd = open_file(to, err)) == -1)
         return -1;
+    if (kind == SINK_STDERR)
+        fd = open_standard_error();
     fd_close(&sink.fd);
     mem_free(&sink.path);
     sink.kind = kind;

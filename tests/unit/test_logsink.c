@@ -243,8 +243,8 @@ static void f17_a_sink_that_is_full_drops_counts_and_tells(void **state)
     char text[2048];
 
     (void)state;
-    assert_int_equal(logsink_open("stderr", false, NULL), 0);
     fill(&stuck);
+    assert_int_equal(logsink_open("stderr", false, NULL), 0);
     logsink_write(LOG_INFO_, "x", "lost", 1);
     logsink_write(LOG_INFO_, "x", "lost too", 1);
     logsink_add_dropped(5);
@@ -260,6 +260,35 @@ static void f17_a_sink_that_is_full_drops_counts_and_tells(void **state)
                          "[^\n]*: back\n[^\n]*: and on\n$");
 }
 
+/* Lines do not end where its room does, and it says that it has some until the last
+ * byte. */
+static void a_terminal_that_nobody_reads_holds_nobody_up(void **state)
+{
+    unsigned long before = logsink_dropped(), dropped;
+    int keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), screen, saved;
+
+    (void)state;
+    if (keyboard == -1)
+        skip();
+    assert_int_equal(grantpt(keyboard) | unlockpt(keyboard), 0);
+    screen = open(ptsname(keyboard), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_int_not_equal(screen, -1);
+    fflush(stderr);
+    saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    assert_int_equal(dup2(screen, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(logsink_open("stderr", false, NULL), 0);
+    alarm(20);
+    for (int i = 0; i < 2000; i++)
+        logsink_write(LOG_INFO_, "x", "a line of which many fill a terminal", 1);
+    alarm(0);
+    dropped = logsink_dropped() - before;
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    fd_close(&saved);
+    fd_close(&screen);
+    fd_close(&keyboard);
+    assert_in_range(dropped, 1, 1999);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, forget)
 
 int main(void)
@@ -271,6 +300,7 @@ int main(void)
         TEST(a_rotated_file_is_let_go),
         TEST(f9_what_is_no_file_is_refused_and_the_old_sink_goes_on),
         TEST(f17_a_sink_that_is_full_drops_counts_and_tells),
+        TEST(a_terminal_that_nobody_reads_holds_nobody_up),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
