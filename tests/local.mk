@@ -108,6 +108,7 @@ LIVE_TESTS = \
 	tests/live/28-http.t \
 	tests/live/29-redirect.t \
 	tests/live/30-exec.t \
+	tests/live/33-usherctl.t \
 	tests/live/35-daemons.t \
 	tests/live/40-wait.t \
 	tests/live/45-status.t \
