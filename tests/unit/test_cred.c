@@ -31,6 +31,7 @@ static const struct cred somebody = {
 
 /* The system calls of the module pass here, so that each can be made to fail (C5). */
 static const char *fails = "", *lies = "";
+static const char *leads_back = ""; /* says that it made root of us */
 
 static long refuse_or_call(const char *name, long number, long a, long b, long c)
 {
@@ -43,18 +44,29 @@ static long refuse_or_call(const char *name, long number, long a, long b, long c
     return syscall(number, a, b, c);
 }
 
+static bool is_back(const char *name, bool to_root)
+{
+    return to_root && strcmp(leads_back, name) == 0;
+}
+
 int setgroups(size_t count, const gid_t *groups)
 {
+    if (is_back("setgroups", count == 1 && groups[0] == 0))
+        return 0;
     return (int)refuse_or_call("setgroups", SYS_setgroups, (long)count, (long)groups, 0);
 }
 
 int setresgid(gid_t r, gid_t e, gid_t s)
 {
+    if (is_back("setresgid", e == 0))
+        return 0;
     return (int)refuse_or_call("setresgid", SYS_setresgid, (int)r, (int)e, (int)s);
 }
 
 int setresuid(uid_t r, uid_t e, uid_t s)
 {
+    if (is_back("setresuid", e == 0))
+        return 0;
     return (int)refuse_or_call("setresuid", SYS_setresuid, (int)r, (int)e, (int)s);
 }
 
@@ -193,9 +205,10 @@ static int stay_root(void)
     static const char *const lines[] = {"Uid:\t0\t0\t0\t0\n", "Groups:\t0 4 \n", NULL};
     struct err err = ERR_EMPTY;
 
-    if (cred_become(&root, &err) == -1 || !cred_can_change())
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1 || cred_become(&root, &err) == -1 ||
+        !cred_can_change())
         return 1;
-    return status_has(lines);
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 ? 2 : status_has(lines);
 }
 
 static void root_may_stay_root(void **state)
@@ -229,7 +242,8 @@ static int become_myself(void)
         return 1;
     cred.uid = getuid();
     cred.gid = getgid();
-    if (cred_become(&cred, &err) == -1) {
+    /* a change of ids takes it away, and here is none */
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1 || cred_become(&cred, &err) == -1) {
         fprintf(stderr, "%s\n", err.text);
         return 2;
     }
@@ -261,27 +275,118 @@ static void an_ordinary_user_becomes_nobody_else(void **state)
     assert_in_child(become_someone_else);
 }
 
+/* What must be wrong then, in the words of who found it. */
+static const char *fault;
+
 static int fail_here(void)
 {
     struct err err = ERR_EMPTY;
 
-    return cred_become(&somebody, &err) != -1 || strncmp(err.text, "identity: ", 10) != 0;
+    if (cred_become(&somebody, &err) == -1 && strstr(err.text, fault) != NULL)
+        return 0;
+    fprintf(stderr, "said \"%s\", wanted \"%s\"\n", err.text, fault);
+    return 1;
 }
 
 static void c5_a_call_that_fails_or_lies_ends_it(void **state)
 {
-    static const char *const calls[] = {"setgroups", "setresgid", "setresuid"};
+    static const struct {
+        const char *call, *fails, *lies;
+    } calls[] = {
+        { "setgroups", "identity: setgroups", "identity: other groups" },
+        { "setresgid", "identity: group 54322", "identity: not user 54321, group 54322" },
+        { "setresuid", "identity: user 54321", "identity: not user 54321, group 54322" },
+    };
 
     (void)state;
     need_root();
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-        fails = calls[i];
+        fails = calls[i].call;
+        fault = calls[i].fails;
         assert_in_child(fail_here);
         fails = "";
-        lies = calls[i];
+        lies = calls[i].call;
+        fault = calls[i].lies;
         assert_in_child(fail_here);
         lies = "";
     }
+}
+
+static void c5_a_way_back_that_is_open_ends_it(void **state)
+{
+    static const char *const calls[][2] = {
+        { "setresuid", "identity: root can be had again" },
+        { "setresgid", "identity: root's group can be had again" },
+        { "setgroups", "identity: groups can be had again" },
+    };
+
+    (void)state;
+    need_root();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        leads_back = calls[i][0];
+        fault = calls[i][1];
+        assert_in_child(fail_here);
+        leads_back = "";
+    }
+}
+
+/* The groups are what they were, whatever setgroups() says. */
+static int with_one_group_more(void)
+{
+    static const gid_t groups[] = { SOME_GROUP, 7, 5, 6 };
+
+    return syscall(SYS_setgroups, 4, groups) == -1 ? 90 : fail_here();
+}
+
+static int with_one_group_less(void)
+{
+    static const gid_t groups[] = { SOME_GROUP, 5 };
+
+    return syscall(SYS_setgroups, 2, groups) == -1 ? 90 : fail_here();
+}
+
+static void c4_one_group_more_or_less_is_noticed(void **state)
+{
+    (void)state;
+    need_root();
+    lies = "setgroups";
+    fault = "identity: other groups";
+    assert_in_child(with_one_group_more);
+    assert_in_child(with_one_group_less);
+    lies = "";
+}
+
+/* Root that is root in all but how files are opened. */
+static int refuse_root(void)
+{
+    static const struct cred root = { .uid = 0, .gid = 0 };
+    struct err err = ERR_EMPTY;
+
+    return cred_become(&root, &err) != -1 ||
+           strstr(err.text, "not user 0, group 0") == NULL;
+}
+
+static int with_another_file_user(void)
+{
+    setfsuid(SOMEBODY);
+    return refuse_root();
+}
+
+static int with_another_file_group(void)
+{
+    setfsgid(SOME_GROUP);
+    return refuse_root();
+}
+
+static void c3_the_ids_for_files_count_as_the_others_do(void **state)
+{
+    (void)state;
+    need_root();
+    lies = "setresuid";
+    assert_in_child(with_another_file_user);
+    lies = "setresgid";
+    assert_in_child(with_another_file_group);
+    lies = "";
 }
 
 int main(void)
@@ -294,6 +399,9 @@ int main(void)
         cmocka_unit_test(an_ordinary_user_becomes_himself),
         cmocka_unit_test(an_ordinary_user_becomes_nobody_else),
         cmocka_unit_test(c5_a_call_that_fails_or_lies_ends_it),
+        cmocka_unit_test(c5_a_way_back_that_is_open_ends_it),
+        cmocka_unit_test(c4_one_group_more_or_less_is_noticed),
+        cmocka_unit_test(c3_the_ids_for_files_count_as_the_others_do),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
