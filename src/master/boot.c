@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -226,17 +225,6 @@ static void on_first_plan(enum reload_result result, const struct mistakes *mist
     loop_stop(&master->loop);
 }
 
-/* In the background there is no standard error to write to. */
-static int check_background(struct master *master, struct err *err)
-{
-    if (!master->options->to_background ||
-        strcmp(master->plan->globals.log_to, "stderr") != 0)
-        return 0;
-    master->status = STATUS_TABLE;
-    return err_set(
-        err, "log.to is \"stderr\", which a daemon in the background does not have");
-}
-
 /* The first plan goes the way of every reload, from nothing. Signals are served
  * meanwhile. */
 static int load_first_plan(struct master *master, struct err *err)
@@ -251,7 +239,7 @@ static int load_first_plan(struct master *master, struct err *err)
         return -1;
     if (master->is_draining)
         return err_set(err, "told to end before it was ready");
-    return first.result == 0 ? check_background(master, err) : -1;
+    return first.result;
 }
 
 static void forget_plan(struct master *master)

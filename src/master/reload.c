@@ -1,5 +1,7 @@
 #include "master/reload.h"
 
+#include <string.h>
+
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -211,6 +213,12 @@ static void begin(struct master *master)
     mistakes_free(&mistakes);
 }
 
+/* In the background there is no standard error to write to. */
+static bool loses_log(const struct master *master, const struct plan *plan)
+{
+    return master->options->to_background && strcmp(plan->globals.log_to, "stderr") == 0;
+}
+
 static void on_read(struct plan *plan, const struct mistakes *mistakes, void *context)
 {
     struct master *master = context;
@@ -222,6 +230,9 @@ static void on_read(struct plan *plan, const struct mistakes *mistakes, void *co
     if (plan == NULL)
         finish(master, mistakes->is_system ? RELOAD_SYSTEM_SAID_NO : RELOAD_TABLE_WRONG,
                mistakes);
+    else if (loses_log(master, plan))
+        fail(master, RELOAD_TABLE_WRONG,
+             "log.to is \"stderr\", which a daemon in the background does not have");
     else
         begin(master);
 }

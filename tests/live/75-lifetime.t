@@ -251,4 +251,24 @@ def a_background_daemon_needs_a_log_of_its_own():
     assert "log.to" in said, said
 
 
+@test
+def no_reload_takes_the_log_from_a_background_daemon():
+    u = Usherd(ECHO, start=False)
+    pid_file = os.path.join(u.dir, "pid")
+    u.table(ECHO, 'log: { to = "%s/file.log"; };' % u.dir)
+    try:
+        equal(subprocess.run(u.command("-d", "--pid-file", pid_file)).returncode, 0)
+        pid = int(open(pid_file).read())
+        try:
+            u.table(ECHO, "")
+            done = u.ctl("reload", check=False)
+            equal(done.returncode, 1)
+            assert "log.to" in done.stdout + done.stderr, done
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not is_alive(pid), "the daemon to end")
+    finally:
+        u.clean()
+
+
 run()
