@@ -160,6 +160,7 @@ static void presets_follow_their_own_rules(void **state)
 
     (void)state;
     assert_int_equal(opt_preset(keys_global, globals, &err), 0);
+    assert_string_equal(globals->control, USHER_RUNSTATEDIR "/usher/control");
     assert_int_equal(opt_preset(keys_service, service, &err), 0);
     for (const struct usher_option *row = keys_service; row->key != NULL; row++) {
         assert_null(keys_never(row->key));
