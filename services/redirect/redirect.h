@@ -20,6 +20,7 @@ struct redirect_conf {
 struct stream {
     int target;       /* -1: none */
     int caller;       /* the taken descriptor; -1: the host has it */
+    unsigned looks;   /* at it, while the target takes no more */
     bool is_connected;
     bool is_blocked;  /* the target takes no more */
     bool is_owed;     /* and the host keeps what data() left */

@@ -5,6 +5,9 @@
  * our side be closed while the caller goes on.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +15,7 @@
 #include "redirect.h"
 
 #define REST_MS 300000 /* for a caller that was taken over and says nothing */
+#define LOOK_MS 1000   /* between looks at one who has to wait */
 
 static char bytes_of_a_read[REDIRECT_READ]; /* one thread, one read at a time */
 
@@ -114,6 +118,33 @@ static void rested_too_long(struct usher_conn *conn)
     break_off(conn);
 }
 
+/* It was reset, or the host has shut it down, for its time is over or the daemon drains.
+ * Where the caller has finished, the connection is in another state. */
+static bool is_cut_off(int fd)
+{
+    struct pollfd what = { .fd = fd };
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (poll(&what, 1, 0) != 1)
+        return false;
+    if ((what.revents & POLLERR) != 0)
+        return true;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+           (info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_FIN_WAIT2);
+}
+
+/* While the target takes nothing, nobody tells us of the caller. */
+static void look_at_caller(struct usher_conn *conn)
+{
+    struct stream *stream = stream_of(conn);
+
+    if (is_cut_off(stream->caller) || ++stream->looks >= REST_MS / LOOK_MS)
+        break_off(conn);
+    else
+        host_of(conn)->timer(conn, LOOK_MS, look_at_caller);
+}
+
 /* Reads no more than the target takes: what it does not take stays in the socket. */
 static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
 {
@@ -125,14 +156,14 @@ static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
     (void)what;
     if (count == -1 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (count == 0) {
+    if (count == 0 && !is_cut_off(fd)) {
         end_well(conn);
         return;
     }
     if (count > 0)
         sent = send(stream->target, bytes_of_a_read, (size_t)count,
                     MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count == -1 || (sent == -1 && errno != EAGAIN && errno != EINTR)) {
+    if (count <= 0 || (sent == -1 && errno != EAGAIN && errno != EINTR)) {
         break_off(conn);
         return;
     }
@@ -141,6 +172,8 @@ static void caller_ready(struct usher_conn *conn, int fd, unsigned what)
         (void)!recv(fd, bytes_of_a_read, (size_t)sent, MSG_DONTWAIT);
     if (sent < count) {
         stream->is_blocked = true;
+        stream->looks = 0;
+        host_of(conn)->timer(conn, LOOK_MS, look_at_caller);
         host_of(conn)->watch(conn, fd, 0, caller_ready);
         watch_target(conn);
     }

@@ -525,4 +525,36 @@ def nobody_at_the_target_hurts_nobody():
             equal(client.recv(10)[:1] in (b"x", b"y"), True)
 
 
+@test
+def total_timeout_holds_for_a_caller_whose_target_finished_first():
+    """Whether it sends more than the target reads, or nothing; the target knows it for no end of the caller's."""
+    heard, done = [], threading.Event()
+
+    def serve(client):
+        client.sendall(b"bye")
+        client.shutdown(socket.SHUT_WR)
+        done.wait(DEADLINE)
+        try:
+            while part := client.recv(1 << 20):
+                pass
+            heard.append(part)
+        except ConnectionResetError:
+            heard.append("reset")
+
+    for size in (64 << 20, 1):
+        done.clear()
+        heard.clear()
+        with tcp_target(serve) as port, Usherd(rows(port, row='total_timeout = "1s";')) as u:
+            with connect(u.port("way")) as client:
+                equal(read_all(client), b"bye")
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while size > 0:
+                        size -= client.send(bytes(min(size, 1 << 16)))
+                wait_for(lambda: u.count("way", "ACTIVE") == 0, "the slot to be free")
+                done.set()
+                wait_for(lambda: heard, "the end at the target")
+                equal(heard, ["reset"])
+
+
 run()
