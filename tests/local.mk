@@ -40,6 +40,8 @@ UNIT_TESTS = \
 	tests/unit/test_plug \
 	tests/unit/test_cred \
 	tests/unit/test_sandbox \
+	tests/unit/test_fence \
+	tests/unit/test_witness \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
 	tests/unit/test_access \
@@ -262,6 +264,12 @@ tests_unit_test_plug_LDADD = $(PLUG_LIBS)
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
 tests_unit_test_sandbox_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sandbox_LDADD = $(PROC_LIBS)
+tests_unit_test_fence_SOURCES = tests/unit/test_fence.c
+tests_unit_test_fence_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fence_LDADD = $(PROC_LIBS)
+tests_unit_test_witness_SOURCES = tests/unit/test_witness.c
+tests_unit_test_witness_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_witness_LDADD = $(PROC_LIBS)
 tests_unit_test_cred_SOURCES = tests/unit/test_cred.c
 tests_unit_test_cred_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cred_LDADD = $(PROC_LIBS)
