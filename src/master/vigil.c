@@ -10,11 +10,13 @@
 #include "wire/record.h"
 
 #define LOOK_MS 1000 /* while it is busy: from one look at it to the next */
+#define LATE_MS 500  /* a look that comes so late: we did not run ourselves */
 #define LONG_TURN 8  /* hang_timeouts for a turn of its loop with many callbacks */
 
 static void look_in(struct member *member, int64_t ms)
 {
     timer_start(member->pool->pools->loop, &member->vigil.timer, ms);
+    member->vigil.due_ms = clock_ms() + ms;
 }
 
 static int64_t hang_timeout(const struct member *member)
@@ -90,11 +92,32 @@ static void on_stop(struct child *child, bool is_stopped, void *context)
 
 /* ---- looks ---- */
 
+/* Whatever kept us from looking (a container that was frozen, a machine that slept) kept
+ * it from working: its time begins anew, and what it was asked is asked again. */
+static void excuse_if_late(struct vigil *vigil)
+{
+    int64_t now = clock_ms();
+
+    if (now - vigil->due_ms < LATE_MS)
+        return;
+    vigil->excused_ms = now;
+    vigil->ping_ms = 0;
+    vigil->said_busy = true;
+}
+
+static int64_t spent_ms(const struct vigil *vigil, const struct page *page)
+{
+    int64_t spent = fault_spent_ms(page), most = clock_ms() - vigil->excused_ms;
+
+    return spent < most ? spent : most;
+}
+
 static void look_at_running(struct member *member)
 {
     const struct page *page = pages_slot(member->pool->pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire); /* first */
-    int64_t spent = fault_spent_ms(page), left = hang_timeout(member) - spent + 1;
+    int64_t spent = spent_ms(&member->vigil, page);
+    int64_t left = hang_timeout(member) - spent + 1;
     bool is_busy = row != 0 || spent < 2 * LOOK_MS || member->vigil.said_busy;
 
     member->vigil.said_busy = false;
@@ -117,6 +140,7 @@ static void on_look(int fd, short what, void *context)
 
     (void)fd;
     (void)what;
+    excuse_if_late(&member->vigil);
     if (member->vigil.stopped_ms != 0)
         look_at_stopped(member);
     else
@@ -147,6 +171,7 @@ void vigil_begin(struct member *member)
 {
     member->vigil.said_busy = member->is_deaf = false;
     member->vigil.ping_ms = member->vigil.stopped_ms = 0;
+    member->vigil.excused_ms = 0;
     member->child.on_stop = on_stop;
 }
 

@@ -18,6 +18,8 @@ struct vigil { /* in a member */
     bool said_busy;     /* since the last look */
     int64_t ping_ms;    /* when it was asked for a sign of life; 0: it gave it, or was not
                            asked */
+    int64_t due_ms;     /* the next look */
+    int64_t excused_ms; /* what it did before does not count: we did not run either */
     int64_t stopped_ms; /* since when it has been stopped; 0: it goes on */
 };
 

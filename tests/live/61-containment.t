@@ -571,6 +571,55 @@ def a_worker_that_somebody_stopped_goes_on_and_nobody_is_blamed():
         assert "fail" not in u.log(), u.log()
 
 
+class Freezer:
+    """A control group of its own, of either version; for whom it is made is frozen in it."""
+
+    def __init__(self):
+        for top, file, words in (("/sys/fs/cgroup/freezer", "freezer.state", ("FROZEN", "THAWED")),
+                                 ("/sys/fs/cgroup", "cgroup.freeze", ("1", "0"))):
+            self.top, self.words = top, words
+            self.place = os.path.join(top, "usher-test-%d" % os.getpid())
+            self.file = os.path.join(self.place, file)
+            with contextlib.suppress(OSError):
+                os.mkdir(self.place)
+                if os.path.exists(self.file):
+                    return
+                os.rmdir(self.place)
+        raise Skip("nobody can be frozen here")
+
+    def move(self, folder, pids):
+        for pid in pids:
+            with open(os.path.join(folder, "cgroup.procs"), "w") as file:
+                file.write(str(pid))
+
+    def freeze(self, on):
+        with open(self.file, "w") as file:
+            file.write(self.words[0 if on else 1])
+
+    def end(self, pids):
+        self.freeze(False)
+        self.move(self.top, pids)
+        os.rmdir(self.place)
+
+
+@test
+def after_a_freeze_nobody_is_blamed_for_the_time():
+    freezer = Freezer()
+    with Usherd(TOGETHER) as u, connect(u.port("wild")) as client:
+        pids = [u.pid, *u.workers()]
+        try:
+            freezer.move(freezer.place, pids)
+            client.sendall(b"W")
+            wait_for(lambda: "wild, " in u.ctl("status").stdout, "it to be in a callback")
+            freezer.freeze(True)
+            time.sleep(3.5)  # longer than hang_timeout and a look
+            freezer.freeze(False)
+            equal(read_exactly(client, 1), b"W")
+            equal([u.pid, *u.workers()], pids)
+        finally:
+            freezer.end(pids)
+
+
 @test
 def f6_children_that_exit_together_leave_no_zombie():
     rows = 'many: { exec = [ "/bin/cat" ]; listen = "tcp://:0"; max_connections = 300; %s };' % WHO

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <usher/service.h>
@@ -145,6 +146,15 @@ static void flood_the_log(void)
                 send_message(fd, line, sizeof(line) - 1, -1);
 }
 
+/* Not a hang yet, but long enough to be met in it. */
+static void work(void)
+{
+    clock_t end = clock() + 3 * CLOCKS_PER_SEC / 10;
+
+    while (clock() < end)
+        continue;
+}
+
 /* ---- what every plugin does ---- */
 
 static void behave(char letter)
@@ -157,6 +167,7 @@ static void behave(char letter)
     case 'C': close_all(); return;
     case 'G': lie_to_master(); return;
     case 'V': flood_the_log(); return;
+    case 'W': work(); return;
     case 'H':
         for (;;)
             pause();
