@@ -118,19 +118,16 @@ static void rested_too_long(struct usher_conn *conn)
     break_off(conn);
 }
 
-/* It was reset, or the host has shut it down, for its time is over or the daemon drains.
- * Where the caller has finished, the connection is in another state. */
+/* The host has shut it down, for its time is over or the daemon drains. Where the caller
+ * has finished, the connection is in another state. */
 static bool is_cut_off(int fd)
 {
     struct pollfd what = { .fd = fd };
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
-    if (poll(&what, 1, 0) != 1)
-        return false;
-    if ((what.revents & POLLERR) != 0)
-        return true;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+    return poll(&what, 1, 0) == 1 &&
+           getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
            (info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_FIN_WAIT2);
 }
 
