@@ -145,6 +145,7 @@ static void check_table(struct checking *all)
         circles_check_all(all);
         rules_check_all(all);
         workers_check_all(all);
+        globals_check_all(all);
     }
 }
 

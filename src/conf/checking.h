@@ -47,8 +47,10 @@ __attribute__((format(printf, 4, 5))) void row_mistake_at(const struct row_check
 const char *row_place(const struct row_check *row, const char *key, size_t item,
                       unsigned *line_out);
 
-/* conf/globals: the settings outside rows; defaults are looked at, and kept. */
+/* conf/globals: the settings outside rows; defaults are looked at, and kept. Then, once
+ * the rest is right, whether there was anywhere to have services from. */
 void globals_check(struct checking *all);
+void globals_check_all(struct checking *all);
 /* In the place of that, where the main file could not be parsed: as much as rows need. */
 void globals_assume(struct checking *all);
 

@@ -204,6 +204,18 @@ static void check_dir(struct checking *all)
     mem_free(&path);
 }
 
+/* A reload while the folder is gone would close every port. Where the main file has the
+ * services, nobody needs it. */
+void globals_check_all(struct checking *all)
+{
+    if (all->source->is_dir_missing && all->table.row_count == 0
+        && all->mistakes->count == 0)
+        globals_mistake(all, "services_dir",
+                        "%s: No such file or directory, and the main file has no "
+                        "services",
+                        all->source->dir);
+}
+
 /* ---- rules ----------------------------------------------------------------------- */
 
 static void set_text(const char *key, struct plan_globals *globals, const char *text)

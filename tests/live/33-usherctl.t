@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""usherctl at the command line: what it prints arrives whole, or it says so."""
+"""usherctl at three in the morning: what it prints arrives whole, or it says so; no mistake costs a service."""
 import json
 import os
 import subprocess
@@ -33,6 +33,21 @@ def explain_as_json_is_one_object_on_a_pipe_too():
     with Usherd(ECHO) as u:
         told = json.loads(u.ctl("explain", "echo", "127.0.0.1", "--json").stdout)
         equal([told[kind]["verdict"] for kind in ("connections", "datagrams")], ["served"] * 2)
+
+
+@test
+def a_reload_while_the_folder_of_services_is_gone_takes_no_service():
+    with Usherd("", files={"echo.conf": ECHO}) as u:
+        port, folder = u.port("echo"), os.path.join(u.dir, "services.d")
+        os.rename(folder, folder + ".old")
+        done = u.ctl("reload", check=False)
+        equal((done.returncode, done.stderr),
+              (1, "%s: services_dir: %s: No such file or directory, and the main file has no "
+                  "services\n" % (u.conf, folder)))
+        equal(talk(port, b"still here"), b"still here")
+        os.rename(folder + ".old", folder)
+        u.reload()
+        equal(u.port("echo") > 0, True)
 
 
 run()
