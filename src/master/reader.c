@@ -13,6 +13,7 @@
 #include "proc/spawn.h"
 
 #define CHUNK 65536
+#define LEAVE_MS 2000 /* from SIGKILL to going on without it */
 
 struct reader {
     struct loop *loop;
@@ -23,9 +24,11 @@ struct reader {
     int status;
     int fd; /* -1: all was read */
     struct watch watch;
-    struct watch timer; /* first the deadline, then the call of done() */
+    struct watch timer; /* first the deadline, then that of its end, then the call of
+                           done() */
     int64_t timeout_ms;
-    bool is_over; /* the deadline's turn is past */
+    bool is_over; /* the deadlines' turn is past */
+    bool was_killed;
     char *bytes;
     size_t length, room;
     struct err failure; /* why it was ended; empty: it was not */
@@ -90,6 +93,8 @@ static void give_up(struct reader *reader)
     watch_stop(reader->loop, &reader->watch);
     fd_close(&reader->fd);
     end_child(reader);
+    reader->was_killed = true;
+    timer_start(reader->loop, &reader->timer, LEAVE_MS);
 }
 
 /* Once the child has ended and all was read: done() next, from the loop itself. */
@@ -114,7 +119,12 @@ static void time_came(int fd, short what, void *context)
     if (reader->failure.text[0] == '\0')
         err_set(&reader->failure, "the reader took longer than %lld ms",
                 (long long)reader->timeout_ms);
-    give_up(reader);
+    /* Who does not end when killed is in a system call that nothing interrupts, on a disk
+     * that does not answer: no reason never to read a table again. */
+    if (reader->was_killed)
+        reap_forget(&reader->child);
+    else
+        give_up(reader);
     proceed(reader);
 }
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -449,6 +451,65 @@ static void a_cancelled_one_says_nothing(void **state)
     loop_close(&seen.loop);
 }
 
+/* Killed, and not to be waited for, as long as the other end of hold is open: its tracer
+ * has the first word. 0: it is so; or why it cannot be had. */
+static int trace(pid_t pid, int hold)
+{
+    int result = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == -1 ? errno : 0;
+
+    if (write(hold, &result, sizeof(result)) != sizeof(result) || result != 0)
+        return 1;
+    (void)!read(hold, &result, 1);
+    return 0;
+}
+
+static pid_t only_child(void)
+{
+    char path[64], text[32] = "";
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)!read(fd, text, sizeof(text) - 1);
+    fd_close(&fd);
+    return (pid_t)atoi(text);
+}
+
+static void who_does_not_end_when_killed_is_left_behind(void **state)
+{
+    struct reader_input input = { .config = place.file, .timeout_ms = 300 };
+    struct err err = ERR_EMPTY;
+    struct seen seen;
+    int hold[2], why = 0;
+    pid_t pid, tracer;
+
+    (void)state;
+    behaviour = hanging;
+    open_seen(&seen);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hold), 0);
+    assert_non_null(reader_start(&input, &seen.loop, count_call, &seen, &err));
+    pid = only_child();
+    assert_int_not_equal(pid, 0);
+    tracer = fork();
+    if (tracer == 0) {
+        fd_close(&hold[0]);
+        _exit(trace(pid, hold[1]));
+    }
+    fd_close(&hold[1]);
+    assert_int_equal(read(hold[0], &why, sizeof(why)), sizeof(why));
+    alarm(30);
+    assert_int_equal(loop_run(&seen.loop, &err), 0);
+    alarm(0);
+    fd_close(&hold[0]);
+    loop_close(&seen.loop);
+    while (waitpid(-1, NULL, 0) != -1)
+        continue;
+    assert_int_equal(seen.calls, 1);
+    assert_false(seen.has_plan);
+    if (why != 0)
+        skip();
+}
+
 /* ---- what is left ----------------------------------------------------------------- */
 
 static void nothing_is_left_behind(void **state)
@@ -474,6 +535,7 @@ int main(void)
         WITH_PLACE(a_file_that_cannot_be_read_hides_nothing),
         WITH_PLACE(done_is_called_once_from_the_loop),
         WITH_PLACE(a_cancelled_one_says_nothing),
+        WITH_PLACE(who_does_not_end_when_killed_is_left_behind),
         cmocka_unit_test(nothing_is_left_behind),
     };
 
