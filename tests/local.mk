@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	tests/unit/test_cred \
 	tests/unit/test_sandbox \
 	tests/unit/test_fence \
+	tests/unit/test_landlock \
 	tests/unit/test_witness \
 	tests/unit/test_reap \
 	tests/unit/test_spawn \
@@ -267,6 +268,9 @@ tests_unit_test_sandbox_LDADD = $(PROC_LIBS)
 tests_unit_test_fence_SOURCES = tests/unit/test_fence.c
 tests_unit_test_fence_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_fence_LDADD = $(PROC_LIBS)
+tests_unit_test_landlock_SOURCES = tests/unit/test_landlock.c
+tests_unit_test_landlock_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_landlock_LDADD = $(PROC_LIBS)
 tests_unit_test_witness_SOURCES = tests/unit/test_witness.c
 tests_unit_test_witness_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_witness_LDADD = $(PROC_LIBS)
