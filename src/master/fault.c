@@ -50,6 +50,15 @@ static const struct pool_row *find_culprit(const struct member *member, bool may
     return row;
 }
 
+/* A worker of a plan that is not in charge yet may have callers already. What it says of
+ * a row that does run counts; whether the others ever will, nobody knows. */
+static bool is_counted(const struct member *member, const struct pool_row *row)
+{
+    return !member->pool->is_fresh
+        || (member->state != MEMBER_STARTING
+            && pools_of(member->pool->pools, row->name) != NULL);
+}
+
 static void note(struct member *member, bool may_be_late, const char *what)
 {
     struct pool *pool = member->pool;
@@ -63,8 +72,8 @@ static void note(struct member *member, bool may_be_late, const char *what)
               (long)member->pid, page_print_peer(page, peer, sizeof(peer)), what);
     if (member->state == MEMBER_STARTING && member->reason[0] == '\0')
         snprintf(member->reason, sizeof(member->reason), "%s: %s", row->name, what);
-    member->blame = MEMBER_BLAMED;
-    if (!row->must_go && !pool->is_fresh
+    member->blame = is_counted(member, row) ? MEMBER_BLAMED : MEMBER_BLAMED_UNCOUNTED;
+    if (!row->must_go && member->blame == MEMBER_BLAMED
         && blame_add(&pool->pools->blames, row->number, clock_ms())) {
         member->blame = MEMBER_BLAMED_AGAIN;
         if (pool->row_count > 1 && !pool->is_leaving)

@@ -62,6 +62,7 @@ static void on_ready(struct member *member, const char *sandbox)
     }
     log_escape(member->sandbox, sizeof(member->sandbox), sandbox, strlen(sandbox));
     member->state = MEMBER_READY;
+    member->was_ready = true;
     timer_stop(loop_of(member), &member->timer);
     pools_on_member(member, MEMBER_IS_READY, NULL);
 }

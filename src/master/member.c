@@ -243,8 +243,7 @@ void member_restart(struct member *member)
 {
     struct pools *pools = member->pool->pools;
 
-    /* as long as it is fresh nobody counts its blames */
-    if (member->blame == MEMBER_BLAMED && !member->pool->is_fresh) {
+    if (member->blame == MEMBER_BLAMED) {
         hold(member, 0);
         return;
     }
@@ -297,6 +296,14 @@ static void restart(struct member *member, int64_t lived_ms, int status)
         member_restart(member);
 }
 
+/* Who was ready before its plan is in charge, and fell with a caller's row to blame, says
+ * nothing against the plan: any caller could stop all changes. */
+static bool has_failed(const struct member *member, enum member_state state)
+{
+    return state == MEMBER_STARTING
+        || (member->pool->is_fresh && member->blame == MEMBER_BLAMELESS);
+}
+
 /* The pool may be gone at the end of this. */
 static void on_end(struct child *child, int status, void *context)
 {
@@ -314,7 +321,7 @@ static void on_end(struct child *child, int status, void *context)
     leave_orphans(member);
     release(member);
     member->state = MEMBER_IDLE;
-    if (state == MEMBER_STARTING || member->pool->is_fresh) {
+    if (has_failed(member, state)) {
         pools_on_member(member, MEMBER_FAILED,
                         member->reason[0] != '\0' ? member->reason : how);
         return;

@@ -38,15 +38,20 @@ enum member_state {
 
 enum member_event {
     MEMBER_IS_READY, /* text NULL */
-    MEMBER_FAILED,   /* it never became ready, or died before its plan did run: text says
-                        why; the process is gone */
+    MEMBER_FAILED,   /* it never became ready, or died before its plan did run and no row
+                        was to blame: text says why; the process is gone */
     MEMBER_ENDED     /* a ready or draining one is gone; a ready one is started again
                         later */
 };
 
 /* Whether a row is to blame for the end of a worker: the first time, or again within a
- * minute. */
-enum member_blame { MEMBER_BLAMELESS, MEMBER_BLAMED, MEMBER_BLAMED_AGAIN };
+ * minute, or one that nobody counts for, since it does not run yet. */
+enum member_blame {
+    MEMBER_BLAMELESS,
+    MEMBER_BLAMED,
+    MEMBER_BLAMED_AGAIN,
+    MEMBER_BLAMED_UNCOUNTED
+};
 
 struct pool;
 
@@ -67,6 +72,7 @@ struct member {
     int64_t held_until_ms;   /* HELD; 0: until it is clear whether a row of its can be
                                 moved */
     enum member_blame blame; /* for its end */
+    bool was_ready;          /* since it was made */
     bool was_ours;           /* we killed it, and it was its own fault */
     bool is_mute;            /* it closed its channel */
     bool is_deaf;            /* it gave no sign of life */

@@ -141,10 +141,10 @@ bool pool_lives(const struct pool *pool)
     return !list_is_empty(&pool->orphans);
 }
 
-bool pool_is_ready(const struct pool *pool)
+bool pool_was_ready(const struct pool *pool)
 {
     for (size_t i = 0; i < pool->member_count; i++)
-        if (pool->members[i].state != MEMBER_READY)
+        if (!pool->members[i].was_ready)
             return false;
     return true;
 }

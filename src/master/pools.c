@@ -97,7 +97,7 @@ void pools_check_ready(struct pools *pools)
     if (pools->done == NULL || timer_is_on(pools->loop, &pools->report))
         return;
     LIST_EACH(&pools->fresh, link, safe)
-        if (!pool_at(link)->is_own && !pool_is_ready(pool_at(link)))
+        if (!pool_at(link)->is_own && !pool_was_ready(pool_at(link)))
             return;
     report(pools, NULL);
 }

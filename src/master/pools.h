@@ -29,7 +29,7 @@
 #include "master/pool.h"
 #include "master/stray.h"
 
-/* All fresh workers are ready (reason NULL), or one could not start. From the loop, once
+/* All fresh workers were ready (reason NULL), or one could not start. From the loop, once
  * per successful pools_prepare() that was not abandoned. */
 typedef void pools_fn(const char *reason, void *context);
 typedef void pools_idle_fn(void *context);
@@ -126,7 +126,7 @@ void pools_settle(struct pool *pool); /* one that is leaving goes with its last 
                                          it may be gone afterwards */
 /* of a wait row's listener */
 bool pools_has_holder(const struct pools *pools, const struct pool *pool);
-void pools_check_ready(struct pools *pools); /* tells done() when all that is fresh is */
+void pools_check_ready(struct pools *pools); /* tells done() when all that is fresh was */
 /* From member.c and orphan.c only. The pool may be gone afterwards. */
 void pools_on_member(struct member *member, enum member_event event, const char *text);
 void pools_on_orphan_end(struct pool *pool);

@@ -429,6 +429,34 @@ def two_rows_to_blame_get_a_pool_each():
 
 
 @test
+def who_can_make_a_worker_fall_can_stop_neither_start_nor_reload():
+    stop, port = threading.Event(), free_port()
+    rows = ROWS.replace('plugin = "wild"; listen = [ "tcp://:0"', 'plugin = "wild"; listen = [ "tcp://:%d"' % port)
+
+    def attack():
+        while not stop.is_set():
+            poke(port, b"X")
+
+    attackers = [threading.Thread(target=attack) for _ in range(2)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        with Usherd(rows) as u:
+            for number in range(12):
+                u.table(rows.replace("echo: { ", "echo: { max_connections = %d; " % (500 + number)))
+                u.ctl("reload")
+                equal(talk(u.port("apart"), b"on"), b"on")
+            wait_for(lambda: pool_of(u, "wild") == "own-wild", "the row to be moved")
+            equal(talk(u.port("echo"), b"on"), b"on")
+            stop.set()
+            forget_reports(u)
+    finally:
+        stop.set()
+        for attacker in attackers:
+            attacker.join()
+
+
+@test
 def callers_lose_nothing_while_a_row_is_moved_and_reloaded_again_and_again():
     failures, stop = [], threading.Event()
 
