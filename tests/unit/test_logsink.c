@@ -2,12 +2,16 @@
 
 #include <fcntl.h>
 #include <regex.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -265,7 +269,9 @@ static void f17_a_sink_that_is_full_drops_counts_and_tells(void **state)
 static void a_terminal_that_nobody_reads_holds_nobody_up(void **state)
 {
     unsigned long before = logsink_dropped(), dropped;
-    int keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), screen, saved;
+    int keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int screen, saved;
+    char text[4096];
 
     (void)state;
     if (keyboard == -1)
@@ -282,11 +288,166 @@ static void a_terminal_that_nobody_reads_holds_nobody_up(void **state)
         logsink_write(LOG_INFO_, "x", "a line of which many fill a terminal", 1);
     alarm(0);
     dropped = logsink_dropped() - before;
+    while (read(keyboard, text, sizeof(text)) > 0)
+        continue;
+    logsink_write(LOG_INFO_, "x", "back", 1); /* after how many are missing */
+    assert_int_equal(logsink_dropped() - before, dropped);
     assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
     fd_close(&saved);
     fd_close(&screen);
     fd_close(&keyboard);
     assert_in_range(dropped, 1, 1999);
+}
+
+/* ---- syslog: a /dev of our own, with our own log daemon in it ---- */
+
+static bool write_file(const char *file, const char *text)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    bool is_written = fd != -1 && fd_write_all(fd, text, strlen(text)) == 0;
+
+    fd_close(&fd);
+    return is_written;
+}
+
+/* An ordinary user is root in a namespace of users that is his own. */
+static bool leave_namespaces(void)
+{
+    char uids[32], gids[32];
+
+    if (geteuid() == 0)
+        return unshare(CLONE_NEWNS) == 0;
+    snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+    snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           write_file("/proc/self/setgroups", "deny") &&
+           write_file("/proc/self/uid_map", uids) &&
+           write_file("/proc/self/gid_map", gids);
+}
+
+/* For the rest of the process: these tests are the last. */
+static bool make_own_dev(void)
+{
+    static enum { UNTRIED, MADE, REFUSED } dev;
+
+    if (dev == UNTRIED)
+        dev = leave_namespaces() &&
+                      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                      mount("none", "/dev", "tmpfs", 0, NULL) == 0
+                  ? MADE
+                  : REFUSED;
+    return dev == MADE;
+}
+
+static int start_log_daemon(void)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    (void)unlink(addr.sun_path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    return fd;
+}
+
+static void assert_hears(int daemon, const char *pattern)
+{
+    char text[2 * LOG_LINE] = "";
+
+    assert_int_not_equal(recv(daemon, text, sizeof(text) - 1, 0), -1);
+    assert_matches(text, pattern);
+}
+
+#define SYSLOG_TIME "[A-Z][a-z]{2} [ 1-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}"
+
+static void syslog_gets_level_time_and_pid(void **state)
+{
+    static const struct {
+        enum log_level level;
+        const char *want;
+    } levels[] = {
+        { LOG_ERROR_, "^<27>" SYSLOG_TIME " usherd\\[77\\]: echo: open a=\"b\"$" },
+        { LOG_WARNING_, "^<28>" },
+        { LOG_INFO_, "^<30>" },
+        { LOG_DEBUG_, "^<31>" },
+    };
+    int daemon;
+
+    (void)state;
+    if (!make_own_dev())
+        skip();
+    daemon = start_log_daemon();
+    assert_int_equal(logsink_open("syslog", false, NULL), 0);
+    assert_false(logsink_is_stderr());
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        logsink_write(levels[i].level, "echo", "open a=\"b\"", 77);
+        assert_hears(daemon, levels[i].want);
+    }
+    fd_close(&daemon);
+}
+
+static void a_log_daemon_that_was_started_again_gets_the_next_line(void **state)
+{
+    unsigned long before = logsink_dropped();
+    int daemon;
+
+    (void)state;
+    if (!make_own_dev())
+        skip();
+    daemon = start_log_daemon();
+    assert_int_equal(logsink_open("syslog", false, NULL), 0);
+    logsink_write(LOG_INFO_, "x", "first", 1);
+    assert_hears(daemon, ": first$");
+    fd_close(&daemon);
+    daemon = start_log_daemon();
+    logsink_write(LOG_INFO_, "x", "second", 1);
+    assert_hears(daemon, ": second$");
+    assert_int_equal(logsink_dropped(), before);
+    fd_close(&daemon);
+}
+
+static void lines_that_no_log_daemon_heard_are_counted_and_told(void **state)
+{
+    unsigned long before = logsink_dropped();
+    int daemon;
+
+    (void)state;
+    if (!make_own_dev())
+        skip();
+    (void)unlink("/dev/log");
+    assert_int_equal(logsink_open("syslog", false, NULL), 0);
+    logsink_write(LOG_INFO_, "x", "lost", 1);
+    logsink_write(LOG_INFO_, "x", "lost too", 1);
+    assert_int_equal(logsink_dropped() - before, 2);
+    daemon = start_log_daemon();
+    logsink_write(LOG_INFO_, "x", "back", 1);
+    assert_hears(daemon, "^<28>.*: log: fail dropped=2 ");
+    assert_hears(daemon, ": back$");
+    fd_close(&daemon);
+}
+
+static void a_log_daemon_that_does_not_read_holds_nobody_up(void **state)
+{
+    unsigned long before = logsink_dropped(), dropped;
+    char text[64], want[64];
+    int daemon;
+
+    (void)state;
+    if (!make_own_dev())
+        skip();
+    daemon = start_log_daemon();
+    assert_int_equal(logsink_open("syslog", false, NULL), 0);
+    alarm(20);
+    while (logsink_dropped() == before)
+        logsink_write(LOG_INFO_, "x", "on and on", 1);
+    alarm(0);
+    dropped = logsink_dropped() - before;
+    while (recv(daemon, text, sizeof(text), 0) != -1)
+        continue;
+    logsink_write(LOG_INFO_, "x", "back", 1);
+    snprintf(want, sizeof(want), ": log: fail dropped=%lu ", dropped);
+    assert_hears(daemon, want);
+    assert_hears(daemon, ": back$");
+    fd_close(&daemon);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, forget)
@@ -301,6 +462,10 @@ int main(void)
         TEST(f9_what_is_no_file_is_refused_and_the_old_sink_goes_on),
         TEST(f17_a_sink_that_is_full_drops_counts_and_tells),
         TEST(a_terminal_that_nobody_reads_holds_nobody_up),
+        TEST(syslog_gets_level_time_and_pid),
+        TEST(a_log_daemon_that_was_started_again_gets_the_next_line),
+        TEST(lines_that_no_log_daemon_heard_are_counted_and_told),
+        TEST(a_log_daemon_that_does_not_read_holds_nobody_up),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
