@@ -186,8 +186,10 @@ static inline void deadline_touch(struct conn *conn, int64_t now_ms)
 
     if (now_ms - conn->rested_ms <= row->grain_ms)
         return;
-    if ((conn->flags & CONN_HEARD) == 0 && row->service->first_byte_timeout >= 0)
+    if ((conn->flags & CONN_HEARD) == 0) {
+        deadline_moved(conn, now_ms); /* it leaves the silent ones */
         return;
+    }
     conn->rested_ms = now_ms;
     list_remove(&conn->by_rest);
     list_append(&row->by_rest, &conn->by_rest);

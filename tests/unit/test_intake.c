@@ -755,6 +755,61 @@ static void whom_the_clock_still_counts_as_silent_hides_nobody(void **state)
     end();
 }
 
+static char wave[65536];
+
+/* More than the kernel takes. */
+static void flood(struct usher_conn *conn)
+{
+    while (conn_kept_output(conn_of(conn)) == 0 &&
+           output_write(conn, wave, sizeof(wave)) == 0)
+        continue;
+}
+
+static void on_opened_flood(struct usher_conn *conn)
+{
+    on_opened(conn);
+    flood(conn);
+}
+
+static bool is_in(const struct list *head, const struct list *wanted)
+{
+    for (const struct list *node = head->next; node != head; node = node->next)
+        if (node == wanted)
+            return true;
+    return head == wanted;
+}
+
+/* It reads, and so is no longer silent, where the last search ended. */
+static void the_hand_stays_among_the_silent_ones(void **state)
+{
+    int64_t now_ms = clock_ms();
+
+    (void)state;
+    begin(4);
+    w.echo.opened = on_opened_flood;
+    w.echo.drained = flood;
+    w.service.idle_timeout = 60000;
+    deadline_init(&w.row);
+    serve();
+    clock_fake(now_ms);
+    for (unsigned source = 2; source < 4; source++)
+        call(source), call(source);
+    settle();
+    call(4);
+    settle();
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    clock_fake(now_ms + 1500);
+    while (list_is_empty(&w.row.by_rest)) {
+        for (int i = 0; i < 5; i++)
+            while (recv(w.clients[i], wave, sizeof(wave), MSG_DONTWAIT) > 0)
+                continue;
+        turn(1);
+    }
+    assert_true(w.row.silence.hand == NULL ||
+                is_in(&w.row.silent, w.row.silence.hand));
+    end();
+}
+
 static void no_silent_connection_goes_for_who_is_ahead_of_a_rate(void **state)
 {
     int64_t now_ms = clock_ms();
@@ -1070,6 +1125,7 @@ int main(void)
         cmocka_unit_test(a_source_with_one_loses_it_only_when_that_is_old),
         cmocka_unit_test(b5_whoever_holds_most_by_far_is_found_among_many),
         cmocka_unit_test(whom_the_clock_still_counts_as_silent_hides_nobody),
+        cmocka_unit_test(the_hand_stays_among_the_silent_ones),
         cmocka_unit_test(no_silent_connection_goes_for_who_is_ahead_of_a_rate),
         cmocka_unit_test(no_silent_connection_goes_for_a_source_at_its_limit),
         cmocka_unit_test(a_silent_one_that_was_taken_is_told_to_go),
