@@ -18,11 +18,15 @@
 #define READER_TIMEOUT_MS  15000
 #define READER_OUTPUT_MAX  (8 * 1024 * 1024)
 
+struct pages;
+
 struct reader_input {
     const char *config;
     const char *plugin_dir;      /* absolute, or NULL: the table's */
     struct usher_list overrides; /* KEY=VALUE */
     int64_t timeout_ms;          /* 0: READER_TIMEOUT_MS */
+    struct pages *pages;         /* borrowed: what is shared with workers, and is not
+                                    for plugins that the reader looks at. NULL: nothing */
 };
 
 /* plan is NULL when there are mistakes, one at least ("the reader ended: signal=9

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/check.h"
+#include "flow/page.h"
 #include "master/reader_result.h"
 #include "plug/catalogue.h"
 #include "proc/cred.h"
@@ -175,12 +176,14 @@ int reader_child_main(void *context)
     const struct reader_child *job = context;
     struct mistakes mistakes = { 0 };
     struct plan *plan = NULL;
+    struct pages *pages = job->input->pages;
     struct err err = ERR_EMPTY;
     int keep[] = { job->fd };
     int result;
 
     log_to(NULL);
     reap_forget_all();
+    pages_close(&pages);
     if (fd_close_all_but(keep, 1, &err) == -1 ||
         catalogue_bound_self(CPU_SEC, MEMORY, &err) == -1)
         add_system_error(&mistakes, err.text);

@@ -244,6 +244,7 @@ static void start(struct master *master)
         .config = master->options->config,
         .plugin_dir = master->options->plugin_dir,
         .overrides = options_overrides(master->options),
+        .pages = master->pools.pages,
     };
     struct err err = ERR_EMPTY;
 

@@ -169,6 +169,7 @@ static void run_check(struct session *session)
         .config = master->options->config,
         .plugin_dir = master->options->plugin_dir,
         .overrides = options_overrides(master->options),
+        .pages = master->pools.pages,
     };
     struct err err = ERR_EMPTY;
 

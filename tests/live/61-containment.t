@@ -230,6 +230,19 @@ def a_constructor_that_crashes_in_workers_changes_nothing():
 
 
 @test
+def what_a_plugin_writes_while_it_is_looked_at_reaches_nobody():
+    rows = 'scribbles: { plugin = "scribbles"; listen = "tcp://:0"; };'
+    with Usherd(ROWS) as u:
+        u.table(ROWS + rows)
+        equal(u.ctl("check").returncode, 0)
+        for worker in u.workers():  # the master gives their places in its memory to others
+            os.kill(worker, signal.SIGKILL)
+            wait_for(lambda: not is_alive(worker), "the worker to end")
+        equal(talk(u.port("echo"), b"still"), b"still")
+        equal(talk(u.port("apart"), b"here"), b"here")
+
+
+@test
 def who_cannot_open_again_is_moved_and_the_rest_is_served():
     with Usherd(start=False) as u:
         marker = os.path.join(u.dir, "marker")

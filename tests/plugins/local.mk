@@ -21,6 +21,7 @@ WRONG_PLUGINS = \
 	tests/plugins/slow_reader.la \
 	tests/plugins/reads_nothing.la \
 	tests/plugins/uses_too_much.la \
+	tests/plugins/scribbles.la \
 	tests/plugins/wild.la \
 	tests/plugins/hides.la \
 	tests/plugins/crash_in_worker.la \
@@ -112,6 +113,10 @@ tests_plugins_hides_la_SOURCES = tests/plugins/hides.c
 tests_plugins_hides_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_hides_la_CFLAGS = $(MODULE_CFLAGS)
 tests_plugins_hides_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
+tests_plugins_scribbles_la_SOURCES = tests/plugins/scribbles.c
+tests_plugins_scribbles_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
+tests_plugins_scribbles_la_CFLAGS = $(MODULE_CFLAGS)
+tests_plugins_scribbles_la_LDFLAGS = $(UNINSTALLED_MODULE_LDFLAGS)
 tests_plugins_wild_la_SOURCES = tests/plugins/wild.c
 tests_plugins_wild_la_CPPFLAGS = $(SERVICE_CPPFLAGS)
 tests_plugins_wild_la_CFLAGS = $(MODULE_CFLAGS)
