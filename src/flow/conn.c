@@ -384,6 +384,17 @@ void conn_look_again(struct flow *flow)
     flow->fresh_count = 0;
 }
 
+/* A row may listen on streams of bytes as well. */
+static bool is_of_packets(const struct row *row, int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t length = sizeof(type);
+
+    return row->is_packets &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
 int conn_open(struct row *row, int fd, const struct peer *peer)
 {
     size_t size = sizeof(struct conn) + row->calls->conn_size;
@@ -398,7 +409,7 @@ int conn_open(struct row *row, int fd, const struct peer *peer)
     conn->head.mine = conn->mine;
     conn->peer = *peer;
     conn->fd = fd;
-    conn->flags = row->is_packets ? CONN_PACKETS : 0;
+    conn->flags = is_of_packets(row, fd) ? CONN_PACKETS : 0;
     /* With log_connections it counts its bytes, from the first to the last. */
     if (row->service->log_connections && make_more(conn) == NULL) {
         mem_free(&conn);

@@ -41,7 +41,7 @@ struct row {
     struct usher_instance instance;
     struct service_tools *tools; /* NULL until the plugin asks for one */
     bool is_open;
-    bool is_packets; /* its streams are seqpacket sockets */
+    bool is_packets; /* some of its streams are seqpacket sockets */
     struct program *program; /* NULL for plugins */
 
     struct list by_age;   /* all connections, oldest first */

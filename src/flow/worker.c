@@ -213,8 +213,6 @@ static void make_rows(struct worker *worker)
         }
         listener_init(&flow->listeners[flow->listener_count++], row, given->endpoint,
                       given->fd);
-        if (given->endpoint->kind == ENDPOINT_UNIX_SEQPACKET)
-            row->is_packets = true;
     }
 }
 
@@ -272,6 +270,8 @@ static int prepare_listeners(struct worker *worker, struct err *err)
 
         if (listener_inspect(listener, err) == -1)
             return -1;
+        if (listener->endpoint->kind == ENDPOINT_UNIX_SEQPACKET)
+            row->is_packets = true;
         if (!is_watched_later(worker, row) && fd_set_nonblock(listener->fd, true) == -1)
             return err_sys(err, "%s: a listener", row->service->name);
     }

@@ -122,6 +122,17 @@ def packets_come_back_whole_or_not_at_all():
 
 
 @test
+def bytes_and_packets_share_a_row():
+    name = "usher-live-%d" % os.getpid()
+    with Usherd('echo: { plugin = "echo"; listen = [ "unix-seqpacket://@%s", "tcp://:0" ]; };' % name) as u:
+        for what in (b"one", b"another"):
+            with unix("\0" + name, socket.SOCK_SEQPACKET) as client:
+                client.send(what)
+                equal(client.recv(100), what)
+            equal(talk(u.port("echo"), what), what)
+
+
+@test
 def first_byte_timeout_ends_who_reads_and_never_speaks():
     rows = '''all: { plugin = "chargen"; listen = "tcp://:0"; };
               mute: { plugin = "chargen"; listen = "tcp://:0"; first_byte_timeout = "700ms"; };'''

@@ -925,6 +925,24 @@ static void seqpacket_keeps_its_boundaries(void **state)
     end();
 }
 
+static void a_row_with_packets_may_have_streams_too(void **state)
+{
+    char out[16] = "";
+    int fd;
+
+    (void)state;
+    begin(data_echo);
+    begin_row();
+    w.row.is_packets = true;
+    fd = tcp_caller("mine");
+    UNTIL(recv(fd, out, sizeof(out), MSG_DONTWAIT) != -1)
+        continue;
+    assert_string_equal(out, "mine");
+    close(fd);
+    UNTIL(w.gone == 1);
+    end();
+}
+
 static void a_packet_of_more_than_a_read_ends(void **state)
 {
     static char packet[FLOW_READ + 1];
@@ -1116,6 +1134,7 @@ int main(void)
         cmocka_unit_test(a_taken_one_that_is_told_of_its_end_is_as_old_as_before),
         cmocka_unit_test(a_taken_one_is_never_idle),
         cmocka_unit_test(seqpacket_keeps_its_boundaries),
+        cmocka_unit_test(a_row_with_packets_may_have_streams_too),
         cmocka_unit_test(a_packet_of_more_than_a_read_ends),
         cmocka_unit_test(an_empty_packet_is_no_end_of_file),
         cmocka_unit_test(without_memory_one_connection_ends_and_no_other),
