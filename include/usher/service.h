@@ -214,8 +214,9 @@ struct usher_host {
     void (*local)(const struct usher_conn *conn, struct usher_address *out);
     /* Takes the descriptor over: the host stops watching it, no stream callback but
      * gone() follows, and gone() not before done(). Slot, total_timeout and counters stay
-     * with the host. Whoever takes it closes it, before done(). The result is the
-     * descriptor, non-blocking; -1: already ending. */
+     * with the host, which shuts the descriptor down when the connection has to end:
+     * that must be noticed also while nothing is read. Whoever takes it closes it, before
+     * done(). The result is the descriptor, non-blocking; -1: already ending. */
     int (*take)(struct usher_conn *conn);
     void (*done)(struct usher_conn *conn);
     /* Answers a datagram, from the address it was sent to. At most one reply a datagram;
