@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -134,8 +135,12 @@ void park_take_out(struct row *row, size_t index)
 bool park_has_left(int fd)
 {
     struct pollfd look = { .fd = fd };
+    int left = 0;
 
-    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
+    if (poll(&look, 1, 0) != 1 || (look.revents & (POLLHUP | POLLERR)) == 0)
+        return false;
+    /* Of a UNIX peer that closed, what it said before is there still. */
+    return (look.revents & POLLERR) != 0 || ioctl(fd, FIONREAD, &left) == -1 || left == 0;
 }
 
 void park_refuse(struct row *row, size_t index, enum admit_verdict verdict)

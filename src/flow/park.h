@@ -78,7 +78,8 @@ void park_wake(struct row *row);
 /* Nobody of the row starts here any more: who waits hears banner_busy. */
 void park_turn_away(struct row *row);
 
-/* The peer has reset its connection, or closed both sides: it is not worth a process. */
+/* The peer has reset its connection, or closed both sides and left nothing to read: it is
+ * not worth a process. */
 bool park_has_left(int fd);
 
 /* ---- for flow/turns ---------------------------------------------------------------- */

@@ -122,6 +122,20 @@ def packets_come_back_whole_or_not_at_all():
 
 
 @test
+def who_says_all_and_closes_before_its_program_starts_is_heard():
+    name = "usher-live-%d" % os.getpid()
+    rows = 'hear: { exec = [ "%s", "-c", "cat >&2" ]; listen = "unix://@%s"; stderr = "log"; %s };'
+    with Usherd(rows % (program("sh"), name, WHO)) as u:
+        with standing_still(u):
+            with unix("\0" + name) as client:
+                client.sendall(b"last words\n")
+            unix("\0" + name).close()  # said nothing: not worth a process
+        u.wait_log('stderr line="last words"')
+        wait_for(lambda: u.counts("hear")["refused"] == 1, "the other to be counted")
+        equal(u.counts("hear")["accepted"], 1)
+
+
+@test
 def bytes_and_packets_share_a_row():
     name = "usher-live-%d" % os.getpid()
     with Usherd('echo: { plugin = "echo"; listen = [ "unix-seqpacket://@%s", "tcp://:0" ]; };' % name) as u:
