@@ -36,7 +36,7 @@ static const char *const children[] = {
 
 static const char *const loading[] = {
     "prctl", "seccomp", "landlock_create_ruleset", "landlock_add_rule",
-    "landlock_restrict_self", "prlimit64", "setrlimit", NULL
+    "landlock_restrict_self", "setrlimit", NULL
 };
 
 static const char *const hostile[] = {

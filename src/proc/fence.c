@@ -249,10 +249,11 @@ static void keep_signals(struct fence *fence)
     keep_signal(fence, SYS_tgkill, 2);
 }
 
-/* The kernel asks for the same user alone: siblings would be without descriptors. */
-static void keep_limits(struct fence *fence)
+/* The kernel asks for the same user alone: siblings would be without descriptors, or all
+ * on one processor. */
+static void keep_to_oneself(struct fence *fence, long number)
 {
-    size_t call = begin_call(fence, SYS_prlimit64);
+    size_t call = begin_call(fence, number);
 
     load_argument(fence, 0);
     refuse_unless(fence, 0);
@@ -275,7 +276,8 @@ int fence_worker(const struct fence_gates *gates, struct err *err)
     }
     keep_inherited(&fence, gates->floor);
     keep_off(&fence);
-    keep_limits(&fence);
+    keep_to_oneself(&fence, SYS_prlimit64);
+    keep_to_oneself(&fence, SYS_sched_setaffinity);
     if (!gates->has_children)
         keep_signals(&fence);
     return raise_fence(&fence, err);

@@ -201,12 +201,13 @@ static void allow_fence(struct building *building)
     add(building, SCMP_ACT_ALLOW, "seccomp", only, ARRAY_LEN(only));
 }
 
-/* Reading one's own limits is not setting them. */
-static void allow_limits(struct building *building)
+/* One's own: the kernel would ask nothing but that others are of the same user. Reading
+ * them is not setting them. */
+static void allow_limits(struct building *building, bool may_set)
 {
     struct scmp_arg_cmp only[] = { { 0, SCMP_CMP_EQ, 0, 0 }, { 2, SCMP_CMP_EQ, 0, 0 } };
 
-    add(building, SCMP_ACT_ALLOW, "prlimit64", only, ARRAY_LEN(only));
+    add(building, SCMP_ACT_ALLOW, "prlimit64", only, may_set ? 1 : 2);
 }
 
 /* ---- the two lists ----------------------------------------------------------------- */
@@ -291,8 +292,8 @@ static void fill_allowed(struct building *building, const struct filter *filter)
         allow_fence(building);
     if (filter->may_close)
         add_all(building, SCMP_ACT_ALLOW, CALLS_LOADING);
-    if (!filter->has_children && !filter->may_close)
-        allow_limits(building);
+    if (!filter->has_children)
+        allow_limits(building, filter->may_close);
     refuse(building, filter, CALLS_NO_FILE, EACCES);
     refuse(building, filter, CALLS_NO_RIGHT, EPERM);
     add_all(building, SCMP_ACT_KILL_PROCESS, CALLS_HOSTILE);

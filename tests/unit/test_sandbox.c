@@ -420,6 +420,26 @@ static int call_by_x32_numbers(void)
 #endif
 }
 
+static int bind_to_processors(pid_t pid)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == -1)
+        return 90;
+    return sched_setaffinity(pid, sizeof(set), &set) == -1 ? errno : 0;
+}
+
+/* Nobody who has a number, oneself included. */
+static int bind_by_number(void)
+{
+    return bind_to_processors(getpid());
+}
+
+static int bind_self(void)
+{
+    return bind_to_processors(0);
+}
+
 static void the_fence_holds_while_plugins_open(void **state)
 {
     static const struct {
@@ -428,7 +448,8 @@ static void the_fence_holds_while_plugins_open(void **state)
     } calls[] = {
         { signal_first, EPERM }, { signal_self, EPERM }, { trace, EPERM },
         { start_child, EAGAIN }, { open_file, 0 },       { make_socket, 0 },
-        { map_code, 0 },
+        { map_code, 0 },         { bind_by_number, EPERM },
+        { bind_self, 0 },
     };
     struct trial opening = { .kind = SANDBOX_PLUGIN, .is_open = true };
 
@@ -470,6 +491,16 @@ static void programs_go_on_as_ever(void **state)
 
 /* ---- reader and catalogue ---------------------------------------------------------- */
 
+/* Its own, and nobody else's of its user. */
+static int set_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || setrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return errno;
+    return prlimit(getppid(), RLIMIT_NOFILE, &limit, NULL) == -1 ? 0 : 1;
+}
+
 static int have_catalogue(void)
 {
     struct sandbox sandbox = SANDBOX_EMPTY;
@@ -486,6 +517,8 @@ static int have_catalogue(void)
         return 92;
     if (make_socket() != EACCES || start_child() != EPERM || open_to_write() == 0)
         return 93;
+    if (set_limits() != 0)
+        return 94;
     return 0;
 }
 
