@@ -383,3 +383,4 @@ tests_unit_test_services_redirect_SOURCES = tests/unit/test_services_redirect.c 
 	$(REDIRECT_SOURCES)
 tests_unit_test_services_redirect_CPPFLAGS = $(UNIT_CPPFLAGS) -DUSHER_BUILTIN=redirect
 tests_unit_test_services_redirect_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_services_redirect_LDFLAGS = -Wl,--wrap=connect

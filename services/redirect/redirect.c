@@ -29,8 +29,20 @@ static const struct usher_option redirect_options[] = {
     USHER_OPTION_END
 };
 
+/* Where nobody listens, the port that the system draws for us may be the target's: the
+ * socket would be connected with itself, and keep whoever is to listen there from it. */
+static bool is_itself(int fd, const struct usher_address *to)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof(own);
+
+    return getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+           length == to->length && memcmp(&own, &to->storage, length) == 0;
+}
+
 int redirect_connect(const struct redirect_conf *conf, int type)
 {
+    const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
     const struct usher_address *to = &conf->target;
     int fd = socket(to->storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int code;
@@ -38,8 +50,12 @@ int redirect_connect(const struct redirect_conf *conf, int type)
     if (fd == -1)
         return -1;
     if (connect(fd, (const struct sockaddr *)&to->storage, to->length) == 0 ||
-        errno == EINPROGRESS)
-        return fd;
+        errno == EINPROGRESS) {
+        if (!is_itself(fd, to))
+            return fd;
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        errno = ECONNREFUSED;
+    }
     code = errno;
     close(fd);
     errno = code;

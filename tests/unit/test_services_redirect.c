@@ -48,6 +48,18 @@ static int begin(int type)
     return fd;
 }
 
+static bool is_unlucky; /* the system draws the port that is connected to */
+
+int __real_connect(int fd, const struct sockaddr *to, socklen_t length);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t length);
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t length)
+{
+    if (is_unlucky)
+        assert_int_equal(bind(fd, to, length), 0);
+    return __real_connect(fd, to, length);
+}
+
 /* ---- connections ------------------------------------------------------------------- */
 
 /* A caller whose connection to the target stands: the target's end of it. */
@@ -326,6 +338,30 @@ static void without_a_limit_silence_costs_nobody_the_socket(void **state)
     close(target);
 }
 
+static void nobody_is_connected_with_itself(void **state)
+{
+    int listener = begin(SOCK_STREAM);
+
+    (void)state;
+    close(listener);
+    is_unlucky = true;
+    mock_connect(&mock);
+    UNTIL(mock_is_gone(&mock));
+    assert_int_equal(mock.reason, USHER_GONE_ABORTED);
+    mock_stop(&mock);
+
+    is_unlucky = false;
+    listener = begin(SOCK_DGRAM);
+    close(listener);
+    is_unlucky = true;
+    be_peer(1);
+    mock_datagram(&mock, "x", 1);
+    mock_turn(&mock, 50);
+    assert_int_equal(mock.replies, 0);
+    mock_stop(&mock);
+    is_unlucky = false;
+}
+
 static void a_target_is_asked_for(void **state)
 {
     static const struct redirect_conf bare = { .idle = 1000 };
@@ -352,6 +388,7 @@ int main(void)
         cmocka_unit_test(answers_find_requests_that_are_long_enough),
         cmocka_unit_test(the_longest_silent_makes_room),
         cmocka_unit_test(without_a_limit_silence_costs_nobody_the_socket),
+        cmocka_unit_test(nobody_is_connected_with_itself),
         cmocka_unit_test(a_target_is_asked_for),
     };
 
