@@ -295,6 +295,7 @@ tests_unit_test_admit_LDADD = $(FLOW_LIBS)
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c $(STAGE)
 tests_unit_test_intake_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_intake_LDADD = $(FLOW_LIBS)
+tests_unit_test_intake_LDFLAGS = -Wl,--wrap=pages_source_active
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
 tests_unit_test_rate_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_rate_LDADD = $(FLOW_LIBS)

@@ -61,7 +61,9 @@ void listener_fill(struct listener *listener)
     struct row *row = listener->row;
 
     leave_open(listener, LISTENER_FULL);
-    if (row_has_siblings(row))
+    /* Others have slots, or had them when the row was found full: who of them lets go
+     * does not tell us. */
+    if (row->live < row->service->max_connections)
         timer_start(&row->flow->loop, &listener->timer, LISTENER_RECHECK_MS);
     else if (silent_exists(row))
         timer_start(&row->flow->loop, &listener->timer, LISTENER_SILENT_MS);

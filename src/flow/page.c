@@ -219,6 +219,16 @@ uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row)
     return sum;
 }
 
+bool pages_has_others(const struct pages *pages, uint32_t pool)
+{
+    uint32_t slot = 0;
+
+    while (next_of(pages, pool, &slot) != NULL)
+        if ((int)slot - 1 != pages->own_slot)
+            return true;
+    return false;
+}
+
 unsigned pages_accepting(const struct pages *pages, uint32_t pool)
 {
     const struct page *page;

@@ -74,6 +74,8 @@ const struct page *pages_slot(const struct pages *pages, int slot);
 struct page *pages_attach(struct pages *pages, int slot, struct err *err);
 /* The row's `active` over all live slots of this pool; constant for one worker. */
 uint64_t pages_active(const struct pages *pages, uint32_t pool, unsigned row);
+/* Whether the pool has live slots besides the caller's own. */
+bool pages_has_others(const struct pages *pages, uint32_t pool);
 /* How many of the pool's workers take callers; at least 1. */
 unsigned pages_accepting(const struct pages *pages, uint32_t pool);
 /* The accepting worker of the pool after the one in slot *slot_at, which begins with 0;

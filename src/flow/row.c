@@ -131,7 +131,7 @@ bool row_is_full(const struct row *row)
 
 bool row_has_siblings(const struct row *row)
 {
-    return active(row) > row->live;
+    return pages_has_others(row->flow->pages, row->flow->pool);
 }
 
 size_t row_free(const struct row *row)

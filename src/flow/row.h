@@ -103,7 +103,7 @@ void row_take(struct row *row, const struct peer *peer);
 void row_release(struct row *row, const struct peer *peer);
 bool row_is_full(const struct row *row);     /* max_connections, over all workers of the
                                                 pool */
-bool row_has_siblings(const struct row *row); /* other workers hold slots of this row */
+bool row_has_siblings(const struct row *row); /* other workers may hold its slots */
 size_t row_free(const struct row *row);      /* slots left */
 
 /* With log_connections: one line at the beginning, one at the end. */

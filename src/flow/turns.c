@@ -8,7 +8,7 @@
 
 #define NEVER INT64_MAX
 #define SERVED 16     /* sources told apart in one pass */
-#define RECHECK_MS 20 /* while slots are held by other workers */
+#define RECHECK_MS 20 /* while other workers may hold slots */
 
 struct look {
     struct row *row;
@@ -194,7 +194,7 @@ static void look_later(struct look *look)
 {
     struct row *row = look->row;
 
-    if (row_has_siblings(row))
+    if (row_has_siblings(row)) /* they do not tell us what they let go of */
         look_again_in(look, RECHECK_MS);
     park_look_at(row, look->due_ms); /* slots that came free meanwhile have set it
                                         before */

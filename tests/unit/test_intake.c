@@ -86,6 +86,35 @@ static int open_listener(void)
     return fd;
 }
 
+/* What a second worker of the pool holds of every source, where there is one. */
+static bool has_sibling;
+static uint64_t held_elsewhere;
+
+uint64_t __wrap_pages_source_active(const struct pages *pages, uint32_t pool,
+                                    const struct source_key *key);
+
+uint64_t __wrap_pages_source_active(const struct pages *pages, uint32_t pool,
+                                    const struct source_key *key)
+{
+    (void)pages, (void)pool, (void)key;
+    return held_elsewhere;
+}
+
+static void open_pages(void)
+{
+    struct err err = ERR_EMPTY;
+    int own;
+
+    assert_int_equal(pages_open(&w.pages, &err), 0);
+    own = pages_take(w.pages, 1, &err);
+    if (has_sibling)
+        assert_int_not_equal(pages_take(w.pages, 1, &err), -1);
+    w.flow.pages = w.pages;
+    w.flow.pool = 1;
+    w.flow.page = pages_attach(w.pages, own, &err);
+    assert_non_null(w.flow.page);
+}
+
 static void begin(unsigned max_connections)
 {
     static char name[] = "echo";
@@ -98,7 +127,7 @@ static void begin(unsigned max_connections)
     w.echo = (struct usher_service){ .opened = on_opened, .data = on_data };
     w.plan.services = &w.service;
     w.plan.service_count = 1;
-    stage_pages(&w.flow, &w.pages);
+    open_pages();
     stage_open(&w.flow, &w.plan);
     row_init(&w.row, &w.flow, &w.service, &w.flow.page->rows[0]);
     w.row.calls = &w.echo;
@@ -143,6 +172,8 @@ static void end(void)
         fd_close(&w.clients[i]);
     log_to(NULL);
     clock_fake(-1);
+    has_sibling = false;
+    held_elsewhere = 0;
 }
 
 /* From 127.0.0.(source). */
@@ -1044,6 +1075,37 @@ static void a_listener_that_was_shut_down_listens_again(void **state)
     end();
 }
 
+/* Another worker had the last slot when the row was found full, and none any more when it
+ * was asked whether others have some. */
+static void who_found_no_slot_a_moment_ago_looks_again(void **state)
+{
+    (void)state;
+    begin(1);
+    serve();
+    listener_fill(&w.listeners[0]);
+    call(2);
+    settle();
+    assert_int_equal(w.opened_count, 1);
+    end();
+}
+
+static void who_is_parked_for_another_workers_sake_is_looked_at(void **state)
+{
+    (void)state;
+    has_sibling = true;
+    begin(100);
+    w.service.max_per_source = 1;
+    held_elsewhere = 1;
+    serve();
+    call(2);
+    settle();
+    assert_int_equal(w.row.park.count, 1);
+    held_elsewhere = 0;
+    STAGE_UNTIL(&w.flow, w.opened_count == 1)
+        continue;
+    end();
+}
+
 static void who_left_before_his_program_started_is_counted(void **state)
 {
     struct linger at_once = { 1, 0 };
@@ -1133,6 +1195,8 @@ int main(void)
         cmocka_unit_test(refusing_rows_keep_who_was_promised_a_slot),
         cmocka_unit_test(what_a_plugin_does_elsewhere_is_not_said_by_the_caller),
         cmocka_unit_test(a_listener_that_was_shut_down_listens_again),
+        cmocka_unit_test(who_found_no_slot_a_moment_ago_looks_again),
+        cmocka_unit_test(who_is_parked_for_another_workers_sake_is_looked_at),
         cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
