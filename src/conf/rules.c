@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/mem.h"
 #include "base/opt.h"
@@ -23,7 +24,7 @@ enum {
     IS_CHILD = 4,   /* runs in children that can have limits */
     IS_VISIBLE = 8, /* the host sees its bytes */
     IS_UDP_PLUGIN = 16,
-    IS_UNIX = 32,
+    IS_FILE = 32, /* a UNIX socket that is a file */
     IS_TCP = 64,
     IS_INET = 128,
     IS_STREAM = 256,
@@ -35,6 +36,7 @@ enum {
 
 #define UNENFORCED                                                                       \
     "is not for wait rows: they take their callers themselves, nobody could enforce it"
+#define NOT_FILE "is for UNIX endpoints with a path only"
 #define UNPROVED                                                                         \
     "is for endpoints with connections only: a datagram's source is not proved, use rate"
 
@@ -68,9 +70,9 @@ static const struct rule {
     { "limits.data", IS_CHILD, "is for programs and mode \"fork\" only" },
     { "reply_from_low_ports", IS_UDP_PLUGIN, "is for plugins on a UDP endpoint only" },
     { "amplify", IS_UDP_PLUGIN, "is for plugins on a UDP endpoint only" },
-    { "socket_mode", IS_UNIX, "is for UNIX endpoints only" },
-    { "socket_user", IS_UNIX, "is for UNIX endpoints only" },
-    { "socket_group", IS_UNIX, "is for UNIX endpoints only" },
+    { "socket_mode", IS_FILE, NOT_FILE },
+    { "socket_user", IS_FILE, NOT_FILE },
+    { "socket_group", IS_FILE, NOT_FILE },
     { "nodelay", IS_TCP, "is for TCP endpoints only" },
     { "keepalive", IS_TCP, "is for TCP endpoints only" },
     { "defer_accept", IS_TCP, "is for TCP endpoints only" },
@@ -104,6 +106,13 @@ static const struct rule {
     { "tcpmux", IS_NOT_SENDER, "is not for the service that hands its callers over" },
 };
 
+/* Not a path that was refused, which is no address. */
+static bool is_abstract(const struct usher_address *addr)
+{
+    return addr->length > 0
+           && ((const struct sockaddr_un *)&addr->storage)->sun_path[0] == '\0';
+}
+
 /* A listener that is passed in may be anything; so may endpoints that are mistakes. */
 static unsigned endpoint_facts(const struct plan_service *service)
 {
@@ -111,7 +120,7 @@ static unsigned endpoint_facts(const struct plan_service *service)
     bool has_packets = false;
 
     if (service->endpoint_count == 0)
-        return IS_UDP_PLUGIN | IS_UNIX | IS_TCP | IS_INET | IS_STREAM | IS_BYTES;
+        return IS_UDP_PLUGIN | IS_FILE | IS_TCP | IS_INET | IS_STREAM | IS_BYTES;
     for (size_t i = 0; i < service->endpoint_count; i++) {
         enum endpoint_kind kind = service->endpoints[i].kind;
 
@@ -122,7 +131,8 @@ static unsigned endpoint_facts(const struct plan_service *service)
         else if (kind == ENDPOINT_UDP)
             facts |= IS_UDP_PLUGIN | IS_INET;
         else
-            facts |= IS_UNIX | (kind == ENDPOINT_UNIX_DGRAM ? 0u : IS_STREAM);
+            facts |= (is_abstract(&service->endpoints[i].addr) ? 0u : IS_FILE)
+                     | (kind == ENDPOINT_UNIX_DGRAM ? 0u : IS_STREAM);
         has_packets = has_packets || kind == ENDPOINT_UNIX_SEQPACKET;
     }
     return facts | (has_packets ? 0 : IS_BYTES);
@@ -341,6 +351,13 @@ static void check_pool(struct row_check *row)
 
 /* ---- limits ---------------------------------------------------------------------- */
 
+/* What sizes may be elsewhere; the system has no such buffer. */
+static void check_buffer(struct row_check *row, const char *key, uint64_t size)
+{
+    if (size == USHER_SIZE_UNLIMITED)
+        row_mistake(row, key, "\"unlimited\" is above 1G");
+}
+
 static void fill_limits(struct plan_service *service)
 {
     const struct plan_limit all[] = {
@@ -406,6 +423,8 @@ void rules_check(struct row_check *row)
     check_root(row);
     check_directory(row);
     check_pool(row);
+    check_buffer(row, "receive_buffer", service->receive_buffer);
+    check_buffer(row, "send_buffer", service->send_buffer);
     fill_limits(row->service);
     warn_of_amplifier(row);
 }
