@@ -284,6 +284,7 @@ tests_unit_test_reap_LDADD = $(PROC_LIBS)
 tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
 tests_unit_test_spawn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS)
+tests_unit_test_spawn_LDFLAGS = -Wl,--wrap=close_range
 tests_unit_test_access_SOURCES = tests/unit/test_access.c
 tests_unit_test_access_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_access_LDADD = $(FLOW_LIBS)

@@ -14,6 +14,7 @@
 
 #define STACK_SIZE       (64 * 1024)
 #define EXIT_NOT_STARTED 127
+#define FD_MOST          (1u << 20) /* where a kernel without close_range() stops */
 
 pid_t spawn_fork(const struct spawn_fork *spawn, struct err *err)
 {
@@ -72,6 +73,20 @@ IN_CHILD static int put_aside(struct start *start)
     return 0;
 }
 
+/* Kernels before 5.9 are asked for each number. */
+IN_CHILD static int close_from(unsigned first)
+{
+    struct rlimit files;
+
+    if (close_range(first, ~0U, 0) != -1)
+        return 0;
+    if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &files) == -1)
+        return -1;
+    for (unsigned fd = first; fd < FD_MOST && fd < files.rlim_max; fd++)
+        (void)close((int)fd);
+    return 0;
+}
+
 IN_CHILD static int set_descriptors(struct start *start)
 {
     size_t count = start->spawn->fd_count;
@@ -84,7 +99,7 @@ IN_CHILD static int set_descriptors(struct start *start)
         if ((start->fds[i] == to ? fcntl(to, F_SETFD, 0) : dup2(start->fds[i], to)) == -1)
             return -1;
     }
-    return close_range((unsigned)count, ~0U, 0);
+    return close_from((unsigned)count);
 }
 
 IN_CHILD static int check_ids(const struct spawn_exec *spawn)

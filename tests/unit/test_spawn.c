@@ -28,6 +28,19 @@
 
 extern char **environ;
 
+static bool is_old_kernel; /* one before 5.9 */
+
+int __real_close_range(unsigned first, unsigned last, int flags);
+int __wrap_close_range(unsigned first, unsigned last, int flags);
+
+int __wrap_close_range(unsigned first, unsigned last, int flags)
+{
+    if (!is_old_kernel)
+        return __real_close_range(first, last, flags);
+    errno = ENOSYS;
+    return -1;
+}
+
 static void tell_descriptors(FILE *out)
 {
     DIR *all = opendir("/proc/self/fd");
@@ -200,6 +213,13 @@ static void a_program_gets_exactly_its_descriptors(void **state)
     assert_says(&ends, "same 1\n");
     assert_int_equal(descriptors(), before);
     assert_no_child();
+}
+
+static void an_old_kernel_does_not_change_that(void **state)
+{
+    is_old_kernel = true;
+    a_program_gets_exactly_its_descriptors(state);
+    is_old_kernel = false;
 }
 
 static void a_program_starts_with_nothing_of_ours(void **state)
@@ -459,6 +479,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_gets_exactly_its_descriptors),
+        cmocka_unit_test(an_old_kernel_does_not_change_that),
         cmocka_unit_test(a_program_starts_with_nothing_of_ours),
         cmocka_unit_test(sources_may_lie_where_targets_go),
         cmocka_unit_test(many_descriptors_are_passed_on),
