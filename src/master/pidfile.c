@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -54,11 +55,21 @@ int pidfile_open(struct pidfile *file, const char *path, struct err *err)
     return -1;
 }
 
+/* Somebody may have removed ours, and another usherd have made its own. */
+static bool is_there(const struct pidfile *file)
+{
+    struct stat ours, there;
+
+    return fstat(file->fd, &ours) == 0 && lstat(file->path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 void pidfile_close(struct pidfile *file)
 {
     if (file->fd == -1)
         return;
-    (void)unlink(file->path); /* before the lock goes, or a new usherd could lose its
-                                 own */
+    /* before the lock goes, or a new usherd could lose its own */
+    if (is_there(file))
+        (void)unlink(file->path);
     fd_close(&file->fd);
 }

@@ -17,6 +17,6 @@ struct pidfile {
 /* Refuses a symbolic link, anything but a regular file, and a file another process has
  * locked. */
 int pidfile_open(struct pidfile *file, const char *path, struct err *err);
-void pidfile_close(struct pidfile *file); /* removes it */
+void pidfile_close(struct pidfile *file); /* removes it, where it is still ours */
 
 #endif

@@ -171,6 +171,21 @@ static void what_cannot_be_written_is_not_left_behind(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void it_leaves_what_another_made_in_its_place(void **state)
+{
+    struct pidfile file = PIDFILE_EMPTY, other = PIDFILE_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    assert_int_equal(pidfile_open(&file, path, &err), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(pidfile_open(&other, path, &err), 0);
+    pidfile_close(&file);
+    assert_int_equal(access(path, F_OK), 0);
+    pidfile_close(&other);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +194,7 @@ int main(void)
         cmocka_unit_test(f9_what_is_no_file_stays_as_it_is),
         cmocka_unit_test(a_fifo_that_somebody_reads_is_refused_too),
         cmocka_unit_test(what_cannot_be_written_is_not_left_behind),
+        cmocka_unit_test(it_leaves_what_another_made_in_its_place),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
