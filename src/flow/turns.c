@@ -213,8 +213,8 @@ void turns_look(int fd, short what, void *context)
         continue;
     conn_look_again(row->flow);
     admit_room(row, &room);
-    if (room > 0)
-        listener_wake_row(row);
+    if (room > 0 || silent_exists(row))
+        listener_wake_row(row); /* for a newcomer one who is silent may go */
     if (row->park.count > 0)
         look_later(&look);
     else

@@ -841,6 +841,36 @@ static void the_hand_stays_among_the_silent_ones(void **state)
     end();
 }
 
+static bool has_served_4(void)
+{
+    return w.opened[w.opened_count - 1] == 4;
+}
+
+/* The kernel's queue is not forgotten for the park: who came from there into the slot is
+ * silent. */
+static void a_silent_one_out_of_the_park_makes_room_too(void **state)
+{
+    (void)state;
+    begin(9);
+    serve();
+    for (int i = 0; i < 8; i++)
+        say(call(2));
+    settle();
+    call(2);
+    settle();
+    assert_int_equal(w.row.park.count, 1);
+    say(call(3));
+    settle();
+    call(4);
+    turn(5);
+    assert_int_equal(w.listeners[0].state, LISTENER_FULL);
+    hang_up(0);
+    wait_until(has_served_4);
+    assert_int_equal(w.row.live, 9);
+    assert_int_equal(refused_by(ADMIT_SILENT), 1);
+    end();
+}
+
 static void no_silent_connection_goes_for_who_is_ahead_of_a_rate(void **state)
 {
     int64_t now_ms = clock_ms();
@@ -1188,6 +1218,7 @@ int main(void)
         cmocka_unit_test(b5_whoever_holds_most_by_far_is_found_among_many),
         cmocka_unit_test(whom_the_clock_still_counts_as_silent_hides_nobody),
         cmocka_unit_test(the_hand_stays_among_the_silent_ones),
+        cmocka_unit_test(a_silent_one_out_of_the_park_makes_room_too),
         cmocka_unit_test(no_silent_connection_goes_for_who_is_ahead_of_a_rate),
         cmocka_unit_test(no_silent_connection_goes_for_a_source_at_its_limit),
         cmocka_unit_test(a_silent_one_that_was_taken_is_told_to_go),
