@@ -1,6 +1,8 @@
 #include "flow/job.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -155,10 +157,17 @@ static void job_reaped(struct child *child, int status, void *context)
     row_release(row, &peer);
 }
 
-void *job_new(struct row *row, size_t size, const struct peer *peer, job_fn *ended)
+void *job_new(struct row *row, size_t size, const struct peer *peer, job_fn *ended,
+              struct err *err)
 {
-    struct job *job = mem_new(size);
+    struct job *job = mem_try(size);
 
+    if (job == NULL) {
+        errno = ENOMEM;
+        err_sys(err, "a child");
+        return NULL;
+    }
+    memset(job, 0, size);
     job->row = row;
     job->ended = ended;
     if (peer != NULL)

@@ -28,8 +28,10 @@ struct job { /* the beginning of whatever its owner needs to know about it */
 };
 
 void job_init(struct row *row);
-/* size bytes, zeroed, of which the first are a struct job. peer may be NULL. */
-void *job_new(struct row *row, size_t size, const struct peer *peer, job_fn *ended);
+/* size bytes, zeroed, of which the first are a struct job; made before the child is. peer
+ * may be NULL. NULL: no memory, and nobody is started. */
+void *job_new(struct row *row, size_t size, const struct peer *peer, job_fn *ended,
+              struct err *err);
 void job_start(struct job *job, pid_t pid); /* from here on it frees itself */
 /* TERM to every session of the row; KILL to what is there after kill_after_ms. */
 void job_stop_row(struct row *row, int64_t kill_after_ms);

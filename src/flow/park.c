@@ -81,12 +81,22 @@ static bool has_place_for(const struct row *row, const struct peer *peer,
     return left > 0 && has_files(row) && parked_by(row, peer) < ADMIT_SHARE * left;
 }
 
-static void grow(struct park *park)
+static bool grow(struct park *park)
 {
+    size_t room = park->room > 0 ? 2 * park->room : PARK_PLACES;
+    struct parked *places;
+
     if (park->count < park->room)
-        return;
-    park->room = park->room > 0 ? 2 * park->room : PARK_PLACES;
-    park->places = mem_grow(park->places, park->room, sizeof(*park->places));
+        return true;
+    places = mem_try(room * sizeof(*places));
+    if (places == NULL)
+        return false;
+    if (park->count > 0)
+        memcpy(places, park->places, park->count * sizeof(*places));
+    mem_free(&park->places);
+    park->places = places;
+    park->room = room;
+    return true;
 }
 
 /* The crowd takes turns as one source. */
@@ -104,7 +114,6 @@ static void put_in(struct row *row, const struct parked *parked)
     struct parked *place;
     size_t at = park->count;
 
-    grow(park);
     while (at > 0 && park->places[at - 1].turn > parked->turn)
         at--;
     place = &park->places[at];
@@ -204,7 +213,7 @@ bool park_add(struct listener *listener, int fd, const struct peer *peer,
                              .since_ms = clock_ms(), .is_for_turn = why == ADMIT_TURN,
                              .is_for_rate = why == ADMIT_RATE };
 
-    if (!find_place(row, peer, parked.is_for_turn))
+    if (!find_place(row, peer, parked.is_for_turn) || !grow(&row->park))
         return false;
     parked.turn = turn_of(&row->park, peer);
     put_in(row, &parked);

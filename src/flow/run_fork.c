@@ -112,8 +112,10 @@ static int start_child(struct job *job, spawn_fn *fn, struct call *call, struct 
 int run_fork_stream(struct row *row, int fd, const struct peer *peer, struct err *err)
 {
     struct call call = { .row = row, .fd = fd, .peer = peer };
-    struct job *job = job_new(row, sizeof(*job), peer, NULL);
+    struct job *job = job_new(row, sizeof(*job), peer, NULL, err);
 
+    if (job == NULL)
+        return -1;
     if (start_child(job, serve_stream, &call, err) == -1) {
         mem_free(&job);
         return -1;
@@ -193,10 +195,12 @@ static int start_datagram(struct listener *listener, const struct dgram *dgram,
                           struct err *err)
 {
     struct row *row = listener->row;
-    struct dgram_job *job = job_new(row, sizeof(*job), NULL, datagram_ended);
+    struct dgram_job *job = job_new(row, sizeof(*job), NULL, datagram_ended, err);
     struct call call = { .row = row, .dgram = dgram };
     int pair[2] = { -1, -1 };
 
+    if (job == NULL)
+        return -1;
     job->listener = listener;
     job->asked = *dgram;
     job->asked.bytes = NULL;

@@ -236,23 +236,31 @@ static bool is_for_nothing(struct listener *listener, struct queue_mark before)
     return true;
 }
 
-static void start(struct listener *listener, struct queue_mark before)
+static pid_t start_child(struct listener *listener, struct err *err)
 {
     struct row *row = listener->row;
     int *fds = mem_array(row->flow->listener_count + FIRST_LISTEN_FD, sizeof(*fds));
-    struct err err = ERR_EMPTY;
-    struct lent_job *lent;
     pid_t pid;
 
     lend(listener);
     pid = program_start(row->program, &listener->env, fds, collect_fds(listener, fds),
-                        &err);
+                        err);
     mem_free(&fds);
+    return pid;
+}
+
+static void start(struct listener *listener, struct queue_mark before)
+{
+    struct err err = ERR_EMPTY;
+    struct lent_job *lent =
+        job_new(listener->row, sizeof(*lent), NULL, child_ended, &err);
+    pid_t pid = lent != NULL ? start_child(listener, &err) : -1;
+
     if (pid == -1) {
+        mem_free(&lent);
         start_failed(listener, &err);
         return;
     }
-    lent = job_new(row, sizeof(*lent), NULL, child_ended);
     lent->listener = listener;
     lent->before = before;
     job_start(&lent->job, pid);

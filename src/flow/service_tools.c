@@ -119,7 +119,9 @@ static struct service_watch *add(struct row *row, int fd, short wanted)
 
     if (tools->count == SERVICE_WATCHES)
         return NULL;
-    watch = mem_new(sizeof(*watch));
+    watch = mem_try(sizeof(*watch));
+    if (watch == NULL)
+        return NULL;
     watch->row = row;
     watch->fd = fd;
     watch_init(&watch->watch, fd, wanted, watch_ready, watch);

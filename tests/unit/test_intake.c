@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "flow/conn.h"
+#include "flow/program.h"
 
 #define CLIENTS 160
 
@@ -1136,6 +1137,54 @@ static void who_is_parked_for_another_workers_sake_is_looked_at(void **state)
     end();
 }
 
+static bool has_no_memory;
+
+void *__real_mem_try(size_t size);
+void *__wrap_mem_try(size_t size);
+
+void *__wrap_mem_try(size_t size)
+{
+    return has_no_memory ? NULL : __real_mem_try(size);
+}
+
+static void without_memory_nobody_is_parked(void **state)
+{
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    w.service.banner_busy = "busy\r\n";
+    serve();
+    call(2);
+    settle();
+    has_no_memory = true;
+    assert_string_equal(heard(call(2)), "busy\r\n");
+    has_no_memory = false;
+    assert_int_equal(refused_by(ADMIT_SOURCE), 1);
+    assert_int_equal(w.row.park.count, 0);
+    end();
+}
+
+static void without_memory_a_caller_waits_for_its_program(void **state)
+{
+    static struct program program;
+
+    (void)state;
+    begin(10);
+    w.service.way = PLAN_WAY_EXEC;
+    w.row.program = &program;
+    serve();
+    has_no_memory = true;
+    call(2);
+    settle();
+    has_no_memory = false;
+    assert_int_equal(w.listeners[0].state, LISTENER_PAUSED);
+    assert_int_not_equal(w.listeners[0].held, -1);
+    assert_int_equal(w.row.live, 0);
+    w.row.program = NULL;
+    w.service.way = PLAN_WAY_DISPATCH;
+    end();
+}
+
 static void who_left_before_his_program_started_is_counted(void **state)
 {
     struct linger at_once = { 1, 0 };
@@ -1228,6 +1277,8 @@ int main(void)
         cmocka_unit_test(a_listener_that_was_shut_down_listens_again),
         cmocka_unit_test(who_found_no_slot_a_moment_ago_looks_again),
         cmocka_unit_test(who_is_parked_for_another_workers_sake_is_looked_at),
+        cmocka_unit_test(without_memory_nobody_is_parked),
+        cmocka_unit_test(without_memory_a_caller_waits_for_its_program),
         cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
