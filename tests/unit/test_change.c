@@ -2,6 +2,8 @@
 #include "master/pools.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@
 #include "proc/witness.h"
 #include "wire/channel.h"
 
+#define BACKLOG 8
 #define DEADLINE_MS 10000
 #define ALONE 1500 /* ms without anything to do, for what must not come */
 
@@ -38,6 +42,7 @@ static struct bed {
     bool is_done;
     char *reason;
     int64_t until_ms;
+    bool is_shortened; /* by a worker: the next ones need not */
 } bed;
 
 /* ---- workers ---- */
@@ -111,6 +116,13 @@ static int be_late(const struct worker_start *start)
     return be_ready_until_told(start);
 }
 
+static int shorten_the_queue(const struct worker_start *start)
+{
+    if (!bed.is_shortened)
+        listen(start->listeners[0].fd, 0);
+    return 1;
+}
+
 int __wrap_worker_main(void *context);
 int __wrap_witness_check(pid_t pid, const struct witness *witness, struct err *err);
 
@@ -125,6 +137,8 @@ int __wrap_worker_main(void *context)
         return leave_a_child();
     if (strcmp(name, "crasher") == 0)
         return fail_in_open(start);
+    if (strcmp(name, "shortener") == 0)
+        return shorten_the_queue(start);
     if (strcmp(name, "faller") == 0)
         return fall_when_ready(start);
     if (strcmp(name, "late") == 0)
@@ -155,7 +169,7 @@ static void add_row(struct plan *plan, const char *name, enum plan_way way,
     service->enabled = true;
     service->way = way;
     service->pool_key = mem_text(key);
-    service->backlog = 8;
+    service->backlog = BACKLOG;
     service->total_timeout = -1;
     service->receive_buffer = service->send_buffer = USHER_SIZE_NONE;
     endpoint->kind = ENDPOINT_TCP;
@@ -330,6 +344,37 @@ static void who_falls_with_a_row_to_blame_does_not_stop_a_change(void **state)
         turn_for(10);
 }
 
+/* Of the first listener. */
+static unsigned queue_length(void)
+{
+    int fd = listeners_fd(&bed.listeners, &bed.plan->services[0], 0);
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_sacked; /* so it says for those who listen */
+}
+
+static void wait_for_queue(unsigned wanted)
+{
+    int64_t end_ms = clock_ms() + DEADLINE_MS;
+
+    while (queue_length() != wanted && clock_ms() < end_ms)
+        turn_for(10);
+    assert_int_equal(queue_length(), wanted);
+}
+
+/* No filter sees whose queue it was. */
+static void a_queue_that_a_worker_shortened_is_as_long_as_ever_for_the_next(void **state)
+{
+    (void)state;
+    prepare(plan_of("shortener", PLAN_WAY_DISPATCH, "own=shortener key"));
+    wait_for_queue(0);
+    bed.is_shortened = true;
+    wait_for_queue(BACKLOG);
+    give_up();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +384,9 @@ int main(void)
             who_is_held_when_a_change_is_given_up_does_not_start, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(
             a_moved_row_that_fails_at_once_waits_from_the_start, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            a_queue_that_a_worker_shortened_is_as_long_as_ever_for_the_next, make_bed,
+            take_apart),
         cmocka_unit_test_setup_teardown(
             who_falls_with_a_row_to_blame_does_not_stop_a_change, make_bed, take_apart),
     };
