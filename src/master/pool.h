@@ -68,7 +68,8 @@ int pool_start(struct pool *pool, struct err *err);
 /* Takes no new work. keep: names of rows whose connections may stay, ends with NULL. */
 void pool_drain(struct pool *pool, const char *const *keep, int64_t timeout_ms);
 bool pool_lives(const struct pool *pool); /* a worker or an orphan does */
-bool pool_was_ready(const struct pool *pool); /* every worker was, even if it fell since */
+/* Every worker of it was, whatever became of it since. */
+bool pool_was_ready(const struct pool *pool);
 bool pool_has_row(const struct pool *pool, const char *name);
 bool pool_shares_listener(const struct pool *a, const struct pool *b);
 
