@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -518,14 +519,15 @@ def large_table(test):
 @test
 def who_does_not_read_holds_nobody_up_and_is_dropped():
     with Usherd(large_table("lazy")) as u:
-        rest = len(descriptors_of(u.pid))
         lazy = dial(u)
         lazy.send(b"status")
         started = time.monotonic()
         rows = json.loads(u.ctl("status", "--json").stdout)["services"]
         equal((len(rows), {len(row["endpoints"]) for row in rows}), (ROWS_OF_MANY, {20}))
         assert time.monotonic() - started < STALL, "somebody waited for the lazy one"
-        wait_for(lambda: len(descriptors_of(u.pid)) <= rest, "the lazy one to be dropped", STALL + 10)
+        left = select.poll()
+        left.register(lazy, 0)
+        wait_for(lambda: left.poll(0) == [(lazy.fileno(), select.POLLHUP)], "the lazy one to be dropped", STALL + 10)
         records = answer_of(lazy)
         assert not records[-1].startswith("end ") and len(records) < 2 * ROWS_OF_MANY, records[-1]
 
