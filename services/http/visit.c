@@ -13,8 +13,8 @@
 #define SLOW 16384  /* bytes a second that somebody reads at least */
 #define LOOKS 8     /* in the time that an answer may stand still */
 #define REST_MS 50  /* who says nothing for so long may have finished */
-#define DRAINS 128  /* reads; more than a socket holds */
 #define AGAIN_MS 10000 /* and is asked again, where no time ends a request */
+#define DRAINS 128  /* reads; more than a socket holds */
 
 static int64_t timeout_of(const struct visit *visit)
 {
