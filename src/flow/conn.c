@@ -142,7 +142,8 @@ static void close_socket(struct conn *conn)
         /* Where bytes were left in the socket, its end is behind them. */
         if (((conn->flags & CONN_FINISHED) == 0 || row_hands_over(conn_row(conn))) &&
             conn->fd != -1) {
-            farewell_add(&flow->farewell, conn->fd, clock_ms());
+            farewell_add(&flow->farewell, conn->fd, clock_ms(),
+                         (conn->flags & CONN_PACKETS) != 0);
             conn->fd = -1;
         }
         break;

@@ -104,7 +104,7 @@ static void prepare(int fd, const struct row *row)
 static void turn_away(struct door *door, int fd, const char *line)
 {
     refusal_tell(fd, line);
-    farewell_add(&door->flow->farewell, fd, clock_ms());
+    farewell_add(&door->flow->farewell, fd, clock_ms(), false);
 }
 
 /* A program is told to which address its caller came; its own listeners have nothing to

@@ -1,7 +1,8 @@
 #include "flow/farewell.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@ struct stay {
     size_t bytes;
     int fd;
     bool is_watched;
+    bool is_packets;
 };
 
 static struct stay *first_of(struct list *list)
@@ -39,6 +41,14 @@ static void end_stay(struct stay *stay)
         farewell->emptied(farewell->context);
 }
 
+bool farewell_packets_ended(int fd)
+{
+    struct pollfd look = { .fd = fd, .events = POLLRDHUP };
+    int left = 0;
+
+    return poll(&look, 1, 0) == 1 && ioctl(fd, FIONREAD, &left) == 0 && left == 0;
+}
+
 /* Throws away what came; says whether the peer has ended, or went on for too long. */
 static bool is_over(struct stay *stay)
 {
@@ -47,7 +57,7 @@ static bool is_over(struct stay *stay)
     for (int reads = READS; reads > 0; reads--) {
         ssize_t count = recv(stay->fd, waste, sizeof(waste), MSG_DONTWAIT);
 
-        if (count == 0)
+        if (count == 0 && (!stay->is_packets || farewell_packets_ended(stay->fd)))
             return true;
         if (count == -1)
             return errno != EAGAIN && errno != EINTR;
@@ -150,7 +160,7 @@ static void look_at_oldest(struct farewell *farewell, int64_t now_ms)
     }
 }
 
-void farewell_add(struct farewell *farewell, int fd, int64_t now_ms)
+void farewell_add(struct farewell *farewell, int fd, int64_t now_ms, bool is_packets)
 {
     struct stay *stay = mem_try(sizeof(*stay));
     bool is_first = list_is_empty(&farewell->fresh);
@@ -165,6 +175,7 @@ void farewell_add(struct farewell *farewell, int fd, int64_t now_ms)
     stay->since_ms = now_ms;
     stay->bytes = 0;
     stay->is_watched = false;
+    stay->is_packets = is_packets;
     list_append(&farewell->fresh, &stay->link);
     farewell->count++;
 

@@ -1,7 +1,5 @@
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -153,17 +151,10 @@ static void take_in(struct conn *conn, size_t count, int64_t now_ms)
     offer(conn, at, kept_count + count);
 }
 
-/* After a read that brought nothing. Of packets it may have been an empty one, which is
- * passed over: the end is where the peer has gone and no bytes are left, asked in this
- * order. */
+/* After a read that brought nothing. */
 static bool is_at_end(const struct conn *conn)
 {
-    struct pollfd look = { .fd = conn->fd, .events = POLLRDHUP };
-    int left = 0;
-
-    if ((conn->flags & CONN_PACKETS) == 0)
-        return true;
-    return poll(&look, 1, 0) == 1 && ioctl(conn->fd, FIONREAD, &left) == 0 && left == 0;
+    return (conn->flags & CONN_PACKETS) == 0 || farewell_packets_ended(conn->fd);
 }
 
 void input_read(struct conn *conn, int64_t now_ms)

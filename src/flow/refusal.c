@@ -128,7 +128,7 @@ void refusal_stream(struct row *row, int fd, const struct peer *peer,
 
     refusal_note(row, peer, verdict);
     if (banner != NULL && refusal_tell(fd, banner) && is_there_time(row->flow))
-        farewell_add(&row->flow->farewell, fd, clock_ms());
+        farewell_add(&row->flow->farewell, fd, clock_ms(), row->is_packets);
     else
         fd_close(&fd);
 }

@@ -584,6 +584,29 @@ static void unread_input_does_not_cost_the_peer_its_reply(void **state)
     end();
 }
 
+/* Nor does an empty packet, which reads like an end. */
+static void an_empty_packet_does_not_cost_the_peer_its_reply(void **state)
+{
+    char out[16] = "";
+    int fd;
+
+    (void)state;
+    begin(data_lines);
+    w.calls.opened = opened_says_it_all;
+    begin_row();
+    w.row.is_packets = true;
+    fd = caller(SOCK_SEQPACKET);
+    say(fd, "");
+    say(fd, "and more");
+    for (int64_t until_ms = clock_ms() + 4 * FAREWELL_FRESH_MS; clock_ms() < until_ms;)
+        turn();
+    assert_true(recv(fd, out, sizeof(out), MSG_DONTWAIT) > 0);
+    assert_int_equal(recv(fd, out, sizeof(out), MSG_DONTWAIT), 0);
+    close(fd);
+    UNTIL(w.flow.farewell.count == 0);
+    end();
+}
+
 static void a_reset_is_gone_peer_and_counted(void **state)
 {
     struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
@@ -1123,6 +1146,7 @@ int main(void)
         cmocka_unit_test(whoever_ends_within_its_batch_is_not_looked_at_again),
         cmocka_unit_test(another_connection_may_be_ended),
         cmocka_unit_test(unread_input_does_not_cost_the_peer_its_reply),
+        cmocka_unit_test(an_empty_packet_does_not_cost_the_peer_its_reply),
         cmocka_unit_test(a_reset_is_gone_peer_and_counted),
         cmocka_unit_test(abort_resets),
         cmocka_unit_test(a_timer_runs_once_and_may_be_set_again),
