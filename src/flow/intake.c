@@ -44,16 +44,38 @@ static void start(struct listener *listener, int fd, const struct peer *peer)
     listener_pause(listener, LISTENER_PAUSE_MS, &err);
 }
 
+static bool is_patient(const struct row *row)
+{
+    return row->service->on_limit == PLAN_ON_LIMIT_QUEUE;
+}
+
+/* Others of its source have its slot: nobody else has to wait for them. */
+static void put_aside(struct listener *listener)
+{
+    struct row *row = listener->row;
+    int held = listener->held;
+
+    if (!is_patient(row) ||
+        !park_add(listener, held, &listener->held_peer, ADMIT_SOURCE))
+        refusal_stream(row, held, &listener->held_peer, ADMIT_SOURCE);
+    listener->held = -1;
+}
+
 int intake_serve_held(struct listener *listener, struct err *err)
 {
+    struct row *row = listener->row;
     int held = listener->held;
 
     if (held == -1)
         return 0;
     /* Its entry may have been given away meanwhile. */
-    admit_find(listener->row, held, &listener->held_peer);
-    if (!admit_has_slot(listener->row, &listener->held_peer))
+    admit_find(row, held, &listener->held_peer);
+    if (row_is_full(row))
         return err_set(err, "others have its slot");
+    if (!admit_has_slot(row, &listener->held_peer)) {
+        put_aside(listener);
+        return 0;
+    }
     if (serve(listener, held, &listener->held_peer, err) == -1)
         return -1;
     listener->held = -1;
@@ -61,11 +83,6 @@ int intake_serve_held(struct listener *listener, struct err *err)
 }
 
 /* ---- callers ----------------------------------------------------------------------- */
-
-static bool is_patient(const struct row *row)
-{
-    return row->service->on_limit == PLAN_ON_LIMIT_QUEUE;
-}
 
 /* Callers stay in the kernel's queue meanwhile. err: said, if it is not the slots. */
 static void wait_for_room(struct listener *listener, enum admit_verdict before,

@@ -211,7 +211,8 @@ bool park_add(struct listener *listener, int fd, const struct peer *peer,
     struct row *row = listener->row;
     struct parked parked = { .listener = listener, .peer = *peer, .fd = fd,
                              .since_ms = clock_ms(), .is_for_turn = why == ADMIT_TURN,
-                             .is_for_rate = why == ADMIT_RATE };
+                             .is_for_rate = why == ADMIT_RATE,
+                             .is_greeted = fd == listener->held };
 
     if (!find_place(row, peer, parked.is_for_turn) || !grow(&row->park))
         return false;

@@ -1164,6 +1164,35 @@ static void without_memory_nobody_is_parked(void **state)
     end();
 }
 
+/* He could not start at once, and then another of his source had his slot. */
+static void nobody_waits_for_a_source_at_its_limit(void **state)
+{
+    struct peer peer;
+
+    (void)state;
+    begin(10);
+    w.service.max_per_source = 1;
+    serve();
+    has_no_memory = true;
+    call(2);
+    settle();
+    has_no_memory = false;
+    assert_int_not_equal(w.listeners[0].held, -1);
+    peer = w.listeners[0].held_peer;
+    admit_find(&w.row, w.listeners[0].held, &peer);
+    row_take(&w.row, &peer);
+    call(3);
+    STAGE_UNTIL(&w.flow, w.opened_count == 1)
+        continue;
+    assert_int_equal(w.opened[0], 3);
+    assert_int_equal(w.row.park.count, 1);
+    row_release(&w.row, &peer);
+    STAGE_UNTIL(&w.flow, w.opened_count == 2)
+        continue;
+    assert_int_equal(w.opened[1], 2);
+    end();
+}
+
 static void without_memory_a_caller_waits_for_its_program(void **state)
 {
     static struct program program;
@@ -1278,6 +1307,7 @@ int main(void)
         cmocka_unit_test(who_found_no_slot_a_moment_ago_looks_again),
         cmocka_unit_test(who_is_parked_for_another_workers_sake_is_looked_at),
         cmocka_unit_test(without_memory_nobody_is_parked),
+        cmocka_unit_test(nobody_waits_for_a_source_at_its_limit),
         cmocka_unit_test(without_memory_a_caller_waits_for_its_program),
         cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
