@@ -155,12 +155,18 @@ static bool was_idle(const struct lent_job *lent)
     return !is_stream(listener) || clock_ms() - lent->job.started_ms < QUICK_MS;
 }
 
+/* A queue of callers is no shorter either where it was served, and as many have come
+ * since. Who ends well is believed, and not started more often than so. */
+static bool may_have_served(const struct lent_job *lent, int status)
+{
+    return is_stream(lent->listener) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static void child_ended(struct job *job, int status)
 {
     struct lent_job *lent = (struct lent_job *)(void *)job;
     struct listener *listener = lent->listener;
 
-    (void)status;
     timer_stop(&job->row->flow->loop, &lent->again);
     (void)report(job->row, 0, NULL); /* a master that does not hear it asks when it
                                         matters */
@@ -170,6 +176,11 @@ static void child_ended(struct job *job, int status)
     if (!was_idle(lent)) {
         listener->idle_tries = 0;
         take_back(listener, 0);
+        return;
+    }
+    if (may_have_served(lent, status)) {
+        listener->idle_tries = 0;
+        take_back(listener, job->started_ms + FIRST_DELAY_MS - clock_ms());
         return;
     }
     if (++listener->idle_tries >= TRIES)

@@ -58,6 +58,15 @@ try:
 except OSError:
     pass
 """
+# Accepts one, answers it, and ends a little later: meanwhile others have come.
+ONE_SERVER = """#!/usr/bin/env python3
+import os, select, socket
+s = socket.socket(fileno=os.dup(0))
+c, _ = s.accept()
+c.sendall(b"%d" % os.getpid())
+c.close()
+select.select([s], [], [], 1)
+"""
 
 
 def who():
@@ -68,6 +77,7 @@ class Waiters(Usherd):
     def __init__(self, rows, **more):
         super().__init__(start=False, **more)
         for name, text in (("udp", UDP_SERVER), ("tcp", TCP_SERVER), ("fds", LISTENERS), ("shuts", SHUTS),
+                           ("one", ONE_SERVER),
                            ("nothing", "#!/bin/sh\nexit 0\n")):
             with open(os.path.join(self.dir, name), "w") as file:
                 file.write(text)
@@ -100,6 +110,25 @@ def one_child_owns_the_tcp_listener_until_it_ends():
         equal(talk(port, b"again", half_close=False), first)
         equal(talk(port, b"end", half_close=False), first)
         assert talk(port, b"hi", half_close=False) != first
+
+
+@test
+def a_child_a_caller_loses_none_of_those_who_come_meanwhile():
+    """There are always two, so the queue is as long after each child as it was before."""
+    answers = []
+
+    def come_again_and_again(port):
+        for _ in range(6):
+            answers.append(talk(port, half_close=False))
+
+    with Waiters('w: { exec = "{dir}/one"; wait = true; listen = "tcp://:0"; {who} };') as u:
+        callers = [threading.Thread(target=come_again_and_again, args=(u.port("w"),)) for _ in range(3)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert len(answers) == 18 and all(answer.isdigit() for answer in answers), answers
+        equal(u.counts("w")["refused"], 0)
 
 
 @test
