@@ -8,7 +8,7 @@
 #include "conf/keys.h"
 #include "conf/resolve.h"
 
-#define KEY_MAX 8192 /* room for a pool's key: groups and a path are the long parts */
+#define KEY_MAX 10240 /* room for a pool's key: groups and two paths are the long parts */
 
 static bool is_program(const struct row_check *row)
 {

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/opt.h"
 #include "conf/check.h"
+#include "conf/checking.h"
 #include "conf/keys.h"
 #include "conf/planwire.h"
 #include "conf/resolve.h"
@@ -202,6 +203,25 @@ static void rows_of_equal_identity_share_a_pool(void **state)
                 assert_string_not_equal(plan->services[i].pool_key,
                                         plan->services[j].pool_key);
     plan_free(&plan);
+}
+
+static void a_pool_key_has_all_of_two_long_paths(void **state)
+{
+    struct plan_service service = { .way = PLAN_WAY_EXEC, .root = mem_new(4096),
+                                    .directory = mem_new(4096) };
+    char *key, *other;
+
+    (void)state;
+    memset((char *)service.root, '/', 4095);
+    memset((char *)service.directory, '/', 4095);
+    key = identity_pool_key(&service);
+    ((char *)service.directory)[4094] = '.';
+    other = identity_pool_key(&service);
+    assert_string_not_equal(key, other);
+    mem_free(&key);
+    mem_free(&other);
+    mem_free(&service.root);
+    mem_free(&service.directory);
 }
 
 static void a_table_may_have_512_rows_and_no_more(void **state)
@@ -497,6 +517,7 @@ int main(void)
         cmocka_unit_test(ways_have_names),
         cmocka_unit_test(presets_follow_their_own_rules),
         cmocka_unit_test(rows_of_equal_identity_share_a_pool),
+        cmocka_unit_test(a_pool_key_has_all_of_two_long_paths),
         cmocka_unit_test(a_table_may_have_512_rows_and_no_more),
         cmocka_unit_test(root_needs_the_user_usher),
         cmocka_unit_test(names_are_resolved),
