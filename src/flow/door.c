@@ -315,6 +315,10 @@ void door_close(struct flow *flow)
         return;
     if (serve_held(door, &err) == 0)
         receive_some(door, LAST);
+    if (door->held != -1) {
+        refusal_stream(door->held_row, door->held, &door->held_peer, ADMIT_WAITED);
+        door->held = -1;
+    }
     door_free(flow);
 }
 

@@ -255,6 +255,26 @@ static void who_had_to_wait_is_not_served_past_a_limit(void **state)
     }
 }
 
+static void who_waits_when_the_door_closes_is_told(void **state)
+{
+    int fd;
+
+    (void)state;
+    begin();
+    open_door();
+    w.services[1].banner_busy = "busy\r\n";
+    fd = caller("echo\n");
+    has_no_memory = true;
+    hears(fd, "+Go\r\n");
+    door_close(&w.flow);
+    has_no_memory = false;
+    hears(fd, "busy\r\n");
+    assert_int_equal(page_read(&w.counts[1].refused_by[ADMIT_WAITED]), 1);
+    hears_end(fd);
+    close(fd);
+    end();
+}
+
 static const char *late_words; /* the caller says them and ends, while we look */
 
 int __real_poll(struct pollfd *fds, nfds_t count, int wait_ms);
@@ -569,6 +589,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_the_name_reaches_the_other_row),
         cmocka_unit_test(who_had_to_wait_is_not_served_past_a_limit),
+        cmocka_unit_test(who_waits_when_the_door_closes_is_told),
         cmocka_unit_test(what_comes_while_we_look_stands_before_the_end),
         cmocka_unit_test(part_of_a_line_waits_without_turning_the_loop),
         cmocka_unit_test(the_end_of_file_comes_with_what_was_left),
