@@ -168,6 +168,35 @@ def a_port_in_use_fails_the_reload_and_the_old_plan_runs_on():
         equal((u.endpoints("upper"), u.workers()), ([], workers))
 
 
+def _free_port():
+    with socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        return client.getsockname()[1]
+
+
+@test
+def d8_f3_a_reload_that_fails_in_a_worker_leaves_nothing_behind():
+    """Its listeners were open and its workers alive by then: all of them go, and no setting of it stays."""
+    echo = ECHO.replace("};", 'log_connections = true; };', 1)
+    new = _free_port()
+    with Usherd(echo, allow_errors=True) as u:
+        port, workers = u.port("echo"), u.workers()
+        files = len(descriptors_of(u.pid)) if IS_ROOT else 0
+        for number in range(3):
+            u.table(echo + 'bad: { plugin = "open_fails"; listen = "tcp://127.0.0.1:%d"; pool = "bad"; };' % new
+                    + UPPER.replace("};", 'pool = "upper"; };'), 'log: { level = "error"; };')
+            equal(u.ctl("reload", check=False).returncode, 3)
+            wait_for(lambda: not listening_at(new), "the new port to be closed")
+            wait_for(lambda: u.workers() == workers, "the new workers to go")
+            equal(talk(port, b"runs on"), b"runs on")
+            wait_for(lambda: len(re.findall(r" echo\[\d+\]: .*127\.0\.0\.1:", u.log())) > number,
+                     "a line of a level that the bad table would not log")
+        wait_for(lambda: not IS_ROOT or len(descriptors_of(u.pid)) == files, "the master's descriptors to be as before")
+        u.table(echo + UPPER, "")
+        u.reload()
+        equal(talk(u.port("upper"), b"new"), b"NEW")
+
+
 @test
 def a_plugin_whose_open_fails_fails_the_reload():
     with Usherd(ECHO) as u:
