@@ -333,7 +333,8 @@ static void who_falls_with_a_row_to_blame_does_not_stop_a_change(void **state)
     prepare(plan);
     while (first_fresh()->blame == MEMBER_BLAMELESS)
         turn_for(10);
-    assert_int_equal(first_fresh()->blame, MEMBER_BLAMED_UNCOUNTED); /* it may never run */
+    /* it may never run */
+    assert_int_equal(first_fresh()->blame, MEMBER_BLAMED_UNCOUNTED);
     assert_false(bed.is_done);
     assert_int_equal(write(bed.gate[1], "g", 1), 1);
     while (!bed.is_done)
