@@ -234,6 +234,7 @@ tests_unit_test_bind_SOURCES = tests/unit/test_bind.c $(DESCRIPTORS)
 tests_unit_test_bind_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_bind_LDADD = $(SOCK_LIBS)
 tests_unit_test_dgram_SOURCES = tests/unit/test_dgram.c $(DESCRIPTORS)
+tests_unit_test_dgram_LDFLAGS = -Wl,--wrap=recvmmsg -Wl,--wrap=sendmmsg
 tests_unit_test_dgram_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dgram_LDADD = $(SOCK_LIBS)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c

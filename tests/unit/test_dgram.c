@@ -263,6 +263,29 @@ static void a10_all_lengths_come_back_whole(void **state)
     scene_close(&s);
 }
 
+/* Only a UNIX peer can send that much. */
+static void a10_what_is_cut_says_so(void **state)
+{
+    static char bytes[DGRAM_MAX + 1];
+    struct usher_address bound = { .length = 0 };
+    struct dgram_batch *batch = dgram_new();
+    struct err err = ERR_EMPTY;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    set_int(ends[1], SOL_SOCKET, SO_SNDBUF, 1 << 20);
+    for (size_t count = DGRAM_MAX; count <= DGRAM_MAX + 1; count++) {
+        assert_int_equal(send(ends[1], bytes, count, 0), count);
+        assert_int_equal(dgram_receive(batch, ends[0], &bound, 1, &err), 1);
+        assert_int_equal(dgram_at(batch, 0)->is_cut, count > DGRAM_MAX);
+        assert_int_equal(dgram_at(batch, 0)->count, DGRAM_MAX);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    dgram_free(&batch);
+}
+
 static void a_reply_may_be_a_part_of_its_request(void **state)
 {
     struct scene s = scene_open("127.0.0.1:0", "127.0.0.1:0");
@@ -300,6 +323,40 @@ static void a4_broadcast_and_multicast_are_noticed(void **state)
         assert_int_equal(receive(&s, 1), 1);
         assert_true(dgram_at(s.batch, 0)->to_many);
         assert_addr(&dgram_at(s.batch, 0)->local, targets[i], addr_port(&s.at));
+        scene_close(&s);
+    }
+}
+
+/* A socket that was passed in may serve both families: there the kernel does not say
+ * that an address is broadcast. */
+static void a4_ipv4_to_many_is_noticed_on_an_ipv6_socket(void **state)
+{
+    static const struct {
+        const char *target;
+        bool to_many;
+    } cases[] = { { "127.255.255.255", true }, { "239.1.2.3", true },
+                  { "127.0.0.1", false } };
+
+    (void)state;
+    if (!has_ipv6())
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct scene s = scene_open("[::]:0", "127.0.0.1:0");
+        struct ip_mreqn group = {.imr_ifindex = (int)if_nametoindex("lo")};
+        int on = 1;
+
+        inet_pton(AF_INET, cases[i].target, &group.imr_multiaddr);
+        assert_int_equal(set_int(s.client, SOL_SOCKET, SO_BROADCAST, on), 0);
+        if (IN_MULTICAST(ntohl(group.imr_multiaddr.s_addr))) {
+            setsockopt(s.client, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof group);
+            assert_int_equal(
+                setsockopt(s.server, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group),
+                0);
+        }
+        send_to(&s, cases[i].target, "x", 1);
+        assert_int_equal(receive(&s, 1), 1);
+        assert_int_equal(dgram_at(s.batch, 0)->to_many, cases[i].to_many);
+        assert_addr(&dgram_at(s.batch, 0)->local, cases[i].target, addr_port(&s.at));
         scene_close(&s);
     }
 }
@@ -363,6 +420,81 @@ static void a12_an_answer_nobody_wants_disturbs_nobody(void **state)
         assert_int_equal(dgram_flush(s.batch, s.server), 2);
         wait_for(s.client);
     }
+    scene_close(&s);
+}
+
+/* ---- what the system says of an earlier reply -------------------------------------- */
+
+static int receive_code, send_code; /* what the next call fails with; 0: it does not */
+static unsigned sends;
+
+int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *wait);
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *wait);
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+
+/* The linker puts them in front of recvmmsg() and sendmmsg(). */
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *wait)
+{
+    if (receive_code == 0)
+        return __real_recvmmsg(fd, messages, count, flags, wait);
+    errno = receive_code;
+    return -1;
+}
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    sends++;
+    if (send_code == 0)
+        return __real_sendmmsg(fd, messages, count, flags);
+    errno = send_code;
+    send_code = 0;
+    return -1;
+}
+
+static void a12_errors_of_earlier_replies_are_none_of_the_socket(void **state)
+{
+    static const int passing[] = { EAGAIN,       EINTR,       ECONNREFUSED, ECONNRESET,
+                                   EHOSTUNREACH, EHOSTDOWN,   ENETUNREACH,  ENETDOWN,
+                                   ENOPROTOOPT,  EPROTO,      EMSGSIZE,     ETIMEDOUT };
+    static const int real[] = { EBADF, ENOMEM, ENOBUFS, EIO };
+    struct scene s = scene_open("127.0.0.1:0", "127.0.0.1:0");
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
+        receive_code = passing[i];
+        assert_int_equal(dgram_receive(s.batch, s.server, &s.bound, 1, &err), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(real); i++) {
+        receive_code = real[i];
+        assert_int_equal(dgram_receive(s.batch, s.server, &s.bound, 1, &err), -1);
+    }
+    receive_code = 0;
+    scene_close(&s);
+}
+
+/* Which the next reply meets instead of its own: it goes all the same. */
+static void a12_the_error_of_an_earlier_reply_costs_none(void **state)
+{
+    struct scene s = scene_open("127.0.0.1:0", "127.0.0.1:0");
+    char got;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        send_to(&s, "127.0.0.1", "x", 1);
+    assert_int_equal(receive(&s, DGRAM_BATCH), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(dgram_reply(s.batch, i, "y", 1), 0);
+    sends = 0;
+    send_code = ECONNREFUSED;
+    assert_int_equal(dgram_flush(s.batch, s.server), 3);
+    assert_int_equal(sends, 2);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(recv(s.client, &got, 1, 0), 1);
     scene_close(&s);
 }
 
@@ -617,10 +749,14 @@ int main(void)
         cmocka_unit_test(a7_a_burst_is_answered_whole),
         cmocka_unit_test(the_limit_is_kept_and_the_rest_stays),
         cmocka_unit_test(a10_all_lengths_come_back_whole),
+        cmocka_unit_test(a10_what_is_cut_says_so),
         cmocka_unit_test(a_reply_may_be_a_part_of_its_request),
         cmocka_unit_test(a4_broadcast_and_multicast_are_noticed),
+        cmocka_unit_test(a4_ipv4_to_many_is_noticed_on_an_ipv6_socket),
         cmocka_unit_test(a4_ipv6_multicast_is_noticed),
         cmocka_unit_test(a12_an_answer_nobody_wants_disturbs_nobody),
+        cmocka_unit_test(a12_errors_of_earlier_replies_are_none_of_the_socket),
+        cmocka_unit_test(a12_the_error_of_an_earlier_reply_costs_none),
         cmocka_unit_test(what_cannot_be_sent_is_dropped_alone),
         cmocka_unit_test(a_socket_without_packet_info_is_served),
         cmocka_unit_test(other_control_messages_are_stepped_over),
