@@ -108,6 +108,8 @@ static enum admit_verdict judge(struct look *look, const struct parked *parked)
         look_again_in(look, admit_rate_wait_ms(row));
     else if (verdict == ADMIT_SOURCE_RATE)
         look_again_in(look, admit_source_wait_ms(row, &parked->peer));
+    else if (verdict == ADMIT_SHARE_HELD && room > 0 && room < row_free(row))
+        look_again_in(look, LISTENER_PAUSE_MS); /* descriptors come back from other rows */
     return verdict;
 }
 

@@ -1214,6 +1214,27 @@ static void without_memory_a_caller_waits_for_its_program(void **state)
     end();
 }
 
+/* Another row's connections end: this one is not told. */
+static void descriptors_that_come_back_start_who_is_parked(void **state)
+{
+    (void)state;
+    begin(1000);
+    serve();
+    for (int i = 0; i < 128; i++)
+        call(2);
+    settle();
+    assert_int_equal(w.row.live, 128);
+    w.flow.files_limit = w.flow.files_base + 128 + PARK_SPARE_FILES + 3;
+    call(2);
+    settle();
+    assert_int_equal(w.row.park.count, 1);
+    w.flow.files_limit += 500;
+    STAGE_UNTIL(&w.flow, w.row.park.count == 0)
+        continue;
+    assert_int_equal(w.row.live, 129);
+    end();
+}
+
 static void who_left_before_his_program_started_is_counted(void **state)
 {
     struct linger at_once = { 1, 0 };
@@ -1309,6 +1330,7 @@ int main(void)
         cmocka_unit_test(without_memory_nobody_is_parked),
         cmocka_unit_test(nobody_waits_for_a_source_at_its_limit),
         cmocka_unit_test(without_memory_a_caller_waits_for_its_program),
+        cmocka_unit_test(descriptors_that_come_back_start_who_is_parked),
         cmocka_unit_test(who_left_before_his_program_started_is_counted),
         cmocka_unit_test(the_last_parked_of_the_heaviest_goes_for_another_source),
         cmocka_unit_test(ones_own_connections_are_not_closed_for_ones_next),
