@@ -82,8 +82,9 @@ static void escape_cut(const uint8_t *bytes, size_t count, size_t room)
 /* ---- whole lines
  * ----------------------------------------------------------------------- */
 
-/* Logs one line while standard error is a file in memory; what came is in out. */
-static size_t log_into(const char *text, char *out, size_t room)
+/* Logs one line while standard error is a file in memory, which the log is opened on; what
+ * came is in out. */
+static size_t log_into(const char *text, bool as_json, char *out, size_t room)
 {
     static int file = -1, saved = -1;
     ssize_t got;
@@ -94,6 +95,7 @@ static size_t log_into(const char *text, char *out, size_t room)
     }
     must(file != -1 && saved != -1);
     dup2(file, STDERR_FILENO);
+    must(logsink_open("stderr", as_json, NULL) == 0);
     log_warning("fuzz", "drop text=\"%s\"", text);
     dup2(saved, STDERR_FILENO);
     got = pread(file, out, room - 1, 0);
@@ -143,8 +145,7 @@ static void log_line(const char *text, bool as_json)
     static char out[ROOM];
     size_t length;
 
-    must(logsink_open("stderr", as_json, NULL) == 0);
-    length = log_into(text, out, sizeof(out));
+    length = log_into(text, as_json, out, sizeof(out));
     must(length > 1 && length == strlen(out));
     must(strchr(out, '\n') == out + length - 1);
     for (size_t i = 0; i + 1 < length; i++)
