@@ -268,6 +268,17 @@ static size_t group_end(const struct plan_service *service, size_t first)
     return end;
 }
 
+/* What stays open gets its row's options when nothing can fail any more; an interface that
+ * is not there would leave it open to all. */
+static int check_kept(const struct plan_service *service, struct err *err)
+{
+    const char *interface = service->interface;
+
+    if (interface == NULL || interface[0] == '\0' || if_nametoindex(interface) != 0)
+        return 0;
+    return err_sys(err, "the interface %s", interface);
+}
+
 /* 0 open, kept, or left out; -1 failed. */
 static int open_member(struct group *group, size_t i, unsigned *port, struct err *err)
 {
@@ -277,6 +288,8 @@ static int open_member(struct group *group, size_t i, unsigned *port, struct err
     int fd;
 
     if (kept != NULL) {
+        if (check_kept(group->service, err) == -1)
+            return -1;
         kept->is_wanted = true;
         endpoint->kind = kept->opened.kind;
         endpoint->addr = kept->opened.addr;

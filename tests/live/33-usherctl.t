@@ -50,4 +50,15 @@ def a_reload_while_the_folder_of_services_is_gone_takes_no_service():
         equal(u.port("echo") > 0, True)
 
 
+@test
+def a_reload_that_names_an_interface_that_is_not_there_changes_nothing():
+    row = 'echo: { plugin = "echo"; listen = "tcp://127.0.0.1:0"; %s };'
+    with Usherd(row % "") as u:
+        port = u.port("echo")
+        u.table(row % 'interface = "nosuch0";')
+        done = u.ctl("reload", check=False)
+        assert done.returncode == 3 and "the interface nosuch0: No such device" in done.stderr, done
+        equal(talk(port, b"as before"), b"as before")
+
+
 run()
