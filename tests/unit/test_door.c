@@ -1,11 +1,13 @@
 #include "flow/door.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -584,6 +586,105 @@ static void c10_bad_packets_leave_nothing_behind(void **state)
     end();
 }
 
+/* ---- what a sender that lies, or a shortage, may not do ---------------------------- */
+
+static int send_caller(int *ours)
+{
+    int theirs = stage_connection(ours);
+
+    send_record("caller", theirs);
+    return theirs;
+}
+
+/* As the last reader left it, or somebody who means no good. */
+static void what_a_caller_brings_is_set_as_the_row_wants_it(void **state)
+{
+    int ours, theirs, much = 4096;
+
+    (void)state;
+    begin();
+    open_door();
+    theirs = stage_connection(&ours);
+    setsockopt(theirs, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof(much));
+    assert_int_equal(fd_set_nonblock(theirs, false), 0);
+    send_record("caller", theirs);
+    hears(ours, "+Go\r\n");
+    assert_true((fcntl(theirs, F_GETFL) & O_NONBLOCK) != 0);
+    say(ours, "x");
+    hears(ours, "x");
+    close(theirs);
+    close(ours);
+    end();
+}
+
+static void a_rate_counts_who_comes_through_the_door(void **state)
+{
+    struct err err = ERR_EMPTY;
+    int first, second;
+
+    (void)state;
+    begin();
+    w.services[1].rate = "1/h:1";
+    assert_int_equal(admit_open(&w.rows[1], &err), 0);
+    open_door();
+    first = caller("echo\n");
+    hears(first, "+Go\r\n");
+    second = caller("echo\n");
+    hears(second, DOOR_BUSY);
+    hears_end(second);
+    close(first);
+    close(second);
+    end();
+}
+
+/* Somebody who is received where there is no number left would be lost. */
+static void c10_who_finds_no_descriptor_waits_in_the_door(void **state)
+{
+    struct rlimit before, none;
+    int ours, theirs, last;
+
+    (void)state;
+    if (!descriptors_have_a_limit())
+        return;
+    begin();
+    open_door();
+    theirs = send_caller(&ours);
+    last = dup(0);
+    assert_int_not_equal(last, -1);
+    close(last); /* the lowest that is free */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)last;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 5; i++)
+        turn();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(w.rows[1].live, 0);
+    hears(ours, "+Go\r\n");
+    close(theirs);
+    close(ours);
+    end();
+}
+
+static void who_waits_for_memory_when_the_door_goes_is_let_go(void **state)
+{
+    int ours, theirs, before = descriptors_count();
+    char byte;
+
+    (void)state;
+    begin();
+    open_door();
+    theirs = send_caller(&ours);
+    has_no_memory = true;
+    hears(ours, "+Go\r\n");
+    has_no_memory = false;
+    close(theirs);
+    end();
+    assert_int_equal(recv(ours, &byte, 1, MSG_DONTWAIT), 0);
+    close(ours);
+    assert_int_equal(descriptors_count(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +703,10 @@ int main(void)
         cmocka_unit_test(a_door_that_is_gone_is_no_service),
         cmocka_unit_test(who_is_in_the_door_when_it_closes_is_served),
         cmocka_unit_test(c10_bad_packets_leave_nothing_behind),
+        cmocka_unit_test(what_a_caller_brings_is_set_as_the_row_wants_it),
+        cmocka_unit_test(a_rate_counts_who_comes_through_the_door),
+        cmocka_unit_test(c10_who_finds_no_descriptor_waits_in_the_door),
+        cmocka_unit_test(who_waits_for_memory_when_the_door_goes_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
