@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -119,5 +120,15 @@ int fd_write_all(int fd, const void *bytes, size_t count)
         at += written;
         count -= (size_t)written;
     }
+    return 0;
+}
+
+/* A part that could not be written before is gone, even where the rest can be. */
+int fd_finish_output(struct err *err)
+{
+    if (fflush(stdout) == EOF)
+        return err_sys(err, "standard output");
+    if (ferror(stdout) != 0)
+        return err_set(err, "standard output: not all of it could be written");
     return 0;
 }

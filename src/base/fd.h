@@ -22,5 +22,7 @@ int fd_close_all_but(int *keep, size_t count, struct err *err);
 int fd_pair(int pair[2], struct err *err);
 /* Writes all, waiting as needed; for files and blocking descriptors only. 0 or -1. */
 int fd_write_all(int fd, const void *bytes, size_t count);
+/* Before main() ends well: what was printed has arrived, all of it. */
+int fd_finish_output(struct err *err);
 
 #endif

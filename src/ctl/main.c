@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "ctl/answer.h"
 #include "ctl/client.h"
@@ -87,16 +88,6 @@ static void write_request(const struct options *options, const struct command *c
     record_end(out);
 }
 
-/* A part that could not be written before is gone, even where the rest can be. */
-static int finish_output(struct err *err)
-{
-    if (fflush(stdout) == EOF)
-        return err_sys(err, "standard output");
-    if (ferror(stdout) != 0)
-        return err_set(err, "standard output: not all of it could be written");
-    return 0;
-}
-
 static int show(const struct options *options, const struct command *command,
                 const struct answer *answer, struct err *err)
 {
@@ -106,7 +97,7 @@ static int show(const struct options *options, const struct command *command,
         command->print(answer);
     if (command->done != NULL)
         puts(command->done);
-    return finish_output(err);
+    return fd_finish_output(err);
 }
 
 static int ask(const struct options *options, const struct command *command)
@@ -186,7 +177,7 @@ static int say_about(const struct options *options)
     struct err err = ERR_EMPTY;
 
     fputs(options->wants_version ? "usherctl " USHER_VERSION "\n" : usage, stdout);
-    if (finish_output(&err) == 0)
+    if (fd_finish_output(&err) == 0)
         return 0;
     fprintf(stderr, "usherctl: %s\n", err.text);
     return STATUS_SYSTEM;

@@ -29,17 +29,30 @@ static int serve(const struct options *options)
     return status;
 }
 
-static int run(const struct options *options)
+static int show(const struct options *options)
 {
     switch (options->task) {
-    case OPTIONS_SERVE: return serve(options);
     case OPTIONS_CHECK: return inspect_check(options);
     case OPTIONS_TABLE: return inspect_table(options);
     case OPTIONS_KEYS: return inspect_keys();
     case OPTIONS_HELP: fputs(options_usage(), stdout); return 0;
     case OPTIONS_VERSION: puts("usherd " USHER_VERSION); return 0;
+    case OPTIONS_SERVE: break;
     }
     return STATUS_USAGE;
+}
+
+static int run(const struct options *options)
+{
+    struct err err = ERR_EMPTY;
+    int status;
+
+    if (options->task == OPTIONS_SERVE)
+        return serve(options);
+    status = show(options);
+    if (status == 0 && fd_finish_output(&err) == -1)
+        return refuse(STATUS_SYSTEM, &err);
+    return status;
 }
 
 int main(int argc, char **argv)

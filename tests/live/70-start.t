@@ -77,6 +77,22 @@ def check_and_table_change_nothing():
 
 
 @test
+def what_cannot_be_printed_is_no_success():
+    if not os.path.exists("/dev/full"):
+        raise Skip("there is no /dev/full")
+    u = Usherd(ECHO, start=False)
+    try:
+        for word in ("--check", "--table", "--help", "--version"):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(u.command(word), stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=DEADLINE)
+            equal((word, done.returncode, done.stderr),
+                  (word, 3, "usherd: standard output: No space left on device\n"))
+    finally:
+        u.clean()
+
+
+@test
 def port_offset_and_loop_can_be_set_on_the_command_line():
     base = 7
     with Usherd('echo: { plugin = "echo"; listen = "tcp://:%d"; };' % base,
