@@ -114,8 +114,8 @@ int resolve_port(const char *port, const char *protocol, unsigned *out, struct e
     }
     entry = port[0] != '\0' ? getservbyname(port, protocol) : NULL;
     if (entry == NULL)
-        return err_set(err, "the port \"%s\" is not in the services file for %s", port,
-                       protocol);
+        return err_set(err, "the port \"%s\" is not in the services file%s%s", port,
+                       protocol != NULL ? " for " : "", protocol != NULL ? protocol : "");
     *out = ntohs((uint16_t)entry->s_port);
     return 0;
 }
@@ -134,7 +134,7 @@ int resolve_address(const char *text, struct usher_address *out, struct err *err
     str_add_bytes(&copy, text, (size_t)(colon - text));
     if (copy.is_cut)
         return err_set(err, "the host is too long");
-    if (resolve_port(colon + 1, "tcp", &port, err) == -1
+    if (resolve_port(colon + 1, NULL, &port, err) == -1
         || resolve_host(host, AF_UNSPEC, found, err) == -1)
         return -1;
     *out = found[0];

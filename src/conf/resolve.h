@@ -18,7 +18,7 @@
  * out has room for RESOLVE_HOSTS; yields how many, never 0, or -1. */
 int resolve_host(const char *host, int family, struct usher_address *out,
                  struct err *err);
-/* A number, or a name of the services file; protocol: "tcp" or "udp". */
+/* A number, or a name of the services file; protocol: "tcp" or "udp", NULL: of either. */
 int resolve_port(const char *port, const char *protocol, unsigned *out, struct err *err);
 /* "HOST:PORT": the first address of the host. */
 int resolve_address(const char *text, struct usher_address *out, struct err *err);

@@ -557,4 +557,15 @@ def total_timeout_holds_for_a_caller_whose_target_finished_first():
                 equal(heard, ["reset"])
 
 
+@test
+def the_name_of_a_port_may_be_one_of_datagrams_alone():
+    try:
+        socket.getservbyname("tftp", "udp")
+    except OSError:
+        raise Skip("the services file does not name tftp")
+    row = 'way: { plugin = "redirect"; listen = "udp://:0"; options = { target = "127.0.0.1:tftp"; }; };'
+    with Usherd(row) as u:
+        assert u.port("way", "udp") > 0
+
+
 run()
