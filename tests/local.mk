@@ -299,7 +299,7 @@ tests_unit_test_intake_SOURCES = tests/unit/test_intake.c $(STAGE)
 tests_unit_test_intake_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_intake_LDADD = $(FLOW_LIBS)
 tests_unit_test_intake_LDFLAGS = -Wl,--wrap=pages_source_active -Wl,--wrap=mem_try
-tests_unit_test_turns_SOURCES = tests/unit/test_turns.c $(STAGE)
+tests_unit_test_turns_SOURCES = tests/unit/test_turns.c $(STAGE) $(DESCRIPTORS)
 tests_unit_test_turns_LDFLAGS = -Wl,--wrap=accept4 -Wl,--wrap=poll
 tests_unit_test_turns_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_turns_LDADD = $(FLOW_LIBS)

@@ -216,6 +216,41 @@ static void more_options_than_fit_are_refused(void **state)
     assert_int_equal(descriptor_check_options(rows, DESCRIPTOR_OPTIONS + 1, &err), 0);
 }
 
+/* What a plugin's table may not say of its struct, and would be written past its end. */
+static void fields_lie_within_the_struct_apart_and_aligned(void **state)
+{
+    struct usher_option rows[3] = {
+        { .key = "a", .type = USHER_TYPE_UINT, .offset = 0, .max = 9, .preset = "1" },
+        { .key = "b", .type = USHER_TYPE_SIZE, .offset = 8, .max = 9, .preset = "1" },
+    };
+    struct err err = ERR_EMPTY;
+
+    (void)state;
+    assert_int_equal(descriptor_check_options(rows, 16, &err), 0);
+    for (size_t size = 0; size < 16; size++)
+        assert_int_equal(descriptor_check_options(rows, size, &err), -1);
+    assert_non_null(strstr(err.text, "beyond conf_size"));
+    for (size_t offset = 9; offset < 16; offset++) {
+        if (offset % _Alignof(uint64_t) == 0)
+            continue;
+        rows[1].offset = offset;
+        assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
+        assert_non_null(strstr(err.text, "not aligned"));
+    }
+    rows[1].offset = 0;
+    assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
+    assert_non_null(strstr(err.text, "overlaps"));
+    rows[1].offset = 8;
+    rows[0].offset = 12; /* in the last half of the other */
+    assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
+    assert_non_null(strstr(err.text, "overlaps"));
+    rows[0].offset = 16;
+    assert_int_equal(descriptor_check_options(rows, 64, &err), 0);
+    rows[0].type = (enum usher_type)(USHER_TYPE_INT + 1);
+    assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
+    assert_non_null(strstr(err.text, "unknown"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +259,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(names_are_plain_words),
         cmocka_unit_test(more_options_than_fit_are_refused),
+        cmocka_unit_test(fields_lie_within_the_struct_apart_and_aligned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

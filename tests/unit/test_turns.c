@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "support/descriptors.h"
 #include "support/stage.h"
 
 #include "base/fd.h"
@@ -434,6 +435,100 @@ static void b5_a_newcomer_takes_turns_with_who_waits(void **state)
     end();
 }
 
+/* ---- who goes for another, and what is given back ---------------------------------- */
+
+static bool is_open(int client)
+{
+    char byte;
+
+    return recv(w.clients[client], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == -1 &&
+           errno == EAGAIN;
+}
+
+/* The plugin has not read it yet, or the clock has not looked at it since: neither is
+ * silent. */
+static void b5_who_has_just_spoken_is_not_the_one_who_goes(void **state)
+{
+    (void)state;
+    for (int is_read = 0; is_read < 2; is_read++) {
+        int first, second;
+        char echo;
+
+        begin(3);
+        w.service.idle_timeout = 60000;
+        serve();
+        first = call(2), second = call(2), call(4);
+        wake();
+        assert_int_equal(w.row.live, 3);
+        assert_int_equal(send(w.clients[first], "x", 1, MSG_NOSIGNAL), 1);
+        if (is_read) {
+            STAGE_UNTIL(&w.flow, recv(w.clients[first], &echo, 1, MSG_DONTWAIT) == 1)
+                continue;
+        }
+        call(3);
+        wake();
+        assert_int_equal(w.opened[w.opened_count - 1], 3);
+        assert_true(is_open(first));
+        assert_false(is_open(second));
+        end();
+    }
+}
+
+static void whoever_starts_or_goes_gives_back_his_place(void **state)
+{
+    struct list *node, *safe;
+    int before;
+
+    (void)state;
+    begin(100);
+    w.service.max_per_source = 1;
+    serve();
+    park_sources(5, 3);
+    w.service.max_per_source = 4;
+    look();
+    assert_int_equal(w.row.park.count, 0);
+    LIST_EACH(&w.row.by_age, node, safe)
+    {
+        const struct conn *conn = CONTAINER(node, struct conn, by_age);
+
+        assert_false(park_has_source(&w.row, &conn->peer));
+    }
+    w.service.max_per_source = 1;
+    before = descriptors_count();
+    for (int i = 0; i < 4; i++)
+        call(2);
+    wake();
+    assert_int_equal(w.row.park.count, 4);
+    assert_int_equal(w.flow.parked, 4);
+    assert_int_equal(descriptors_count(), before + 8);
+    park_fini(&w.row);
+    assert_int_equal(descriptors_count(), before + 4); /* the callers' own ends */
+    assert_int_equal(w.flow.parked, 0);
+    park_init(&w.row);
+    end();
+}
+
+/* Who is on his way out holds a descriptor still. */
+static void b11_each_descriptor_in_use_counts(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    begin(100);
+    serve();
+    before = admit_free_files(&w.flow);
+    w.flow.farewell.count += 3;
+    assert_int_equal(admit_free_files(&w.flow), before - 3);
+    w.flow.farewell.count -= 3;
+    w.flow.parked += 2;
+    assert_int_equal(admit_free_files(&w.flow), before - 2);
+    w.flow.parked -= 2;
+    call(2);
+    wake();
+    assert_int_equal(admit_free_files(&w.flow), before - 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +541,9 @@ int main(void)
         cmocka_unit_test(b21_sixteen_sources_are_told_apart_in_a_look),
         cmocka_unit_test(nobody_is_passed_over_where_more_sources_wait),
         cmocka_unit_test(b5_a_newcomer_takes_turns_with_who_waits),
+        cmocka_unit_test(b5_who_has_just_spoken_is_not_the_one_who_goes),
+        cmocka_unit_test(whoever_starts_or_goes_gives_back_his_place),
+        cmocka_unit_test(b11_each_descriptor_in_use_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
