@@ -246,6 +246,17 @@ static void fields_lie_within_the_struct_apart_and_aligned(void **state)
     assert_non_null(strstr(err.text, "overlaps"));
     rows[0].offset = 16;
     assert_int_equal(descriptor_check_options(rows, 64, &err), 0);
+    rows[1].type = USHER_TYPE_BOOL;
+    rows[1].preset = "true";
+    for (size_t offset = 16; offset < 20; offset++) { /* each byte of the first */
+        rows[1].offset = offset;
+        assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
+        assert_non_null(strstr(err.text, "overlaps"));
+    }
+    for (size_t offset = 15; offset <= 20; offset += 5) { /* before and behind it */
+        rows[1].offset = offset;
+        assert_int_equal(descriptor_check_options(rows, 64, &err), 0);
+    }
     rows[0].type = (enum usher_type)(USHER_TYPE_INT + 1);
     assert_int_equal(descriptor_check_options(rows, 64, &err), -1);
     assert_non_null(strstr(err.text, "unknown"));

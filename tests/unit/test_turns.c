@@ -455,7 +455,7 @@ static void b5_who_has_just_spoken_is_not_the_one_who_goes(void **state)
         char echo;
 
         begin(3);
-        w.service.idle_timeout = 60000;
+        w.service.idle_timeout = w.service.first_byte_timeout = 60000;
         serve();
         first = call(2), second = call(2), call(4);
         wake();
