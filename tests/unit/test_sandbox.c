@@ -724,18 +724,24 @@ static int helper_dies_with_us(void)
     struct err err = ERR_EMPTY;
     char line[64], path[64];
     FILE *status;
-    bool is_poor = false;
+    static const char *const facts[] = { "CapPrm:\t0000000000040000\n",
+                                         "CapEff:\t0000000000040000\n",
+                                         "CapInh:\t0000000000000000\n",
+                                         "CapBnd:\t0000000000000000\n",
+                                         "NoNewPrivs:\t1\n" };
+    size_t found = 0;
 
     if (jail_start(&jail, probe.empty_root, &cred, &err) == -1)
         return 1;
     snprintf(path, sizeof(path), "/proc/%d/status", (int)jail.pid);
     status = fopen(path, "re");
     while (status != NULL && fgets(line, sizeof(line), status) != NULL)
-        is_poor = is_poor || strcmp(line, "CapPrm:\t0000000000040000\n") == 0;
+        for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+            found += strcmp(line, facts[i]) == 0;
     if (status != NULL)
         fclose(status);
     jail_close(&jail); /* returns only when it has ended, without a word from us */
-    if (!is_poor || access("/etc", F_OK) == -1)
+    if (found != ARRAY_LEN(facts) || access("/etc", F_OK) == -1)
         return 2;
     if (jail_start(&jail, probe.empty_root, &cred, &err) == -1 ||
         kill(jail.pid, SIGKILL) == -1)
@@ -786,6 +792,19 @@ static void the_master_keeps_what_it_lists(void **state)
         _exit(keep_two());
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+/* What the witness counts. */
+static void each_kind_has_its_number_of_filters(void **state)
+{
+    struct probe rich = { .has_seccomp = true }, poor = PROBE_EMPTY;
+
+    (void)state;
+    assert_int_equal(sandbox_filters(&rich, false, false), 2);
+    assert_int_equal(sandbox_filters(&rich, true, false), 1);
+    assert_int_equal(sandbox_filters(&rich, true, true), 0);
+    assert_int_equal(sandbox_filters(&poor, false, false), 0);
+    assert_int_equal(sandbox_filters(&poor, true, false), 0);
 }
 
 static void what_is_lacking_is_listed(void **state)
@@ -839,6 +858,7 @@ int main(void)
         cmocka_unit_test(the_empty_root_can_never_be_filled),
         cmocka_unit_test(the_helper_has_one_capability_and_no_life_of_its_own),
         cmocka_unit_test(the_master_keeps_what_it_lists),
+        cmocka_unit_test(each_kind_has_its_number_of_filters),
         cmocka_unit_test(what_is_lacking_is_listed),
     };
 
