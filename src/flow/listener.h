@@ -41,6 +41,7 @@ struct listener {
     struct env env;      /* of programs: made by worker, before the first caller */
     unsigned answering;  /* fork: children that serve its datagrams */
     unsigned idle_tries; /* wait: children in a row that took nothing */
+    bool has_taken;      /* wait: a child was seen to take something */
     unsigned shut_tries; /* wait: looks in a row at a socket that a child has shut down */
     struct usher_address bound; /* datagrams: the socket's own name, once one came */
     struct endpoint inspected; /* what was passed in by name turned out to be */

@@ -156,10 +156,12 @@ static bool was_idle(const struct lent_job *lent)
 }
 
 /* A queue of callers is no shorter either where it was served, and as many have come
- * since. Who ends well is believed, and not started more often than so. */
+ * since. A program that was seen to serve and ends well is believed, and not started more
+ * often than so. */
 static bool may_have_served(const struct lent_job *lent, int status)
 {
-    return is_stream(lent->listener) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return is_stream(lent->listener) && lent->listener->has_taken && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
 }
 
 static void child_ended(struct job *job, int status)
@@ -174,6 +176,7 @@ static void child_ended(struct job *job, int status)
         return;
     (void)mend(listener);
     if (!was_idle(lent)) {
+        listener->has_taken = true;
         listener->idle_tries = 0;
         take_back(listener, 0);
         return;

@@ -122,6 +122,8 @@ def a_child_a_caller_loses_none_of_those_who_come_meanwhile():
             answers.append(talk(port, half_close=False))
 
     with Waiters('w: { exec = "{dir}/one"; wait = true; listen = "tcp://:0"; {who} };') as u:
+        assert talk(u.port("w"), half_close=False).isdigit()
+        wait_for(lambda: u.count("w", "ACTIVE") == 0, "the program to be seen to have served")
         callers = [threading.Thread(target=come_again_and_again, args=(u.port("w"),)) for _ in range(3)]
         for caller in callers:
             caller.start()
