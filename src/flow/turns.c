@@ -109,7 +109,7 @@ static enum admit_verdict judge(struct look *look, const struct parked *parked)
     else if (verdict == ADMIT_SOURCE_RATE)
         look_again_in(look, admit_source_wait_ms(row, &parked->peer));
     else if (verdict == ADMIT_SHARE_HELD && room > 0 && room < row_free(row))
-        look_again_in(look, LISTENER_PAUSE_MS); /* descriptors come back from other rows */
+        look_again_in(look, LISTENER_PAUSE_MS); /* other rows give them back */
     return verdict;
 }
 
