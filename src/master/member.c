@@ -412,22 +412,23 @@ static bool rests(struct member *member)
     return true;
 }
 
+/* Who is starting may be serving by the time it hears of it: it is drained like the others,
+ * but may never be ready to listen, so it has an end in any case. */
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms)
 {
     struct record_out out = RECORD_OUT_EMPTY;
-    bool must_end = *keep == NULL && timeout_ms >= 0;
+    bool is_new = member->state == MEMBER_STARTING;
+    bool must_end = (*keep == NULL || is_new) && timeout_ms >= 0;
 
     if (rests(member))
         return;
-    if (member->state == MEMBER_STARTING) { /* has no callers, and may never be ready to
-                                               listen */
+    if (is_new && (timeout_ms < 0 || member->pool->pools->idle != NULL)) {
         member_stop(member);
         return;
     }
     member->state = MEMBER_DRAINING;
     if (member->is_mute) /* would not hear it: its timer goes on, and then it is killed */
         return;
-    timer_stop(loop_of(member), &member->timer);
     if (must_end)
         timer_start(loop_of(member), &member->timer, timeout_ms + DRAIN_GRACE_MS);
     record_begin(&out, "drain");

@@ -90,8 +90,8 @@ void member_init(struct member *member, struct pool *pool);
 /* Forks the worker. -1: it could not be started; the state is IDLE. */
 int member_start(struct member *member, struct err *err);
 /* Take no new work; finish the old. keep: names of rows, ends with NULL. timeout_ms -1:
- * none. Killed when nothing is kept and it does not end in time. Again is fine: the last
- * word counts. */
+ * none. Killed when nothing is kept, or it was starting yet, and it does not end in time.
+ * Again is fine: the last word counts. */
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms);
 void member_watch(struct member *member, const char *service); /* a wait row may begin */
 void member_restart(struct member *member); /* after an end: at once, after a hold, or it

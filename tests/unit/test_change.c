@@ -212,14 +212,19 @@ static void on_done(const char *reason, void *context)
     bed.reason = reason != NULL ? mem_text(reason) : NULL;
 }
 
-static void prepare(struct plan *plan)
+static void prepare_after(const struct plan *old, struct plan *plan)
 {
     struct mistakes mistakes = { 0 };
     struct err err = ERR_EMPTY;
 
     bed.plan = plan;
     assert_int_equal(listeners_prepare(&bed.listeners, plan, &mistakes), 0);
-    assert_int_equal(pools_prepare(&bed.pools, NULL, plan, on_done, NULL, &err), 0);
+    assert_int_equal(pools_prepare(&bed.pools, old, plan, on_done, NULL, &err), 0);
+}
+
+static void prepare(struct plan *plan)
+{
+    prepare_after(NULL, plan);
 }
 
 static struct member *first_fresh(void)
@@ -345,6 +350,29 @@ static void who_falls_with_a_row_to_blame_does_not_stop_a_change(void **state)
         turn_for(10);
 }
 
+/* It may be serving before it hears of it. */
+static void who_starts_again_when_its_rows_go_is_drained(void **state)
+{
+    struct plan *old = plan_of("late", PLAN_WAY_DISPATCH, "one");
+    struct plan *fresh = plan_of("row", PLAN_WAY_DISPATCH, "two");
+
+    (void)state;
+    old->globals.drain_timeout = fresh->globals.drain_timeout = DEADLINE_MS;
+    prepare(old);
+    pools_commit(&bed.pools, NULL, old); /* as if it had fallen, and were on its way */
+    listeners_commit(&bed.listeners, NULL, old);
+    prepare_after(old, fresh);
+    while (!bed.is_done)
+        turn_for(10);
+    pools_commit(&bed.pools, old, fresh);
+    plan_free(&old);
+    assert_int_equal(write(bed.gate[1], "g", 1), 1);
+    while (!list_is_empty(&bed.pools.leaving))
+        turn_for(10);
+    assert_int_equal(count_notes('d'), 1);
+    give_up();
+}
+
 /* Of the first listener. */
 static unsigned queue_length(void)
 {
@@ -390,6 +418,8 @@ int main(void)
             take_apart),
         cmocka_unit_test_setup_teardown(
             who_falls_with_a_row_to_blame_does_not_stop_a_change, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            who_starts_again_when_its_rows_go_is_drained, make_bed, take_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
