@@ -82,8 +82,8 @@ static void escape_cut(const uint8_t *bytes, size_t count, size_t room)
 /* ---- whole lines
  * ----------------------------------------------------------------------- */
 
-/* Logs one line while standard error is a file in memory, which the log is opened on; what
- * came is in out. */
+/* Logs one line while standard error is a file in memory, which the log is opened on;
+ * what came is in out. */
 static size_t log_into(const char *text, bool as_json, char *out, size_t room)
 {
     static int file = -1, saved = -1;

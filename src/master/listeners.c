@@ -268,8 +268,8 @@ static size_t group_end(const struct plan_service *service, size_t first)
     return end;
 }
 
-/* What stays open gets its row's options when nothing can fail any more; an interface that
- * is not there would leave it open to all. */
+/* What stays open gets its row's options when nothing can fail any more; an interface
+ * that is not there would leave it open to all. */
 static int check_kept(const struct plan_service *service, struct err *err)
 {
     const char *interface = service->interface;

@@ -412,8 +412,8 @@ static bool rests(struct member *member)
     return true;
 }
 
-/* Who is starting may be serving by the time it hears of it: it is drained like the others,
- * but may never be ready to listen, so it has an end in any case. */
+/* Who is starting may be serving by the time it hears of it: it is drained like the
+ * others, but may never be ready to listen, so it has an end in any case. */
 void member_drain(struct member *member, const char *const *keep, int64_t timeout_ms)
 {
     struct record_out out = RECORD_OUT_EMPTY;
