@@ -12,6 +12,7 @@
 #include "flow/admit.h"
 #include "flow/udp.h"
 #include "master/counts.h"
+#include "master/fault.h"
 #include "master/logsink.h"
 #include "master/master.h"
 
@@ -84,8 +85,6 @@ static void add_now(struct record_out *out, const struct member *member)
     const struct pool *pool = member->pool;
     const struct page *page = pages_slot(pool->pools->pages, member->slot);
     uint32_t row = atomic_load_explicit(&page->now_row, memory_order_acquire);
-    int64_t spent =
-        clock_ms() - atomic_load_explicit(&page->now_since_ms, memory_order_relaxed);
     char peer[ADDR_TEXT];
 
     for (size_t i = 0; row != 0 && i < pool->row_count; i++) {
@@ -93,7 +92,7 @@ static void add_now(struct record_out *out, const struct member *member)
             continue;
         record_add(out, "now_service", pool->rows[i].name);
         record_add(out, "now_peer", page_print_peer(page, peer, sizeof(peer)));
-        record_add_number(out, "now_ms", spent < 0 ? 0 : spent);
+        record_add_number(out, "now_ms", fault_spent_ms(page));
         return;
     }
 }
