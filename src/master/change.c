@@ -239,6 +239,18 @@ void pools_commit(struct pools *pools, const struct plan *old, const struct plan
         pools_settle(pool_at(link));
 }
 
+void pools_forgive(struct pools *pools)
+{
+    struct list *link, *safe;
+
+    LIST_EACH(&pools->running, link, safe) {
+        struct pool *pool = pool_at(link);
+
+        for (size_t i = 0; pool->is_kept && i < pool->member_count; i++)
+            member_forgive(&pool->members[i]);
+    }
+}
+
 /* ---- abandoning ---- */
 
 static void abandon(struct pool *pool)

@@ -349,6 +349,13 @@ void member_retry(struct member *member)
     hold(member, next_hold(member));
 }
 
+void member_forgive(struct member *member)
+{
+    member->hold_ms = 0;
+    if (member->state == MEMBER_HELD)
+        hold(member, 0);
+}
+
 bool member_waits(const struct member *member)
 {
     return member->state == MEMBER_HELD && member->held_until_ms == 0;

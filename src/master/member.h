@@ -97,6 +97,8 @@ void member_watch(struct member *member, const char *service); /* a wait row may
 void member_restart(struct member *member); /* after an end: at once, after a hold, or it
                                                waits */
 void member_retry(struct member *member);   /* hold, then try (again) */
+void member_forgive(struct member *member); /* who is held tries now; the next hold is
+                                               the first */
 bool member_waits(const struct member *member); /* until a row of its pool is moved */
 void member_stop(struct member *member); /* end soon; killed when it does not */
 void member_kill(struct member *member); /* at once; its end is still reported */

@@ -86,6 +86,9 @@ void pools_close(struct pools *pools); /* kills whoever is left, waits for a mom
 int pools_prepare(struct pools *pools, const struct plan *old, struct plan *fresh,
                   pools_fn *done, void *context, struct err *err);
 void pools_commit(struct pools *pools, const struct plan *old, const struct plan *fresh);
+/* After the commit of a table that was read: what kept pools were held for may be mended,
+ * in what the table does not show (a plugin's file). */
+void pools_forgive(struct pools *pools);
 /* Workers that were ready may have callers already: those have drain_timeout. */
 void pools_abandon(struct pools *pools);
 /* No row is being moved any more: workers that wait for it start again, after a hold. */

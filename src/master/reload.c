@@ -172,6 +172,7 @@ static void commit(struct master *master)
     blame_forget_all(&master->pools.blames);
     listeners_commit(&master->listeners, old, master->plan);
     pools_commit(&master->pools, old, master->plan);
+    pools_forgive(&master->pools);
     apply_globals(master->plan);
     if (old != NULL)
         control_follow(&master->control, master->plan);
