@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "wire/record.h"
 
-#define CLIENT_TIMEOUT_MS 60000
+#define CLIENT_TIMEOUT_MS 90000 /* as long as usherd takes: master/session */
 
 /* Gets every record but the last. May take it, leaving RECORD_EMPTY; what is left is
  * freed. */
