@@ -231,11 +231,14 @@ static int load_first_plan(struct master *master, struct err *err)
 {
     struct first first = { master, err, -1 };
     struct reload_waiter waiter = { .fn = on_first_plan, .context = &first };
+    int result;
 
     listeners_init(&master->listeners, &master->inherit);
     reload_init(&master->reload);
     reload_request(master, &waiter);
-    if (loop_run(&master->loop, err) == -1)
+    result = loop_run(&master->loop, err);
+    reload_forget(&waiter);
+    if (result == -1)
         return -1;
     if (master->is_draining)
         return err_set(err, "told to end before it was ready");
