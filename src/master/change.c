@@ -231,6 +231,7 @@ void pools_commit(struct pools *pools, const struct plan *old, const struct plan
     }
     LIST_EACH(&pools->fresh, link, safe) {
         pool_at(link)->is_fresh = false;
+        pool_restore_queues(pool_at(link));
         list_remove(link);
         list_append(&pools->running, link);
     }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -150,16 +149,6 @@ static void release(struct member *member)
     member->slot = -1;
 }
 
-/* The sockets are shared, and a worker may listen again, to mend what was shut: one
- * before this one may have shortened their queues. */
-static void restore_queues(const struct pool *pool)
-{
-    for (size_t i = 0; i < pool->listener_count; i++)
-        if (endpoint_is_stream(pool->listeners[i].endpoint->kind))
-            (void)listen(pool->listeners[i].fd,
-                         (int)pool->listeners[i].service->backlog);
-}
-
 static int fork_worker(struct member *member, struct entry *entry, struct err *err)
 {
     struct spawn_fork spawn = { .fn = enter_worker,
@@ -167,7 +156,8 @@ static int fork_worker(struct member *member, struct entry *entry, struct err *e
                                 .new_session = true };
     pid_t pid;
 
-    restore_queues(member->pool);
+    if (!member->pool->is_fresh) /* or at the commit */
+        pool_restore_queues(member->pool);
     pid = spawn_fork(&spawn, err);
     if (pid == -1)
         return -1;

@@ -1,6 +1,7 @@
 #include "master/pool.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "master/orphan.h"
@@ -125,6 +126,14 @@ int pool_start(struct pool *pool, struct err *err)
         if (member_start(&pool->members[i], err) == -1)
             return err_prefix(err, "pool %s", pool->name);
     return 0;
+}
+
+void pool_restore_queues(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->listener_count; i++)
+        if (endpoint_is_stream(pool->listeners[i].endpoint->kind))
+            (void)listen(pool->listeners[i].fd,
+                         (int)pool->listeners[i].service->backlog);
 }
 
 void pool_drain(struct pool *pool, const char *const *keep, int64_t timeout_ms)

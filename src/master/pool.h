@@ -65,6 +65,9 @@ void pool_bind(struct pool *pool, const struct plan *plan);
 /* -1: one worker could not be started; others may have been. A pool of its own is only
  * held. */
 int pool_start(struct pool *pool, struct err *err);
+/* To what the plan says. The sockets are shared, and a worker may listen again, to mend
+ * what was shut: one may have shortened their queues. */
+void pool_restore_queues(const struct pool *pool);
 /* Takes no new work. keep: names of rows whose connections may stay, ends with NULL. */
 void pool_drain(struct pool *pool, const char *const *keep, int64_t timeout_ms);
 bool pool_lives(const struct pool *pool); /* a worker or an orphan does */

@@ -429,10 +429,31 @@ static void a_queue_that_a_worker_shortened_is_as_long_as_ever_for_the_next(void
 {
     (void)state;
     prepare(plan_of("shortener", PLAN_WAY_DISPATCH, "own=shortener key"));
+    pools_commit(&bed.pools, NULL, bed.plan);
     wait_for_queue(0);
     bed.is_shortened = true;
     wait_for_queue(BACKLOG);
     give_up();
+}
+
+/* Its listener stays open, and so does the plan it was opened for. */
+static void a_change_that_is_given_up_leaves_the_queue_as_it_was(void **state)
+{
+    struct plan *old = plan_of("row", PLAN_WAY_DISPATCH, "key");
+    struct plan *fresh = plan_of("row", PLAN_WAY_DISPATCH, "key");
+
+    (void)state;
+    fresh->services[0].backlog = BACKLOG / 2;
+    prepare(old);
+    listeners_commit(&bed.listeners, NULL, old);
+    pools_commit(&bed.pools, NULL, old);
+    prepare_after(old, fresh);
+    while (!bed.is_done)
+        turn_for(10);
+    give_up();
+    bed.plan = old;
+    assert_int_equal(queue_length(), BACKLOG);
+    plan_free(&bed.plan);
 }
 
 int main(void)
@@ -449,6 +470,8 @@ int main(void)
             take_apart),
         cmocka_unit_test_setup_teardown(
             who_falls_with_a_row_to_blame_does_not_stop_a_change, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            a_change_that_is_given_up_leaves_the_queue_as_it_was, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(
             who_starts_again_when_its_rows_go_is_drained, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(
