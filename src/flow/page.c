@@ -8,9 +8,9 @@
 
 #include "base/addr.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-
 
 #define HELD UINT32_MAX /* no pool's, and not free */
 
@@ -56,13 +56,19 @@ static char *slot_at(const struct pages *pages, int slot)
     return pages->region + pages->layout.first + (size_t)slot * pages->layout.slot;
 }
 
-/* A mapping of a descriptor without write access cannot be made writable later. */
+/* A mapping of a descriptor without write access cannot be made writable later. Where
+ * there is no /proc we serve without, and say so. */
 static int open_for_reading(int fd)
 {
     char path[64];
+    int reader;
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    reader = open(path, O_RDONLY | O_CLOEXEC);
+    if (reader == -1)
+        log_warning("sandbox", "fail reason=\"no /proc: a plugin that is taken over may "
+                               "write to the counts of all workers\"");
+    return reader;
 }
 
 static int draw_secret(struct sources_secret *secret, struct err *err)
