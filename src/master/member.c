@@ -251,11 +251,10 @@ void member_restart(struct member *member)
         return;
     }
     if (member->blame == MEMBER_BLAMED_AGAIN && member->pool->row_count > 1
-        && pools->move != NULL) {
+        && pools->move != NULL && pools->move(pools->move_context)) {
         member->state = MEMBER_HELD;
         member->held_until_ms = 0;
-        if (pools->move(pools->move_context))
-            return;
+        return;
     }
     member_retry(member);
 }

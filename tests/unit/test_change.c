@@ -374,6 +374,31 @@ static void who_starts_again_when_its_rows_go_is_drained(void **state)
     give_up();
 }
 
+/* As a move does that cannot begin: whoever waits for one is told. */
+static bool fail_to_move(void *context)
+{
+    (void)context;
+    pools_stop_waiting(&bed.pools);
+    loop_stop(&bed.loop);
+    return false;
+}
+
+static void who_cannot_be_moved_is_held_once(void **state)
+{
+    struct plan *plan = plan_of("crasher", PLAN_WAY_DISPATCH, "one");
+
+    (void)state;
+    add_row(plan, "row", PLAN_WAY_DISPATCH, "one");
+    bed.pools.move = fail_to_move;
+    prepare(plan);
+    pools_commit(&bed.pools, NULL, plan);
+    turn_for(DEADLINE_MS);
+    assert_in_range(member_hold_left(&pool_at(bed.pools.running.next)->members[0]), 0,
+                    100);
+    assert_int_equal(pool_at(bed.pools.running.next)->members[0].hold_ms, 200);
+    give_up();
+}
+
 /* What it was held for may be mended where the table does not show it. */
 static void who_is_held_tries_at_once_when_the_table_was_read_again(void **state)
 {
@@ -474,6 +499,8 @@ int main(void)
             a_change_that_is_given_up_leaves_the_queue_as_it_was, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(
             who_starts_again_when_its_rows_go_is_drained, make_bed, take_apart),
+        cmocka_unit_test_setup_teardown(
+            who_cannot_be_moved_is_held_once, make_bed, take_apart),
         cmocka_unit_test_setup_teardown(
             who_is_held_tries_at_once_when_the_table_was_read_again, make_bed,
             take_apart),
