@@ -414,6 +414,7 @@ void member_drain(struct member *member, const char *const *keep, int64_t timeou
 {
     struct record_out out = RECORD_OUT_EMPTY;
     bool is_new = member->state == MEMBER_STARTING;
+    bool was_ready = member->state == MEMBER_READY;
     bool must_end = (*keep == NULL || is_new) && timeout_ms >= 0;
 
     if (rests(member))
@@ -425,6 +426,8 @@ void member_drain(struct member *member, const char *const *keep, int64_t timeou
     member->state = MEMBER_DRAINING;
     if (member->is_mute) /* would not hear it: its timer goes on, and then it is killed */
         return;
+    if (was_ready)
+        timer_stop(loop_of(member), &member->timer);
     if (must_end)
         timer_start(loop_of(member), &member->timer, timeout_ms + DRAIN_GRACE_MS);
     record_begin(&out, "drain");
