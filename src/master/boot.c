@@ -12,6 +12,7 @@
 #include "master/logsink.h"
 #include "master/master.h"
 #include "master/rights.h"
+#include "master/status.h"
 #include "proc/reap.h"
 
 #define STATUS_TABLE 1
@@ -284,7 +285,7 @@ static int say_ready(struct master *master, struct err *err)
         fd_close(&fd);
     notify_ready(&master->notify);
     log_info("usherd", "start version=%s loop=%s services=%zu", USHER_VERSION,
-             loop_method(&master->loop), master->plan->service_count);
+             status_loop_name(master), master->plan->service_count);
     background_tell(master->background, 0);
     return 0;
 }

@@ -206,11 +206,29 @@ static int open_file(const char *path, struct err *err)
     return fd;
 }
 
+static enum sink_kind kind_of(const char *to)
+{
+    return strcmp(to, "stderr") == 0   ? SINK_STDERR
+           : strcmp(to, "syslog") == 0 ? SINK_SYSLOG
+                                       : SINK_FILE;
+}
+
+int logsink_try(const char *to, struct err *err)
+{
+    int fd;
+
+    if (kind_of(to) != SINK_FILE)
+        return 0;
+    fd = open_file(to, err);
+    if (fd == -1)
+        return -1;
+    fd_close(&fd);
+    return 0;
+}
+
 int logsink_open(const char *to, bool as_json, struct err *err)
 {
-    enum sink_kind kind = strcmp(to, "stderr") == 0 ? SINK_STDERR
-                        : strcmp(to, "syslog") == 0 ? SINK_SYSLOG
-                                                    : SINK_FILE;
+    enum sink_kind kind = kind_of(to);
     int fd = -1;
 
     if (kind == SINK_FILE && (fd = open_file(to, err)) == -1)

@@ -14,6 +14,9 @@
 
 /* to: "stderr", "syslog" or a file's absolute path. On failure the sink before stays. */
 int logsink_open(const char *to, bool as_json, struct err *err);
+/* Whether logsink_open() could open it now: a plan that it cannot be had for does not
+ * run. */
+int logsink_try(const char *to, struct err *err);
 /* USR1: opens the file again, so that a rotated one is let go; nothing for other
  * sinks. */
 int logsink_reopen(struct err *err);

@@ -223,6 +223,7 @@ static bool loses_log(const struct master *master, const struct plan *plan)
 static void on_read(struct plan *plan, const struct mistakes *mistakes, void *context)
 {
     struct master *master = context;
+    struct err err = ERR_EMPTY;
 
     for (size_t i = 0; i < mistakes->warning_count; i++)
         log_warning("table", "%s", mistakes->warnings[i]);
@@ -234,6 +235,8 @@ static void on_read(struct plan *plan, const struct mistakes *mistakes, void *co
     else if (loses_log(master, plan))
         fail(master, RELOAD_TABLE_WRONG,
              "log.to is \"stderr\", which a daemon in the background does not have");
+    else if (logsink_try(plan->globals.log_to, &err) == -1)
+        fail(master, RELOAD_SYSTEM_SAID_NO, err.text);
     else
         begin(master);
 }

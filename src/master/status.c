@@ -49,7 +49,7 @@ static void add_descriptors(struct record_out *out)
 
 /* What workers run on: what the table asks for, and the best there is where it does
  * not. */
-static const char *loop_name(const struct master *master)
+const char *status_loop_name(const struct master *master)
 {
     static const char *const names[] = { [LOOP_EPOLL] = "epoll", [LOOP_POLL] = "poll",
                                          [LOOP_SELECT] = "select" };
@@ -70,7 +70,7 @@ static void add_daemon(struct record_out *out, const struct master *master)
     record_add_number(out, "up_ms", up_ms);
     record_add(out, "state", master->is_draining ? "draining" : "ready");
     record_add_number(out, "generation", master->pools.generation);
-    record_add(out, "loop", loop_name(master));
+    record_add(out, "loop", status_loop_name(master));
     record_add(out, "reload", reloads[master->reload.state]);
     record_add_number(out, "log_dropped", (int64_t)logsink_dropped());
     add_descriptors(out);

@@ -37,6 +37,9 @@ struct status {
 #define STATUS_LIST ((struct status){ .has_workers = false })
 #define STATUS_WHOLE ((struct status){ .has_workers = true })
 
+/* How workers wait: as the table says, or as the master, where it leaves that open. */
+const char *status_loop_name(const struct master *master);
+
 /* Adds the next piece: about 16 KiB, beyond that what belongs together. Whether more is to
  * come. */
 bool status_more(struct status *status, const struct master *master,

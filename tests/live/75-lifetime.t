@@ -252,6 +252,21 @@ def a_background_daemon_needs_a_log_of_its_own():
 
 
 @test
+def a_log_that_cannot_be_opened_is_refused():
+    settings = 'log = { to = "/nosuchdir/log"; };\n'
+    for args in ((), ("-d",)):
+        code, said = refused(ECHO, settings=settings, args=args)
+        equal((args, code), (args, 3))
+        assert "open log /nosuchdir/log: No such file or directory" in said, said
+    with Usherd(ECHO) as u:
+        u.table(ECHO, settings)
+        done = u.ctl("reload", check=False)
+        equal(done.returncode, 3)
+        assert "open log /nosuchdir/log" in done.stderr, done.stderr
+        equal(talk(u.port("echo"), b"goes on"), b"goes on")
+
+
+@test
 def no_reload_takes_the_log_from_a_background_daemon():
     u = Usherd(ECHO, start=False)
     pid_file = os.path.join(u.dir, "pid")
