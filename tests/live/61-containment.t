@@ -450,6 +450,11 @@ def who_can_make_a_worker_fall_can_stop_neither_start_nor_reload():
         while not stop.is_set():
             poke(port, b"X")
 
+    def end_attack():
+        stop.set()
+        for attacker in attackers:
+            attacker.join()
+
     attackers = [threading.Thread(target=attack) for _ in range(2)]
     for attacker in attackers:
         attacker.start()
@@ -461,12 +466,10 @@ def who_can_make_a_worker_fall_can_stop_neither_start_nor_reload():
                 equal(talk(u.port("apart"), b"on"), b"on")
             wait_for(lambda: pool_of(u, "wild") == "own-wild", "the row to be moved")
             equal(talk(u.port("echo"), b"on"), b"on")
-            stop.set()
+            end_attack()
             forget_reports(u)
     finally:
-        stop.set()
-        for attacker in attackers:
-            attacker.join()
+        end_attack()
 
 
 @test
