@@ -238,7 +238,7 @@ def a7_bursts_of_50_and_1000_are_answered_or_counted():
                         client.send(b"x")
                     got = sum(1 for _ in range(_drain(client, burst)))
                 counts = wait_for(lambda: _settled(u, name, burst), "all of %s" % name)
-                equal((name, counts["replied"] + counts["dropped"]), (name, burst))
+                equal((name, counts["accepted"], counts["replied"] + counts["dropped"]), (name, burst, burst))
                 assert got >= counts["replied"] - 5 or got == burst, (name, got, counts)
 
 
@@ -253,7 +253,7 @@ def _drain(client, most):
 
 def _settled(u, name, burst):
     counts = u.counts(name)
-    return counts if counts["accepted"] == burst else None
+    return counts if counts["replied"] + counts["dropped"] >= burst else None
 
 
 @test
