@@ -332,7 +332,7 @@ static bool make_own_dev(void)
 
     if (dev == UNTRIED)
         dev = leave_namespaces() &&
-                      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
                       mount("none", "/dev", "tmpfs", 0, NULL) == 0
                   ? MADE
                   : REFUSED;
