@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,6 +99,14 @@ int fd_pair(int pair[2], struct err *err)
     /* The kernel may have written numbers before it failed. */
     pair[0] = pair[1] = -1;
     return err_sys(err, "socketpair");
+}
+
+bool fd_packets_ended(int fd)
+{
+    struct pollfd look = { .fd = fd, .events = POLLRDHUP };
+    int left = 0;
+
+    return poll(&look, 1, 0) == 1 && ioctl(fd, FIONREAD, &left) == 0 && left == 0;
 }
 
 int fd_write_all(int fd, const void *bytes, size_t count)

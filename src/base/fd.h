@@ -20,6 +20,10 @@ int fd_fill_standard(struct err *err);
 int fd_close_all_but(int *keep, size_t count, struct err *err);
 /* SOCK_SEQPACKET pair of UNIX sockets, close-on-exec, non-blocking. */
 int fd_pair(int pair[2], struct err *err);
+/* After a read of packets that brought nothing. It may have been an empty one, which is
+ * passed over: the end is where the peer has gone and no bytes are left, asked in this
+ * order. */
+bool fd_packets_ended(int fd);
 /* Writes all, waiting as needed; for files and blocking descriptors only. 0 or -1. */
 int fd_write_all(int fd, const void *bytes, size_t count);
 /* Before main() ends well: what was printed has arrived, all of it. */

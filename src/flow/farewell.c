@@ -1,8 +1,6 @@
 #include "flow/farewell.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -41,14 +39,6 @@ static void end_stay(struct stay *stay)
         farewell->emptied(farewell->context);
 }
 
-bool farewell_packets_ended(int fd)
-{
-    struct pollfd look = { .fd = fd, .events = POLLRDHUP };
-    int left = 0;
-
-    return poll(&look, 1, 0) == 1 && ioctl(fd, FIONREAD, &left) == 0 && left == 0;
-}
-
 /* Throws away what came; says whether the peer has ended, or went on for too long. */
 static bool is_over(struct stay *stay)
 {
@@ -57,7 +47,7 @@ static bool is_over(struct stay *stay)
     for (int reads = READS; reads > 0; reads--) {
         ssize_t count = recv(stay->fd, waste, sizeof(waste), MSG_DONTWAIT);
 
-        if (count == 0 && (!stay->is_packets || farewell_packets_ended(stay->fd)))
+        if (count == 0 && (!stay->is_packets || fd_packets_ended(stay->fd)))
             return true;
         if (count == -1)
             return errno != EAGAIN && errno != EINTR;

@@ -33,9 +33,5 @@ void farewell_init(struct farewell *farewell, struct loop *loop);
 void farewell_fini(struct farewell *farewell); /* closes all */
 /* Takes fd over, shuts our side. is_packets: an empty read may be an empty packet. */
 void farewell_add(struct farewell *farewell, int fd, int64_t now_ms, bool is_packets);
-/* After a read of packets that brought nothing. It may have been an empty one, which is
- * passed over: the end is where the peer has gone and no bytes are left, asked in this
- * order. */
-bool farewell_packets_ended(int fd);
 
 #endif

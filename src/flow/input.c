@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "flow/conn.h"
 
@@ -154,7 +155,7 @@ static void take_in(struct conn *conn, size_t count, int64_t now_ms)
 /* After a read that brought nothing. */
 static bool is_at_end(const struct conn *conn)
 {
-    return (conn->flags & CONN_PACKETS) == 0 || farewell_packets_ended(conn->fd);
+    return (conn->flags & CONN_PACKETS) == 0 || fd_packets_ended(conn->fd);
 }
 
 void input_read(struct conn *conn, int64_t now_ms)
