@@ -168,6 +168,15 @@ static bool has_to_wait(const struct row *row, const struct peer *peer, int64_t 
     return park_has_source(row, peer) || (clock_ms() >= until_ms && row->live > 0);
 }
 
+/* A flood leaves many behind who are gone already: they take no place. */
+static void wait_for_turn(struct listener *listener, int fd, const struct peer *peer)
+{
+    if (park_has_left(fd))
+        refusal_stream(listener->row, fd, peer, ADMIT_WAITED);
+    else if (!park_add(listener, fd, peer, ADMIT_TURN))
+        refusal_stream(listener->row, fd, peer, ADMIT_TURN);
+}
+
 static void judge(struct listener *listener, int fd, struct peer *peer,
                   const struct chance *chance)
 {
@@ -183,8 +192,7 @@ static void judge(struct listener *listener, int fd, struct peer *peer,
         start(listener, fd, peer);
         break;
     case ADMIT_TURN:
-        if (!park_add(listener, fd, peer, verdict))
-            refusal_stream(row, fd, peer, verdict);
+        wait_for_turn(listener, fd, peer);
         break;
     case ADMIT_RATE:
     case ADMIT_SOURCE_RATE:

@@ -126,16 +126,22 @@ static void put_in(struct row *row, const struct parked *parked)
     pin(row, &parked->peer, 1);
 }
 
+/* Its place is the caller's to fill. */
+static void count_out(struct row *row, const struct parked *parked)
+{
+    pin(row, &parked->peer, -1);
+    row->park.at_limit -= !parked->is_for_turn;
+    row->park.at_rate -= parked->is_for_rate;
+    row->park.count--;
+    row->flow->parked--;
+}
+
 void park_take_out(struct row *row, size_t index)
 {
     struct park *park = &row->park;
     struct parked *parked = &park->places[index];
 
-    pin(row, &parked->peer, -1);
-    park->at_limit -= !parked->is_for_turn;
-    park->at_rate -= parked->is_for_rate;
-    park->count--;
-    row->flow->parked--;
+    count_out(row, parked);
     memmove(parked, parked + 1, (park->count - index) * sizeof(*parked));
 }
 
@@ -160,27 +166,32 @@ void park_refuse(struct row *row, size_t index, enum admit_verdict verdict)
     refusal_stream(row, leaver.fd, &leaver.peer, verdict);
 }
 
-/* Those at a limit who left meanwhile: a flood leaves many behind. */
+/* Those who left meanwhile, in one pass: a flood leaves many behind. */
 static void sweep(struct row *row)
 {
+    struct parked *places = row->park.places;
+    size_t all = row->park.count, kept = 0;
     int64_t now_ms = clock_ms();
 
     if (now_ms - row->park.swept_ms < PARK_SWEEP_MS)
         return;
     row->park.swept_ms = now_ms;
-    for (size_t i = 0; i < row->park.count;)
-        if (!row->park.places[i].is_for_turn && park_has_left(row->park.places[i].fd))
-            park_refuse(row, i, ADMIT_WAITED);
-        else
-            i++;
+    for (size_t i = 0; i < all; i++) {
+        struct parked parked = places[i];
+
+        if (park_has_left(parked.fd)) {
+            count_out(row, &parked);
+            refusal_stream(row, parked.fd, &parked.peer, ADMIT_WAITED);
+        } else {
+            places[kept++] = parked;
+        }
+    }
 }
 
 static bool find_place(struct row *row, const struct peer *peer, bool is_for_turn)
 {
     if (has_place_for(row, peer, is_for_turn))
         return true;
-    if (is_for_turn)
-        return false;
     sweep(row);
     return has_place_for(row, peer, is_for_turn);
 }

@@ -329,6 +329,60 @@ static void b6_who_comes_behind_others_of_its_source_waits_for_its_turn(void **s
     end();
 }
 
+static void leave_with_a_reset(int client)
+{
+    struct linger at_once = { 1, 0 };
+
+    assert_int_equal(
+        setsockopt(w.clients[client], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
+        0);
+    fd_close(&w.clients[client]);
+}
+
+static void b3_who_left_in_the_queue_takes_no_place(void **state)
+{
+    (void)state;
+    begin(1000);
+    serve();
+    w.service.way = PLAN_WAY_FORK;
+    park_one_for_its_turn(2);
+    for (int i = 0; i < 10; i++)
+        leave_with_a_reset(call(2));
+    call(2);
+    assert_int_equal(wake(), 12);
+    assert_int_equal(w.row.park.count, 2);
+    assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_WAITED]), 10);
+    w.service.way = PLAN_WAY_DISPATCH;
+    end();
+}
+
+/* Descriptors are short, so that places are few: the flood is over, and its source is
+ * served. */
+static void b3_who_left_in_the_park_makes_place_for_its_source(void **state)
+{
+    (void)state;
+    begin(1000);
+    serve();
+    w.service.way = PLAN_WAY_FORK;
+    for (int i = 0; i < 10; i++)
+        park_one_for_its_turn(2);
+    w.flow.files_limit = w.flow.files_base + 10 + PARK_SPARE_FILES;
+    call(2);
+    wake();
+    assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_TURN]), 1);
+    for (int i = 1; i < 9; i++)
+        leave_with_a_reset(i);
+    set_clock(now_ms + PARK_SWEEP_MS);
+    call(2);
+    wake();
+    assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_TURN]), 1);
+    assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_WAITED]), 8);
+    assert_int_equal(w.row.park.count, 3); /* the first, the tenth, and the one that came */
+    assert_int_equal(w.flow.parked, 3);
+    w.service.way = PLAN_WAY_DISPATCH;
+    end();
+}
+
 static void b6_whoever_comes_after_a_wake_ups_part_of_the_time_waits(void **state)
 {
     (void)state;
@@ -536,6 +590,8 @@ int main(void)
         cmocka_unit_test(b11_b12_a_shortage_pauses_and_other_trouble_pauses_longer),
         cmocka_unit_test(b6_a_wake_up_takes_so_many_and_leaves_the_rest),
         cmocka_unit_test(b6_who_comes_behind_others_of_its_source_waits_for_its_turn),
+        cmocka_unit_test(b3_who_left_in_the_queue_takes_no_place),
+        cmocka_unit_test(b3_who_left_in_the_park_makes_place_for_its_source),
         cmocka_unit_test(b6_whoever_comes_after_a_wake_ups_part_of_the_time_waits),
         cmocka_unit_test(b21_a_look_asks_once_for_each_source),
         cmocka_unit_test(b21_sixteen_sources_are_told_apart_in_a_look),
