@@ -377,7 +377,7 @@ static void b3_who_left_in_the_park_makes_place_for_its_source(void **state)
     wake();
     assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_TURN]), 1);
     assert_int_equal(page_read(&w.row.counts->refused_by[ADMIT_WAITED]), 8);
-    assert_int_equal(w.row.park.count, 3); /* the first, the tenth, and the one that came */
+    assert_int_equal(w.row.park.count, 3); /* the first, the tenth, and the last */
     assert_int_equal(w.flow.parked, 3);
     w.service.way = PLAN_WAY_DISPATCH;
     end();
