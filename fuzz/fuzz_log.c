@@ -54,6 +54,10 @@ static void escape_all(const uint8_t *bytes, size_t count)
     must(str_is_printable(text));
     must(unescape(text, back) == count);
     must(count == 0 || memcmp(back, bytes, count) == 0);
+    log_escape_quoted(text, sizeof(text), bytes, count);
+    must(str_is_printable(text) && strchr(text, '"') == NULL);
+    must(unescape(text, back) == count);
+    must(count == 0 || memcmp(back, bytes, count) == 0);
 }
 
 /* Cut anywhere: within the room, no half escape, and where it was cut it says so. */

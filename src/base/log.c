@@ -166,8 +166,9 @@ bool log_spend(struct log_budget *budget, unsigned a_second, unsigned long *left
     return false;
 }
 
-/* One byte as log_escape() shows it; returns how long that is. */
-static size_t escape_byte(char text[5], unsigned char byte)
+/* One byte as log_escape() shows it; returns how long that is. quote: 0, or a byte that
+ * is not shown as itself. */
+static size_t escape_byte(char text[5], unsigned char byte, unsigned char quote)
 {
     static const char digits[] = "0123456789abcdef";
 
@@ -175,7 +176,7 @@ static size_t escape_byte(char text[5], unsigned char byte)
         memcpy(text, "\\\\", 2);
         return 2;
     }
-    if (byte >= 0x20 && byte <= 0x7e) {
+    if (byte >= 0x20 && byte <= 0x7e && byte != quote) {
         text[0] = (char)byte;
         return 1;
     }
@@ -185,7 +186,8 @@ static size_t escape_byte(char text[5], unsigned char byte)
     return 4;
 }
 
-char *log_escape(char *out, size_t room, const void *bytes, size_t count)
+static char *escape(char *out, size_t room, const void *bytes, size_t count,
+                    unsigned char quote)
 {
     const unsigned char *from = bytes;
     size_t length = 0, fits = 0; /* fits: where "..." still has its place */
@@ -194,7 +196,7 @@ char *log_escape(char *out, size_t room, const void *bytes, size_t count)
         return out;
     for (size_t i = 0; i < count; i++) {
         char text[5];
-        size_t more = escape_byte(text, from[i]);
+        size_t more = escape_byte(text, from[i], quote);
 
         if (length + more >= room) {
             size_t dots = room - 1 - fits < 3 ? room - 1 - fits : 3;
@@ -210,4 +212,14 @@ char *log_escape(char *out, size_t room, const void *bytes, size_t count)
     }
     out[length] = '\0';
     return out;
+}
+
+char *log_escape(char *out, size_t room, const void *bytes, size_t count)
+{
+    return escape(out, room, bytes, count, '\0');
+}
+
+char *log_escape_quoted(char *out, size_t room, const void *bytes, size_t count)
+{
+    return escape(out, room, bytes, count, '"');
 }

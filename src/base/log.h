@@ -70,5 +70,7 @@ bool log_spend(struct log_budget *budget, unsigned a_second, unsigned long *left
  * \xHH. Cuts at room (a "..." marks it), always ends with NUL. Returns out.
  */
 char *log_escape(char *out, size_t room, const void *bytes, size_t count);
+/* The same for what will stand between quotes: '"' is \x22. */
+char *log_escape_quoted(char *out, size_t room, const void *bytes, size_t count);
 
 #endif

@@ -43,7 +43,7 @@ static void say_line(struct errpipe *errpipe)
         length--;
     if (length > 0 && may_say(errpipe))
         log_warning(errpipe->name, "stderr line=\"%s\"",
-                    log_escape(text, sizeof(text), errpipe->line, length));
+                    log_escape_quoted(text, sizeof(text), errpipe->line, length));
 }
 
 static void take_in(struct errpipe *errpipe, const char *bytes, size_t count)

@@ -285,6 +285,18 @@ static void e12_escaping_makes_one_printable_line(void **state)
     assert_null(log_escape(NULL, 0, "a", 1));
 }
 
+static void e12_what_stands_between_quotes_does_not_end_them(void **state)
+{
+    static const char text[] = "a\" peer=10.0.0.1 \\\"";
+    char out[64];
+
+    (void)state;
+    assert_ptr_equal(log_escape_quoted(out, sizeof out, text, strlen(text)), out);
+    assert_string_equal(out, "a\\x22 peer=10.0.0.1 \\\\\\x22");
+    log_escape(out, sizeof out, text, strlen(text));
+    assert_string_equal(out, "a\" peer=10.0.0.1 \\\\\"");
+}
+
 static void e12_escaped_random_bytes_are_printable_and_fit(void **state)
 {
     uint32_t random = 12345;
@@ -325,6 +337,7 @@ int main(void)
         CAPTURED(b22_a_limit_lets_one_a_second_through),
         CAPTURED(b22_a_budget_is_spent_once_a_second),
         CAPTURED(e12_escaping_makes_one_printable_line),
+        CAPTURED(e12_what_stands_between_quotes_does_not_end_them),
         CAPTURED(e12_escaped_random_bytes_are_printable_and_fit),
     };
 
