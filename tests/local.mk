@@ -252,6 +252,7 @@ tests_unit_test_plandiff_LDADD = $(CONF_LIBS)
 tests_unit_test_safe_SOURCES = tests/unit/test_safe.c
 tests_unit_test_safe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_safe_LDADD = $(CONF_LIBS)
+tests_unit_test_safe_LDFLAGS = -Wl,--wrap=fstatat
 tests_unit_test_source_SOURCES = tests/unit/test_source.c $(DESCRIPTORS)
 tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_source_LDADD = $(CONF_LIBS)

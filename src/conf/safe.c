@@ -31,6 +31,8 @@ static int check_kind(mode_t mode, mode_t kind, struct err *err)
         return err_set(err, "is a FIFO");
     if (S_ISCHR(mode) || S_ISBLK(mode))
         return err_set(err, "is a device");
+    if (S_ISLNK(mode))
+        return err_set(err, "is a symbolic link");
     return err_set(err, "is a socket");
 }
 
@@ -62,14 +64,15 @@ static int open_kind(int at, const char *name, mode_t kind, int more_flags,
 struct walk {
     int at;              /* the folder we are in */
     char rest[PATH_MAX]; /* what is still to go */
-    char seen[PATH_MAX]; /* where we are, for messages */
+    struct str seen;     /* where we are, for messages */
+    char seen_bytes[PATH_MAX];
     unsigned links;
 };
 
 static int walk_start(struct walk *walk, struct err *err)
 {
     fd_close(&walk->at);
-    str_copy(walk->seen, sizeof(walk->seen), "");
+    str_init(&walk->seen, walk->seen_bytes, sizeof(walk->seen_bytes));
     walk->at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     return walk->at == -1 ? err_sys(err, "cannot be opened") : 0;
 }
@@ -139,16 +142,13 @@ static int walk_into(struct walk *walk, const char *name, const struct stat *st,
     if (fault != NULL)
         return err_set(
             err, "the folder %s/%s %s; usherd, run by root, reads what is root's alone",
-            walk->seen, name, fault);
+            walk->seen.at, name, fault);
     fd = openat(walk->at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd == -1)
         return err_sys(err, "cannot be opened");
     fd_close(&walk->at);
     walk->at = fd;
-    if (strlen(walk->seen) + strlen(name) + 2 < sizeof(walk->seen)) {
-        strncat(walk->seen, "/", 2);
-        strncat(walk->seen, name, sizeof(walk->seen) - strlen(walk->seen) - 1);
-    }
+    str_add(&walk->seen, "/%s", name);
     return 0;
 }
 
@@ -170,21 +170,18 @@ static int walk_last(struct walk *walk, const char *name, mode_t kind, struct er
 /* One step: 0 go on, 1 arrived with *fd_out, -1. */
 static int walk_step(struct walk *walk, mode_t kind, int *fd_out, struct err *err)
 {
-    char name[NAME_MAX + 1];
+    char name[NAME_MAX + 2]; /* what is cut is still too long */
     struct stat st;
 
     walk_name(walk, name, sizeof(name));
-    if (name[0] == '\0' || strcmp(name, ".") == 0) {
-        if (!is_last(walk))
-            return 0;
+    if (name[0] == '\0')
         str_copy(name, sizeof(name), ".");
-    }
     if (fstatat(walk->at, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
         return err_sys(err, "cannot be opened");
     if (S_ISLNK(st.st_mode))
         return st.st_uid == 0 ? walk_link(walk, name, err)
                               : err_set(err, "the link %s/%s does not belong to root",
-                                        walk->seen, name);
+                                        walk->seen.at, name);
     if (!is_last(walk))
         return walk_into(walk, name, &st, err);
     *fd_out = walk_last(walk, name, kind, err);
@@ -199,10 +196,8 @@ static int open_strictly(const char *path, mode_t kind, struct err *err)
 
     if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
         return err_sys(err, "cannot be opened");
-    if (!str_copy(walk.rest, sizeof(walk.rest), path)) {
-        errno = ENAMETOOLONG;
-        return err_sys(err, "cannot be opened");
-    }
+    str_copy(walk.rest, sizeof(walk.rest), path);
+    /* What was cut does not fit with more before it. */
     step = walk_put(&walk, here, err);
     while (step == 0)
         step = walk_step(&walk, kind, &fd, err);
