@@ -256,6 +256,7 @@ tests_unit_test_safe_LDFLAGS = -Wl,--wrap=fstatat
 tests_unit_test_source_SOURCES = tests/unit/test_source.c $(DESCRIPTORS)
 tests_unit_test_source_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_source_LDADD = $(CONF_LIBS)
+tests_unit_test_source_LDFLAGS = -Wl,--wrap=fdopendir -Wl,--wrap=readdir
 tests_unit_test_table_SOURCES = tests/unit/test_table.c
 tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_table_LDADD = $(CONF_LIBS)

@@ -150,7 +150,7 @@ static int add_file(struct source *source, const char *path, const char *shown,
         mistake_add(mistakes, shown, 0, "%s", err.text);
         return -1;
     }
-    bytes = mem_new(max + 2);
+    bytes = mem_new(max + 1);
     count = read_all(fd, bytes, max, &err);
     fd_close(&fd);
     if (count == -1) {
@@ -183,25 +183,44 @@ static bool is_table_name(const char *name)
     return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".conf") == 0;
 }
 
-/* Takes fd. The names in byte order; caller frees them. */
-static char **list_names(int fd, size_t *count_out)
+struct names {
+    char **at;
+    size_t count;
+};
+
+/* Takes fd. names in byte order; the caller's, also with -1. */
+static int list_names(int fd, struct names *names, struct err *err)
 {
     DIR *dir = fdopendir(fd);
     struct dirent *entry;
-    char **names = NULL;
+    int result = 0;
 
-    *count_out = 0;
     if (dir == NULL) {
+        err_sys(err, "cannot be read");
         fd_close(&fd);
-        return NULL;
+        return -1;
     }
-    while (*count_out < DIR_FILES && (entry = readdir(dir)) != NULL)
-        if (is_table_name(entry->d_name))
-            *MEM_PUSH(names, *count_out) = mem_text(entry->d_name);
+    do {
+        errno = 0;
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0)
+            result = err_sys(err, "cannot be read");
+        else if (entry != NULL && is_table_name(entry->d_name))
+            *MEM_PUSH(names->at, names->count) = mem_text(entry->d_name);
+    } while (entry != NULL && names->count <= DIR_FILES);
+    if (names->count > DIR_FILES)
+        result = err_set(err, "has more than %d files", DIR_FILES);
     closedir(dir);
-    if (*count_out > 0)
-        qsort(names, *count_out, sizeof(*names), by_bytes);
-    return names;
+    if (names->count > 0)
+        qsort(names->at, names->count, sizeof(*names->at), by_bytes);
+    return result;
+}
+
+static void free_names(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        mem_free(&names->at[i]);
+    mem_free(&names->at);
 }
 
 /* The folder as mistakes show it: relative to the main file's where it lies there. */
@@ -211,38 +230,43 @@ static const char *shown_dir(const struct source *source, const char *dir)
     const char *slash = strrchr(main_file, '/');
     size_t length = slash != NULL ? (size_t)(slash - main_file) + 1 : 0;
 
-    return length > 0 && strncmp(dir, main_file, length) == 0 ? dir + length : dir;
+    return strncmp(dir, main_file, length) == 0 ? dir + length : dir;
+}
+
+static int add_files(struct source *source, const struct names *names, const char *shown,
+                     struct mistakes *mistakes)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < names->count; i++) {
+        char *path = mem_print("%s/%s", source->dir, names->at[i]);
+        char *name = mem_print("%s/%s", shown, names->at[i]);
+
+        if (add_file(source, path, name, mistakes) == -1)
+            result = -1;
+        mem_free(&path);
+        mem_free(&name);
+    }
+    return result;
 }
 
 int source_add_dir(struct source *source, const char *dir, struct mistakes *mistakes)
 {
     struct err err = ERR_EMPTY;
     const char *shown = shown_dir(source, dir);
-    int fd = safe_open(dir, S_IFDIR, !source->is_lax, &err), result = 0;
-    size_t count;
-    char **names;
+    int fd = safe_open(dir, S_IFDIR, !source->is_lax, &err), result = -1;
+    struct names names = { NULL, 0 };
 
     mem_free(&source->dir);
     source->dir = mem_text(dir);
     source->is_dir_missing = fd == -1 && err.code == ENOENT;
     if (source->is_dir_missing)
         return 0;
-    if (fd == -1) {
+    if (fd == -1 || list_names(fd, &names, &err) == -1)
         mistake_add(mistakes, shown, 0, "%s", err.text);
-        return -1;
-    }
-    names = list_names(fd, &count);
-    for (size_t i = 0; i < count; i++) {
-        char *path = mem_print("%s/%s", dir, names[i]);
-        char *name = mem_print("%s/%s", shown, names[i]);
-
-        if (add_file(source, path, name, mistakes) == -1)
-            result = -1;
-        mem_free(&path);
-        mem_free(&name);
-        mem_free(&names[i]);
-    }
-    mem_free(&names);
+    else
+        result = add_files(source, &names, shown, mistakes);
+    free_names(&names);
     return result;
 }
 
@@ -286,11 +310,10 @@ static void scan_bad(struct scan *scan, const struct lex_token *token)
 static void scan_token(struct scan *scan, const struct lex_token *token)
 {
     if (token->kind == LEX_NAME) {
-        str_copy(scan->key, sizeof(scan->key), "");
-        memcpy(scan->key, token->at,
-               token->length < sizeof(scan->key) ? token->length : sizeof(scan->key) - 1);
-        scan->key[token->length < sizeof(scan->key) ? token->length
-                                                    : sizeof(scan->key) - 1] = '\0';
+        struct str key;
+
+        str_init(&key, scan->key, sizeof(scan->key));
+        str_add_bytes(&key, token->at, token->length);
     } else if (token->kind == LEX_BAD || token->kind == LEX_BAD_NUMBER) {
         scan_bad(scan, token);
     } else if (lex_is(token, '{') || lex_is(token, '[') || lex_is(token, '(')) {

@@ -2,6 +2,8 @@
  * scan. */
 #include "conf/source.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +114,126 @@ static void a_file_beyond_the_cap_is_refused(void **state)
     put("large", bytes);
     mem_free(&bytes);
     drop("large");
+}
+
+static void all_files_together_have_a_cap(void **state)
+{
+    static const struct {
+        size_t main, other;
+        bool is_refused;
+    } cases[] = {
+        { SOURCE_MAX, 0, false },
+        { SOURCE_MAX, 1, true },
+        { SOURCE_MAX - 7, 7, false },
+        { SOURCE_MAX - 7, 8, true },
+    };
+    char *bytes = mem_new(SOURCE_MAX + 1);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct source source = { .is_lax = true };
+        struct mistakes mistakes = { 0 };
+
+        memset(bytes, '\n', SOURCE_MAX);
+        bytes[cases[i].main] = '\0';
+        put("main", bytes);
+        put("a.conf", bytes + cases[i].main - cases[i].other);
+        assert_int_equal(source_open(&source, at("main"), &mistakes), 0);
+        assert_int_equal(source_add_dir(&source, folder, &mistakes),
+                         cases[i].is_refused ? -1 : 0);
+        assert_int_equal(mistakes.count, cases[i].is_refused);
+        assert_int_equal(source.file_count, cases[i].is_refused ? 1 : 2);
+        mistakes_free(&mistakes);
+        source_free(&source);
+    }
+    mem_free(&bytes);
+    drop("a.conf");
+    drop("main");
+}
+
+/* ---- a folder that cannot be listed, or holds too much --------------------------- */
+
+static int entries = -1; /* that it has; -1: as it is */
+static int failure; /* what comes instead of its end */
+
+DIR *__real_fdopendir(int fd);
+DIR *__wrap_fdopendir(int fd);
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
+
+DIR *__wrap_fdopendir(int fd)
+{
+    if (entries != 0 || failure == 0)
+        return __real_fdopendir(fd);
+    errno = failure;
+    return NULL;
+}
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    static struct dirent entry;
+
+    if (entries == -1)
+        return __real_readdir(dir);
+    if (entries == 0) {
+        errno = failure;
+        return NULL;
+    }
+    snprintf(entry.d_name, sizeof(entry.d_name), "%d.conf", entries--);
+    return &entry;
+}
+
+/* The names are made up: each is one mistake more, if it comes to that. */
+static void a_folder_is_read_whole_or_refused(void **state)
+{
+    static const struct {
+        int entries, failure;
+        size_t mistakes;
+        const char *want;
+    } cases[] = {
+        { 0, 0, 0, NULL },
+        { 0, EIO, 1, ": cannot be read: Input/output error" },
+        { 1, EIO, 1, ": cannot be read: Input/output error" },
+        { 4096, 0, MISTAKES_MAX + 1, "/1.conf: cannot be opened" },
+        { 4097, 0, 1, ": has more than 4096 files" },
+        { 10000, 0, 1, ": has more than 4096 files" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct source source = { .is_lax = true };
+        struct mistakes mistakes = { 0 };
+
+        entries = cases[i].entries;
+        failure = cases[i].failure;
+        assert_int_equal(source_add_dir(&source, folder, &mistakes),
+                         cases[i].mistakes > 0 ? -1 : 0);
+        assert_int_equal(mistakes.count, cases[i].mistakes);
+        if (cases[i].want != NULL)
+            assert_non_null(strstr(mistakes.at[0], cases[i].want));
+        mistakes_free(&mistakes);
+        source_free(&source);
+    }
+    entries = -1;
+}
+
+static void one_bad_file_is_enough(void **state)
+{
+    struct source source = { .is_lax = true };
+    struct mistakes mistakes = { 0 };
+
+    (void)state;
+    put("a.conf", "");
+    put("b.conf", "a = 007;");
+    put("c.conf", "");
+    assert_int_equal(source_add_dir(&source, folder, &mistakes), -1);
+    assert_int_equal(mistakes.count, 1);
+    assert_int_equal(source.file_count, 3);
+    mistakes_free(&mistakes);
+    source_free(&source);
+    drop("a.conf");
+    drop("b.conf");
+    drop("c.conf");
 }
 
 static void rows_files_are_read_in_byte_order(void **state)
@@ -285,6 +407,100 @@ static void e16_the_scan_finds_what_libconfig_gets_wrong(void **state)
     }
 }
 
+/* Scans text; is_bad_out: whether it must not be parsed. */
+static int scan(const char *text, struct mistakes *mistakes, bool *is_bad_out)
+{
+    char name[] = "t";
+    char *bytes = mem_text(text);
+    struct source_file file = { name, bytes, strlen(bytes), false };
+    int result = source_scan(&file, mistakes);
+
+    *is_bad_out = file.is_bad;
+    mem_free(&bytes);
+    return result;
+}
+
+#define OPEN16 "[{(([{(([{(([{(("
+
+static void what_stands_too_deep_is_not_parsed(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } cases[] = {
+        { OPEN16, true },
+        { OPEN16 "[", false },
+        { OPEN16 "{", false },
+        { OPEN16 "(", false },
+        { OPEN16 "] [ } { ) (", true },
+        { OPEN16 "] [ } { ) ( (", false },
+        { "] } )" OPEN16, true }, /* libconfig says that they close nothing */
+        { "] } )" OPEN16 "[", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct mistakes mistakes = { 0 };
+        bool is_bad;
+
+        assert_int_equal(scan(cases[i].text, &mistakes, &is_bad),
+                         cases[i].is_good ? 0 : -1);
+        assert_int_equal(is_bad, !cases[i].is_good);
+        assert_int_equal(mistakes.count, !cases[i].is_good);
+        if (!cases[i].is_good)
+            assert_string_equal(mistakes.at[0],
+                                "t:1: groups and lists stand more than 16 deep");
+        mistakes_free(&mistakes);
+    }
+}
+
+static void a_file_of_mistakes_is_left_at_the_twentieth(void **state)
+{
+    char text[21 * 8 + 1] = "";
+
+    (void)state;
+    for (unsigned count = 1; count <= 21; count++) {
+        struct mistakes mistakes = { 0 };
+        bool is_bad;
+
+        snprintf(text + strlen(text), 9, "k%02u=%03u\n", count, count);
+        assert_int_equal(scan(text, &mistakes, &is_bad), -1);
+        assert_int_equal(mistakes.count, count < 20 ? count : 20);
+        assert_int_equal(is_bad, count >= 20);
+        mistakes_free(&mistakes);
+    }
+}
+
+/* want: how much of each is repeated. */
+static void long_names_and_numbers_are_shown_in_part(void **state)
+{
+    static const struct {
+        int key, number, shown_key, shown_number;
+    } cases[] = {
+        { 1, 39, 1, 39 },   { 1, 40, 1, 40 },   { 1, 41, 1, 40 },
+        { 62, 12, 62, 12 }, { 63, 12, 63, 12 }, { 64, 12, 63, 12 },
+        { 65, 12, 63, 12 }, { 200, 60, 63, 40 },
+    };
+    char key[256], number[64], text[400], want[300];
+
+    (void)state;
+    memset(key, 'k', sizeof(key));
+    memset(number, '9', sizeof(number));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct mistakes mistakes = { 0 };
+        bool is_bad;
+
+        snprintf(text, sizeof(text), "%.*s = %.*s;", cases[i].key, key, cases[i].number,
+                 number);
+        snprintf(want, sizeof(want), "t:1: %.*s: %.*s is outside 32 bits",
+                 cases[i].shown_key, key, cases[i].shown_number, number);
+        assert_int_equal(scan(text, &mistakes, &is_bad), -1);
+        assert_string_equal(mistakes.at[0], want);
+        assert_false(is_bad);
+        mistakes_free(&mistakes);
+    }
+}
+
 static void a_text_may_not_hold_a_nul(void **state)
 {
     char name[] = "t", bytes[] = "a = \"x\0y\";";
@@ -294,6 +510,7 @@ static void a_text_may_not_hold_a_nul(void **state)
     (void)state;
     assert_int_equal(source_scan(&file, &mistakes), -1);
     assert_string_equal(mistakes.at[0], "t:1: a NUL byte in a text");
+    assert_int_equal(mistakes.count, 1);
     mistakes_free(&mistakes);
 }
 
@@ -338,21 +555,49 @@ static void mistakes_are_bounded_printable_and_said_once(void **state)
     mistakes_free(&mistakes);
 }
 
+/* Even where every byte is escaped. */
+static void a_long_mistake_is_cut_whole(void **state)
+{
+    struct mistakes mistakes = { 0 };
+    char text[2000];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    mistake_add(&mistakes, NULL, 0, "%s", text);
+    mistake_add(&mistakes, text + 1000, 5, "%s", text);
+    memset(text, '\x1b', sizeof(text) - 1);
+    mistake_add(&mistakes, NULL, 0, "%s", text);
+    mistake_add(&mistakes, text + 1000, 0, "%s", text);
+    assert_int_equal(strlen(mistakes.at[0]), 1023);
+    assert_int_equal(strlen(mistakes.at[1]), 1399);
+    assert_int_equal(strlen(mistakes.at[2]), 4 * 1023);
+    assert_int_equal(strlen(mistakes.at[3]), 4 * 1397 + strlen(": "));
+    mistakes_free(&mistakes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(e16_everything_but_a_file_is_refused),
         cmocka_unit_test(an_unreadable_file_is_refused),
         cmocka_unit_test(a_file_beyond_the_cap_is_refused),
+        cmocka_unit_test(all_files_together_have_a_cap),
+        cmocka_unit_test(a_folder_is_read_whole_or_refused),
+        cmocka_unit_test(one_bad_file_is_enough),
         cmocka_unit_test(rows_files_are_read_in_byte_order),
         cmocka_unit_test(names_are_shown_beside_the_main_file),
         cmocka_unit_test(a_missing_folder_is_noted_only),
         cmocka_unit_test(c21_root_reads_what_is_its_own_alone),
         cmocka_unit_test(root_refuses_rows_in_a_folder_of_others),
         cmocka_unit_test(e16_the_scan_finds_what_libconfig_gets_wrong),
+        cmocka_unit_test(what_stands_too_deep_is_not_parsed),
+        cmocka_unit_test(a_file_of_mistakes_is_left_at_the_twentieth),
+        cmocka_unit_test(long_names_and_numbers_are_shown_in_part),
         cmocka_unit_test(a_text_may_not_hold_a_nul),
         cmocka_unit_test(a_comment_may_not_hide_a_nul),
         cmocka_unit_test(mistakes_are_bounded_printable_and_said_once),
+        cmocka_unit_test(a_long_mistake_is_cut_whole),
         cmocka_unit_test(no_descriptor_is_left),
     };
 
