@@ -41,15 +41,17 @@ static void words_and_fields_are_read(void **state)
 
     (void)state;
     parse(&record,
-          "service name=echo listen=tcp://127.0.0.1:7\\x20x a=b=c empty= -._9=\\x5c");
+          "service name=echo listen=tcp://127.0.0.1:7\\x20x a=b=c empty= -._9=\\x5c "
+          "ends=!~");
     assert_true(record_is(&record, "service"));
     assert_false(record_is(&record, "servic"));
-    assert_int_equal(record.count, 5);
+    assert_int_equal(record.count, 6);
     assert_string_equal(record_get(&record, "name"), "echo");
     assert_string_equal(record_get(&record, "listen"), "tcp://127.0.0.1:7 x");
     assert_string_equal(record_get(&record, "a"), "b=c");
     assert_string_equal(record_get(&record, "empty"), "");
     assert_string_equal(record_get(&record, "-._9"), "\\");
+    assert_string_equal(record_get(&record, "ends"), "!~");
     assert_null(record_get(&record, "nam"));
     record_free(&record);
     assert_null(record.line);
@@ -121,12 +123,23 @@ static void what_is_no_record_is_refused(void **state)
         {LINE("word a=\\x2"), "bad escape \"\\\\x2\""},
         {LINE("word a=\\x2 b=c"), "bad escape \"\\\\x2\""},
         {LINE("word a=\\x2g"), "bad escape \"\\\\x2g\""},
+        {LINE("word a=\\xg2"), "bad escape \"\\\\xg2\""},
+        {LINE("word a=\\n20abc"), "bad escape \"\\\\n20\""},
         {LINE("word a=\\n20"), "bad escape \"\\\\n20\""},
         {LINE("word a=\\\\"), "bad escape \"\\\\\\\\\""},
         {LINE("word a=\\x00"), "bad escape \"\\\\x00\""},
         {LINE("word a=\\x5C"), "bad escape \"\\\\x5C\""},
         {LINE("word a=\\x41"), "bad escape \"\\\\x41\""},
+        {LINE("word a=\\x21"), "bad escape \"\\\\x21\""},
+        {LINE("word a=\\x7e"), "bad escape \"\\\\x7e\""},
         {LINE("word a=\\x2\0"), "bad escape \"\\\\x2\\x00\""},
+        {LINE("word a=\\x0\0"), "bad escape \"\\\\x0\\x00\""},
+        {LINE("word a=\\x\0" "1"), "bad escape \"\\\\x\\x001\""},
+        /* what is wrong is repeated in 63 bytes */
+        {LINE("A23456789012345678901234567890123456789012345678901234567890123"),
+         "bad word \"A23456789012345678901234567890123456789012345678901234567890123\""},
+        {LINE("A234567890123456789012345678901234567890123456789012345678901234"),
+         "bad word \"A23456789012345678901234567890123456789012345678901234567890...\""},
     };
 #undef LINE
 
@@ -188,6 +201,8 @@ static void numbers_are_read_within_their_range(void **state)
     } cases[] = {
         {"n", NULL, 0, 65535, 65535},
         {"m", NULL, -5, 5, -5},
+        {"n", NULL, 65535, 65535, 65535},
+        {"n", "n: \"65535\" is not a number from 0 to 65534", 0, 65534, 0},
         {"n", "n: \"65535\" is not a number from 0 to 9", 0, 9, 0},
         {"n", "n: \"65535\" is not a number from 65536 to 65537", 65536, 65537, 0},
         {"m", "m: \"-5\" is not a number from 0 to 9", 0, 9, 0},
@@ -219,6 +234,7 @@ static void records_are_written(void **state)
     (void)state;
     record_begin(&out, "service");
     record_add(&out, "name", "a b\\c\n\x7f\xc3=");
+    record_add(&out, "ends", "!~");
     record_add(&out, "unset", NULL);
     record_add(&out, "empty", "");
     record_add_number(&out, "low", INT64_MIN);
@@ -226,12 +242,35 @@ static void records_are_written(void **state)
     record_end(&out);
     record_begin(&out, "end");
     record_end(&out);
-    assert_string_equal(out.bytes, "service name=a\\x20b\\x5cc\\x0a\\x7f\\xc3= empty= "
-                                   "low=-9223372036854775808 pid=7-x\\x20y\nend\n");
+    assert_string_equal(out.bytes, "service name=a\\x20b\\x5cc\\x0a\\x7f\\xc3= ends=!~ "
+                                   "empty= low=-9223372036854775808 pid=7-x\\x20y\nend\n");
     assert_int_equal(out.length, strlen(out.bytes));
     record_out_free(&out);
     assert_null(out.bytes);
     record_out_free(&out);
+}
+
+/* However much comes at once, there is room for the NUL. */
+static void a_record_grows_by_doubling(void **state)
+{
+    struct record_out out = RECORD_OUT_EMPTY;
+    char word[1200];
+
+    (void)state;
+    for (size_t step = 1; step < 1100; step += 7) {
+        memset(word, 'w', sizeof(word));
+        word[step] = '\0';
+        while (out.length < 2000) {
+            size_t room = 256;
+
+            record_begin(&out, word);
+            while (room <= out.length)
+                room *= 2;
+            assert_int_equal(out.room, room);
+            assert_int_equal(out.bytes[out.length], '\0');
+        }
+        record_out_free(&out);
+    }
 }
 
 static void quiet(enum log_level level, const char *subject, const char *line)
@@ -383,6 +422,7 @@ int main(void)
         cmocka_unit_test(fields_have_a_most),
         cmocka_unit_test(numbers_are_read_within_their_range),
         cmocka_unit_test(records_are_written),
+        cmocka_unit_test(a_record_grows_by_doubling),
         cmocka_unit_test(a_bad_name_of_our_own_is_a_panic),
         cmocka_unit_test(every_written_record_is_read_again),
         cmocka_unit_test(every_accepted_line_is_written_back_alike),
