@@ -27,7 +27,7 @@ ROWS = """
     ident: { plugin = "ident"; listen = "tcp://:0"; };
     owners: { plugin = "ident"; listen = "tcp://:0"; options = { reply = "uid"; }; };
     tcpmux: { plugin = "tcpmux"; listen = "tcp://:0"; };
-    http: { plugin = "http"; listen = "tcp://:0"; options = { root = "%s"; timeout = "2s"; }; };
+    http: { plugin = "http"; listen = "tcp://:0"; options = { root = "%s"; timeout = "5s"; }; };
     time: { plugin = "time"; listen = [ "tcp://:0", "udp://:0" ]; };
     qotd: { plugin = "qotd"; listen = "tcp://:0"; };
     chargen: { plugin = "chargen"; listen = "tcp://:0"; };
@@ -49,14 +49,9 @@ MESSAGES = {
 }
 
 
-def memory_kb(pid, field="VmRSS"):
-    return int(status_of(pid)[field].split()[0])
-
-
-def all_kb(u, field="VmRSS"):
+def all_kb(u):
     """The largest process of the daemon's, children of workers too."""
-    found = [status_of(pid).get(field) for pid in [u.pid] + descendants_of(u.pid)]
-    return max(int(text.split()[0]) for text in found if text)
+    return max(resident_kb(pid) for pid in [u.pid] + descendants_of(u.pid))
 
 
 @contextlib.contextmanager
@@ -344,8 +339,8 @@ def a10_datagrams_of_65507_bytes_and_of_any_bytes_stop_nothing():
             port = u.port(service, "udp")
             for data in (noise, b"\0" * 65507, b"\xc3" * 65507, "ß".encode() * 32753, b"255" * 21835, b""):
                 client.sendto(data, ("127.0.0.1", port))
-        equal(ask(u.port("echo", "udp"), noise), noise)
-        equal(ask(u.port("uppercase", "udp"), noise), noise.upper())
+        equal(ask_until_answered(u.port("echo", "udp"), noise), noise)
+        equal(ask_until_answered(u.port("uppercase", "udp"), noise), noise.upper())
 
 
 with open(os.path.join(ROOT, "page"), "w") as page:
