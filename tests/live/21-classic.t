@@ -45,6 +45,14 @@ def pattern(count, line=0):
     return text[:count]
 
 
+def tells_time(ask_it):
+    """Four bytes that are the time between before and after (the clock of whole seconds may be a tick late)."""
+    begun = time.time()
+    got = ask_it()
+    equal(len(got), 4)
+    assert begun - 2 < struct.unpack(">I", got)[0] - SINCE_1900 <= time.time(), got
+
+
 def is_quote(text):
     return 2 < len(text) < 512 and re.fullmatch(rb"(?:[ -~]*\r\n)+", text) is not None
 
@@ -58,16 +66,18 @@ def nc_speaks_with_each_classic_service_of_the_shipped_table():
         def by_nc(port, *options, request=b""):
             return run_client(nc, *options, "127.0.0.1", str(u.offset + port), request=request)
 
+        def by_nc_udp(port, request):
+            return told_by(nc, "-u", "-w", "1", "127.0.0.1", str(u.offset + port), request=request)
+
         equal(by_nc(7, "-N", request=b"hello\n"), b"hello\n")
-        equal(by_nc(7, "-u", "-w", "1", request=b"hello\n"), b"hello\n")
+        equal(by_nc_udp(7, b"hello\n"), b"hello\n")
         equal(by_nc(9, "-N", request=b"into the void\n" * 1000), b"")
         equal(by_nc(9, "-u", "-w", "1", request=b"into the void\n"), b"")
         assert re.fullmatch(rb"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\r\n", by_nc(13))
         assert is_quote(by_nc(17))
-        assert is_quote(by_nc(17, "-u", "-w", "1", request=b"\n"))
-        assert abs(struct.unpack(">I", by_nc(37))[0] - SINCE_1900 - time.time()) < 3
-        got = by_nc(37, "-u", "-w", "1", request=b"\n")
-        assert abs(struct.unpack(">I", got)[0] - SINCE_1900 - time.time()) < 3
+        assert is_quote(by_nc_udp(17, b"\n"))
+        tells_time(lambda: by_nc(37))
+        tells_time(lambda: by_nc_udp(37, b"\n"))
         done = subprocess.run("%s 127.0.0.1 %d </dev/null | head -n 1000" % (nc, u.offset + 19),
                               shell=True, timeout=DEADLINE, capture_output=True)
         equal(done.stdout, pattern(74000))
@@ -99,13 +109,13 @@ def rdate_asks_for_the_time_over_tcp_and_udp():
     rdate = program("rdate")
     with shipped() as u:
         for way in ((), ("-u",)):
+            begun = time.time()
             done = subprocess.run([rdate, "-p", *way, "-o", str(u.offset + 37), "127.0.0.1"],
                                   timeout=DEADLINE, capture_output=True, text=True,
                                   env=dict(os.environ, TZ="UTC", LC_ALL="C"))
             equal(done.returncode, 0)
             told = time.strptime(done.stdout.strip().replace("UTC ", ""), "%a %b %d %H:%M:%S %Y")
-            gap = abs(time.mktime(told) - time.mktime(time.gmtime()))
-            assert gap < 3, done.stdout
+            assert begun - 2 < calendar.timegm(told) <= time.time(), done.stdout
 
 
 @test
@@ -164,10 +174,10 @@ def e14_discard_takes_urgent_data_and_resets_for_ordinary():
 @test
 def a13_time_is_four_bytes_over_tcp_and_for_any_datagram():
     def check(u):
-        for got in (talk(u.port("time")), talk(u.port("time"), b"x" * 5000),
-                    ask(u.port("time", "udp"), b""), ask(u.port("time", "udp"), b"x" * 100)):
-            equal(len(got), 4)
-            assert abs(struct.unpack(">I", got)[0] - SINCE_1900 - time.time()) < 3, got
+        for request in (b"", b"x" * 5000):
+            tells_time(lambda: talk(u.port("time"), request))
+        for request in (b"", b"x" * 100):
+            tells_time(lambda: ask(u.port("time", "udp"), request))
     in_both_modes(check)
 
 
@@ -186,6 +196,11 @@ def a5_a_row_without_amplify_answers_the_time_to_four_bytes_and_more():
     in_both_modes(check)
 
 
+def needs_zones(*zones):
+    if not all(os.path.exists(os.path.join("/usr/share/zoneinfo", zone)) for zone in zones):
+        raise Skip("the time zones are not installed")
+
+
 def fake_clock(at):
     """The environment in which a program's clock starts at another time."""
     if b"__asan_init" in open(USHERD, "rb").read():
@@ -197,22 +212,34 @@ def fake_clock(at):
 
 @test
 def f16_time_goes_on_after_february_2036_and_january_2038():
+    def seconds(u):
+        return struct.unpack(">I", talk(u.port("time")))[0]
+
     def told(u):
         """What a client of 32 bits makes of it: seconds since 1970, and its own clock agrees."""
-        seconds = struct.unpack(">I", talk(u.port("time")))[0]
+        before = seconds(u)
         zone = talk(u.port("zoned")).decode().strip()
-        told_as = time.strptime(zone, "%Y-%m-%dT%H:%M:%S+01:00")
-        gap = (seconds - SINCE_1900) % 2 ** 32 - (calendar.timegm(told_as) - 3600)
-        assert abs(gap) <= 1, (seconds, zone)
-        return seconds
+        after = seconds(u)
+        told_as = calendar.timegm(time.strptime(zone, "%Y-%m-%dT%H:%M:%S+01:00")) - 3600
+        since = (told_as + SINCE_1900 - before) % 2 ** 32
+        assert since <= (after - before) % 2 ** 32 < 60, (before, zone, after)
+        return after
 
+    needs_zones("Europe/Rome")
     zoned = rows("dispatch") + 'zoned: { plugin = "daytime"; listen = "tcp://:0"; options = {' + (
         ' format = "iso8601"; timezone = "Europe/Rome"; }; };')
-    with Usherd(zoned, env=fake_clock("@2036-02-07 06:28:12")) as u:
-        assert told(u) > 2 ** 32 - 60
-        wait_for(lambda: told(u) < 60, "the counter to begin at 0 again")
-        begun = told(u)
-        wait_for(lambda: told(u) > begun, "it to count on")
+    def is_seen_to_begin_again(early):
+        """Or it was too late, for who starts and asks takes his time."""
+        at = datetime.datetime(2036, 2, 7, 6, 28, 16) - datetime.timedelta(seconds=early)
+        with Usherd(zoned, env=fake_clock("@%s" % at)) as u:
+            first = told(u)
+            assert first > 2 ** 32 - 60 or first < 60, first
+            wait_for(lambda: told(u) < 60, "the counter to begin at 0 again", DEADLINE + early)
+            begun = told(u)
+            wait_for(lambda: told(u) > begun, "it to count on")
+        return first > 2 ** 32 - 60
+
+    assert any(is_seen_to_begin_again(early) for early in (4, 8, 16, 32))
     with Usherd(zoned, env=fake_clock("@2038-01-19 03:14:06")) as u:
         wait_for(lambda: told(u) > 2 ** 31 + SINCE_1900 - 2 ** 32, "signed seconds to have ended")
 
@@ -220,6 +247,7 @@ def f16_time_goes_on_after_february_2036_and_january_2038():
 @test
 def daytime_tells_the_time_of_its_rows_zone_whatever_the_others_have():
     zones = ("Europe/Rome", "Asia/Tokyo", "America/St_Johns", "UTC")
+    needs_zones(*zones)
     made = "".join('z%d: { plugin = "daytime"; listen = [ "tcp://:0", "udp://:0" ]; amplify = true; options = {'
                    ' format = "%%Y-%%m-%%d %%H:%%M %%Z %%z"; timezone = "%s"; }; };' % (number, zone)
                    for number, zone in enumerate(zones))
@@ -289,16 +317,12 @@ def a5_chargen_without_amplify_never_answers_more_than_it_got():
         equal(u.count("plain_chargen", "ACCEPTED"), 184)
 
 
-def memory_kb(pid):
-    return int(status_of(pid)["VmRSS"].split()[0])
-
-
 @test
 def f12_callers_that_never_read_cost_bounded_memory_and_nobody_time():
     with Usherd(rows("dispatch")) as u:
         worker, = u.workers()
         talk(u.port("qotd"))
-        before = memory_kb(worker)
+        before = resident_kb(worker)
         with contextlib.ExitStack() as stack:
             for _ in range(100):
                 client = socket.socket()
@@ -310,7 +334,7 @@ def f12_callers_that_never_read_cost_bounded_memory_and_nobody_time():
                 start = time.monotonic()
                 talk(u.port(service))
                 assert time.monotonic() - start < soon(1)
-            grown = memory_kb(worker) - before
+            grown = resident_kb(worker) - before
             assert grown < 100 * 80 + 2000, "%d kB" % grown  # 64 KiB each is all that is kept
             wait_rest(worker)
         wait_for(lambda: u.count("chargen", "ACTIVE") == 0, "them to be gone")
