@@ -87,6 +87,8 @@ class Matrix(Usherd):
                 own = os.path.join(self.dir, "peer-" + way)
                 client.bind(own)
                 os.chmod(own, 0o777)
+            if protocol == "udp4":  # who has a port of the table's hears nothing: a row of IPv6 may have drawn ours
+                client.bind(("127.0.0.1", free_port(kind)))
             client.connect(self.address(protocol, way))
             client.send(word)
             if kind == socket.SOCK_STREAM:
