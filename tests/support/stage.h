@@ -18,7 +18,8 @@ void stage_pages(struct flow *flow, struct pages **pages);
 void stage_open(struct flow *flow, const struct plan *plan);
 void stage_close(struct flow *flow);
 
-/* What is ready now, and what comes within so many milliseconds. */
+/* What is ready now, what comes within so many milliseconds, and what follows from it at
+ * once. */
 void stage_turn(struct flow *flow, int64_t ms);
 /* One of a millisecond; after end_ms the test fails. */
 void stage_turn_before(struct flow *flow, int64_t end_ms);

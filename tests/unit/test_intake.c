@@ -503,12 +503,14 @@ static void a_rate_of_the_row_is_waited_for_by_turns(void **state)
     begin(100);
     w.service.rate = "50/s:1";
     serve();
+    clock_fake(started_ms); /* all wait by the time that the second may start */
     for (int i = 0; i < 20; i++)
         call(2);
     settle();
     call(3), call(4), call(3);
     settle();
     call(2);
+    clock_fake(-1);
     while (w.opened_count < 9)
         turn(5);
     assert_true(clock_ms() - started_ms >= 150); /* 8 of 20 ms */
@@ -650,8 +652,10 @@ static void the_summary_comes_by_itself(void **state)
     (void)state;
     begin(100);
     serve();
+    clock_fake(clock_ms()); /* within a second */
     for (int i = 0; i < 3; i++)
         refusal_note(&w.row, &peer, ADMIT_FULL);
+    clock_fake(-1);
     while (log_lines < 2)
         turn(20);
     assert_string_equal(log_last, "refuse left_out=2 max_connections=2");
@@ -971,6 +975,7 @@ static void a_silent_one_that_was_taken_is_told_to_go(void **state)
     begin(4);
     w.echo.opened = on_opened_take;
     serve();
+    clock_fake(clock_ms()); /* who was told has its time */
     spoken = call(2);
     silent = call(2);
     call(4), call(2);
@@ -1030,6 +1035,7 @@ static void refusing_rows_keep_who_was_promised_a_slot(void **state)
     w.echo.opened = on_opened_take;
     w.service.on_limit = PLAN_ON_LIMIT_REFUSE;
     serve();
+    clock_fake(clock_ms()); /* who was told has its time */
     call(2), call(2), call(2);
     settle();
     call(3);
