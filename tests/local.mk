@@ -315,7 +315,7 @@ tests_unit_test_conn_SOURCES = tests/unit/test_conn.c $(STAGE)
 tests_unit_test_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_conn_LDADD = $(FLOW_LIBS)
 tests_unit_test_conn_LDFLAGS = -Wl,--wrap=mem_try
-tests_unit_test_door_LDFLAGS = -Wl,--wrap=mem_try -Wl,--wrap=poll
+tests_unit_test_door_LDFLAGS = -Wl,--wrap=mem_try -Wl,--wrap=poll -Wl,--wrap=getpeername
 tests_unit_test_door_SOURCES = tests/unit/test_door.c $(STAGE) $(DESCRIPTORS)
 tests_unit_test_door_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_door_LDADD = $(FLOW_LIBS)

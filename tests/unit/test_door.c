@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -586,6 +587,49 @@ static void c10_bad_packets_leave_nothing_behind(void **state)
     end();
 }
 
+static bool is_everybody_named;
+
+int __real_getpeername(int fd, struct sockaddr *addr, socklen_t *length);
+int __wrap_getpeername(int fd, struct sockaddr *addr, socklen_t *length);
+
+/* TCP names no peer of a listener. Of which protocols that is true is not our affair. */
+int __wrap_getpeername(int fd, struct sockaddr *addr, socklen_t *length)
+{
+    const struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(1),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    if (!is_everybody_named)
+        return __real_getpeername(fd, addr, length);
+    memcpy(addr, &in4, sizeof(in4));
+    *length = sizeof(in4);
+    return 0;
+}
+
+static void c10_a_listener_is_no_caller_whatever_its_peer(void **state)
+{
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int dgram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int ours, theirs = stage_connection(&ours);
+
+    (void)state;
+    begin();
+    open_door();
+    w.services[1].max_connections = 0;
+    assert_int_equal(listen(listener, 1), 0);
+    is_everybody_named = true;
+    send_record("caller", listener);
+    send_record("caller", dgram);
+    send_record("caller", theirs);
+    hears(ours, DOOR_BUSY);
+    is_everybody_named = false;
+    assert_int_equal(page_read(&w.counts[1].refused), 1); /* only this one was judged */
+    close(listener);
+    close(dgram);
+    close(theirs);
+    close(ours);
+    end();
+}
+
 /* ---- what a sender that lies, or a shortage, may not do ---------------------------- */
 
 static int send_caller(int *ours)
@@ -703,6 +747,7 @@ int main(void)
         cmocka_unit_test(a_door_that_is_gone_is_no_service),
         cmocka_unit_test(who_is_in_the_door_when_it_closes_is_served),
         cmocka_unit_test(c10_bad_packets_leave_nothing_behind),
+        cmocka_unit_test(c10_a_listener_is_no_caller_whatever_its_peer),
         cmocka_unit_test(what_a_caller_brings_is_set_as_the_row_wants_it),
         cmocka_unit_test(a_rate_counts_who_comes_through_the_door),
         cmocka_unit_test(c10_who_finds_no_descriptor_waits_in_the_door),
