@@ -49,6 +49,7 @@ UNIT_TESTS = \
 	tests/unit/test_admit \
 	tests/unit/test_intake \
 	tests/unit/test_turns \
+	tests/unit/test_silent \
 	tests/unit/test_rate \
 	tests/unit/test_sources \
 	tests/unit/test_callers \
@@ -305,6 +306,9 @@ tests_unit_test_turns_SOURCES = tests/unit/test_turns.c $(STAGE) $(DESCRIPTORS)
 tests_unit_test_turns_LDFLAGS = -Wl,--wrap=accept4 -Wl,--wrap=poll
 tests_unit_test_turns_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_turns_LDADD = $(FLOW_LIBS)
+tests_unit_test_silent_SOURCES = tests/unit/test_silent.c $(STAGE)
+tests_unit_test_silent_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_silent_LDADD = $(FLOW_LIBS)
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c
 tests_unit_test_rate_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_rate_LDADD = $(FLOW_LIBS)
