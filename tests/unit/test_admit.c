@@ -232,6 +232,40 @@ static void a_siblings_connections_count(void **state)
     end();
 }
 
+static bool has_slot(const char *host)
+{
+    struct peer peer = peer_of(host);
+
+    admit_find(&w.row, -1, &peer);
+    return admit_has_slot(&w.row, &peer);
+}
+
+/* Asked for who was let in and could not start: neither the row's most nor the source's
+ * may have been reached since. */
+static void a_slot_is_the_rows_and_the_sources(void **state)
+{
+    (void)state;
+    begin_service();
+    w.service.max_per_source = 3;
+    w.service.max_connections = 6;
+    begin_worker("192.0.2.1", 2);
+    assert_true(has_slot("192.0.2.1"));
+    assert_int_equal(call("192.0.2.1"), ADMIT_YES);
+    assert_false(has_slot("192.0.2.1"));
+    assert_true(has_slot("192.0.2.2"));
+    leave("192.0.2.1");
+    assert_true(has_slot("192.0.2.1"));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call("192.0.2.2"), ADMIT_YES);
+    assert_false(has_slot("192.0.2.2"));
+    w.service.max_per_source = 0;
+    assert_true(has_slot("192.0.2.2"));
+    assert_int_equal(call("192.0.2.3"), ADMIT_YES);
+    assert_false(has_slot("192.0.2.2")); /* six of six */
+    assert_false(has_slot("192.0.2.4"));
+    end();
+}
+
 static void b10_every_release_counts(void **state)
 {
     (void)state;
@@ -646,6 +680,7 @@ int main(void)
         cmocka_unit_test(small_rows_can_be_filled_by_one_source),
         cmocka_unit_test(ipv6_counts_by_its_first_half),
         cmocka_unit_test(a_siblings_connections_count),
+        cmocka_unit_test(a_slot_is_the_rows_and_the_sources),
         cmocka_unit_test(b10_every_release_counts),
         cmocka_unit_test(a_row_is_full_whoever_comes),
         cmocka_unit_test(who_connects_for_each_caller_has_two_descriptors),
