@@ -44,20 +44,37 @@ def limits_are_the_pools_however_many_workers_serve_it():
 @test
 def b18_idle_and_first_byte_timeouts_end_silent_connections():
     with Usherd(ECHO % 'idle_timeout = "400ms"; first_byte_timeout = "200ms";') as u:
-        with connect(u.port("echo")) as silent:
-            started = time.monotonic()
+        port, started = u.port("echo"), time.monotonic()
+        with connect(port) as silent:
             equal(_end_of(silent), b"")
-            assert 0.15 < time.monotonic() - started < 2
-        with connect(u.port("echo")) as client:
-            for _ in range(4):  # each byte moves the idle timeout on
+            assert 0.15 < time.monotonic() - started < soon(2)
+        wait_for(lambda: _bytes_keep(port, 0.2, 0.4), "four bytes in time")
+
+
+def _bytes_keep(port, first, idle):
+    """Each byte moves the idle timeout on, and without one it comes. False: one was not in time, for want of a
+    processor."""
+    heard, pauses = time.monotonic(), []
+    with connect(port) as client:
+        try:
+            for _ in range(4):
+                now = time.monotonic()
                 client.sendall(b"x")
+                pauses.append(time.monotonic() - heard)
+                heard = now
                 equal(read_exactly(client, 1), b"x")
+                client.settimeout(0.25)
                 with contextlib.suppress(socket.timeout):
-                    client.settimeout(0.25)
                     client.recv(1)
                     raise AssertionError("ended though it was not idle")
-            client.settimeout(DEADLINE)
-            equal(_end_of(client), b"")
+                client.settimeout(DEADLINE)
+        except (AssertionError, ConnectionError):
+            pauses.append(time.monotonic() - heard)
+            if pauses[0] < first and max(pauses) < idle:
+                raise
+            return False
+        equal(_end_of(client), b"")
+        return True
 
 
 def _end_of(client):
@@ -71,12 +88,12 @@ def _end_of(client):
 def total_timeout_ends_a_busy_connection():
     for way in ("", 'mode = "fork";'):
         with Usherd(ECHO % ('total_timeout = "400ms"; ' + way)) as u:
-            with connect(u.port("echo")) as client:
-                started = time.monotonic()
+            port, started = u.port("echo"), time.monotonic()
+            with connect(port) as client:
                 with contextlib.suppress(OSError):
                     while client.send(b"x") and client.recv(10):
                         pass
-                assert 0.3 < time.monotonic() - started < 6
+                assert 0.3 < time.monotonic() - started < (6 if IS_LONG else DEADLINE)
 
 
 @test
@@ -85,9 +102,10 @@ def b11_r8_out_of_descriptors_it_pauses_stays_idle_and_recovers():
                 prefix=[program("prlimit"), "--nofile=64:64"]) as u:
         port, worker = u.port("echo"), u.workers()[0]
         used = len(descriptors_of(worker))
-        clients = [connect(port, source="127.0.1.%d" % (1 + i)) for i in range(90)]
-        for client in clients:
-            client.sendall(b"x")
+        clients = []
+        for i in range(90):
+            clients.append(connect(port, source="127.0.1.%d" % (1 + i)))
+            clients[-1].sendall(b"x")  # who is silent for a second would have to go for another
         u.wait_log("echo.*Too many open files")
         before, started = cpu_seconds(worker), time.monotonic()
         with contextlib.suppress(socket.timeout):
@@ -109,9 +127,10 @@ def select_pauses_at_fd_setsize_and_serves_on():
         port = u.port("echo")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-        clients = [connect(port, source="127.0.1.%d" % (1 + i % 250)) for i in range(1100)]
-        for client in clients:
-            client.sendall(b"y")  # who is silent would have to go for another
+        clients = []
+        for i in range(1100):
+            clients.append(connect(port, source="127.0.1.%d" % (1 + i % 250)))
+            clients[-1].sendall(b"y")  # who is silent would have to go for another
         u.wait_log("echo.*select.*1024")
         for client in clients[:50]:
             client.sendall(b"x")
@@ -138,7 +157,7 @@ def r11_peers_that_never_read_cost_little_and_stall_nobody():
         started = time.monotonic()
         for _ in range(20):
             equal(talk(port, b"quick"), b"quick")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < (5 if IS_LONG else 2 * DEADLINE)
         grown = int(status_of(worker)["VmRSS"].split()[0]) - before
         assert grown < 50 * 160 or IS_SANITIZED, "%d kB for 50" % grown
         for client in stuck:
@@ -147,7 +166,7 @@ def r11_peers_that_never_read_cost_little_and_stall_nobody():
 
 @test
 def term_drains_and_a_connection_may_finish():
-    with Usherd(ECHO % "", 'drain_timeout = "5s";') as u:
+    with Usherd(ECHO % "", 'drain_timeout = "60s";') as u:
         port = u.port("echo")
         client = connect(port)
         client.sendall(b"1")
@@ -158,7 +177,7 @@ def term_drains_and_a_connection_may_finish():
         equal(read_exactly(client, 1), b"2")
         wait_for(lambda: _is_refused(port), "new callers to be refused")
         client.close()
-        equal(u.process.wait(4), 0)
+        equal(u.process.wait(4 if IS_LONG else 2 * DEADLINE), 0)
 
 
 def _is_refused(port):
@@ -178,7 +197,7 @@ def a_second_term_ends_it_at_once():
         u.signal(signal.SIGTERM)
         u.wait_log("drain")
         u.signal(signal.SIGTERM)
-        equal(u.process.wait(5), 0)
+        equal(u.process.wait(5 if IS_LONG else 2 * DEADLINE), 0)
         client.close()
 
 
@@ -190,8 +209,8 @@ def drain_timeout_ends_what_does_not_end_by_itself():
         equal(read_exactly(client, 1), b"1")
         started = time.monotonic()
         u.signal(signal.SIGTERM)
-        equal(u.process.wait(8), 0)
-        assert time.monotonic() - started < 6
+        equal(u.process.wait(2 * DEADLINE), 0)
+        assert time.monotonic() - started < 6 or not IS_LONG
         client.close()
 
 
