@@ -466,6 +466,213 @@ static void the_fence_holds_while_plugins_open(void **state)
     expect_death(&opening);
 }
 
+/* What a child leaves behind is looked for, too: its own child, which nobody waited
+ * for. */
+static int hide_a_child(const struct trial *trial, bool is_hidden)
+{
+    struct sandbox sandbox;
+    struct err err = ERR_EMPTY;
+    int ends[2], result, status;
+    pid_t pid;
+
+    if (close_doors(trial, &sandbox, &err) == -1 || pipe2(ends, O_CLOEXEC) == -1)
+        return 90;
+    pid = fork();
+    if (pid == 0) {
+        char byte;
+
+        close(ends[1]);
+        if (is_hidden && fork() == 0)
+            _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        return 91;
+    result = sandbox_close(&sandbox, &err);
+    close(ends[1]); /* now it ends */
+    if (!is_hidden)
+        return result == 0 && strcmp(err.text, "") == 0 ? 0 : 92;
+    if (result == 0 || strcmp(err.text, "a plugin started a process in open()") != 0)
+        return 93;
+    return wait(&status) > 0 && status == 0 && wait(&status) == -1 ? 0 : 94;
+}
+
+static void no_process_hides_behind_another_while_plugins_open(void **state)
+{
+    static const struct trial opening = { .kind = SANDBOX_PLUGIN,
+                                          .has_children = true,
+                                          .is_open = true };
+
+    (void)state;
+    need_filter();
+    for (int is_hidden = 0; is_hidden < 2; is_hidden++) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(hide_a_child(&opening, is_hidden == 1));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
+/* A child of its own that loses its father is not the worker's. */
+static int whose_are_orphans(void)
+{
+    char byte;
+    int ends[2], status;
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
+        return 90;
+    pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        if (fork() == 0)
+            _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        return 91;
+    return waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD ? 0 : 92;
+}
+
+static void who_serves_gets_no_orphans(void **state)
+{
+    struct trial serving = { .kind = SANDBOX_PLUGIN,
+                             .has_children = true,
+                             .fn = whose_are_orphans };
+
+    (void)state;
+    need_filter();
+    expect(&serving, 0);
+}
+
+/* ---- calls by other numbers -------------------------------------------------------- */
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+
+#define X32_CALLS 0x40000000
+#define INIT_MODULE_32 128
+#define GETPID_32 20
+
+/* As 32-bit programs call. Where the kernel has no such calls: SIGSEGV. */
+static long call_32(long number)
+{
+    long result = number;
+
+    __asm__ volatile("int $0x80"
+                     : "+a"(result)
+                     : "b"(0), "c"(0), "d"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
+    return result;
+}
+
+static int load_module_by_32(void)
+{
+    return (int)-call_32(INIT_MODULE_32);
+}
+
+static int ask_by_32(void)
+{
+    return call_32(GETPID_32) == getpid() ? 0 : 1;
+}
+
+static int load_module_by_x32(void)
+{
+    return errno_of(syscall(X32_CALLS + SYS_init_module, NULL, 0, ""));
+}
+
+/* ENOSYS: the kernel has no such calls. */
+static int ask_by_x32(void)
+{
+    long result = syscall(X32_CALLS + SYS_getpid);
+
+    return result == getpid() || (result == -1 && errno == ENOSYS) ? 0 : 1;
+}
+
+static bool is_without_32(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
+static void programs_of_other_kinds_go_on_and_may_no_more(void **state)
+{
+    struct trial program = { .kind = SANDBOX_PROGRAM, .fn = ask_by_32 };
+    int status;
+
+    (void)state;
+    if (!probe.has_seccomp)
+        skip();
+    status = status_of(&program);
+    assert_true(status == 0 || is_without_32(status));
+    if (status == 0) {
+        program.fn = load_module_by_32;
+        expect(&program, EPERM);
+    }
+    program.fn = ask_by_x32;
+    expect(&program, 0);
+    program.fn = load_module_by_x32;
+    expect(&program, EPERM);
+}
+
+static void *ask_in_a_thread(void *unused)
+{
+    (void)unused;
+    ask_by_x32();
+    return NULL;
+}
+
+/* Not the thread alone that did it. */
+static int ask_by_x32_in_a_thread(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, ask_in_a_thread, NULL) != 0)
+        return 90;
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+/* The reader has no fence: its filter is all that looks. */
+static void who_calls_by_other_numbers_ends_whole(void **state)
+{
+    static int (*const calls[])(void) = { ask_by_x32, ask_by_x32_in_a_thread };
+    static const enum sandbox_kind kinds[] = { SANDBOX_READER, SANDBOX_PLUGIN };
+    int status;
+
+    (void)state;
+    need_filter();
+    for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++) {
+        struct trial trial = { .kind = kinds[kind], .has_children = true };
+
+        for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+            trial.fn = calls[i];
+            expect_death(&trial);
+        }
+        trial.fn = ask_by_32;
+        status = status_of(&trial);
+        assert_true(is_without_32(status) ||
+                    (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));
+    }
+}
+
+#else
+
+static void programs_of_other_kinds_go_on_and_may_no_more(void **state)
+{
+    (void)state;
+    skip(); /* another processor has no other kinds of calls */
+}
+
+static void who_calls_by_other_numbers_ends_whole(void **state)
+{
+    (void)state;
+    skip();
+}
+
+#endif
+
 static int use_posix_spawn(void)
 {
     char *const argv[] = { (char[]){ "true" }, NULL };
@@ -848,6 +1055,10 @@ int main(void)
         cmocka_unit_test(a_forking_plugin_signals_nobody_else),
         cmocka_unit_test(hostile_calls_end_a_plugin_and_fail_in_a_program),
         cmocka_unit_test(the_fence_holds_while_plugins_open),
+        cmocka_unit_test(no_process_hides_behind_another_while_plugins_open),
+        cmocka_unit_test(who_serves_gets_no_orphans),
+        cmocka_unit_test(programs_of_other_kinds_go_on_and_may_no_more),
+        cmocka_unit_test(who_calls_by_other_numbers_ends_whole),
         cmocka_unit_test(programs_go_on_as_ever),
         cmocka_unit_test(the_reader_reads_asks_and_starts_a_poorer_catalogue),
         cmocka_unit_test(the_parent_death_signal_is_set_after_the_ids),
