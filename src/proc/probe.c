@@ -126,6 +126,7 @@ static int ask_network(struct probe *probe, struct err *err)
     if (cred_ask(CAP_SYS_ADMIN, &may, err) == -1 ||
         (may && (code = make_network(err)) == -1))
         return -1;
+    errno = code;
     if (code != 0)
         return lack(probe, PROBE_NET, "network namespace", err);
     probe->has_net = true;

@@ -1001,6 +1001,32 @@ static void the_master_keeps_what_it_lists(void **state)
     assert_int_equal(status, 0);
 }
 
+static int probe_as_somebody(void)
+{
+    struct probe own = PROBE_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    if (probe.can_change && (setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == -1 ||
+                             setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == -1))
+        return 1;
+    errno = 0; /* nothing has failed before */
+    if (probe_open(&own, &err) == -1)
+        return 2;
+    return !own.has_net && own.why[PROBE_NET] == EPERM && !own.has_root ? 0 : 3;
+}
+
+static void an_ordinary_user_lacks_places_and_goes_on(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0)
+        _exit(probe_as_somebody());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* What the witness counts. */
 static void each_kind_has_its_number_of_filters(void **state)
 {
@@ -1069,6 +1095,7 @@ int main(void)
         cmocka_unit_test(the_empty_root_can_never_be_filled),
         cmocka_unit_test(the_helper_has_one_capability_and_no_life_of_its_own),
         cmocka_unit_test(the_master_keeps_what_it_lists),
+        cmocka_unit_test(an_ordinary_user_lacks_places_and_goes_on),
         cmocka_unit_test(each_kind_has_its_number_of_filters),
         cmocka_unit_test(what_is_lacking_is_listed),
     };
