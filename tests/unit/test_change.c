@@ -26,8 +26,9 @@
 #include "wire/channel.h"
 
 #define BACKLOG 8
-#define DEADLINE_MS 10000
-#define ALONE 1500 /* ms without anything to do, for what must not come */
+#define DEADLINE_MS 60000  /* under valgrind a worker may need seconds to end */
+#define LONG_HOLD_MS 30000 /* longer than any test is held up */
+#define ALONE 1500         /* ms without anything to do, for what must not come */
 
 static struct bed {
     struct inherit nothing;
@@ -310,9 +311,9 @@ static void who_is_held_when_a_change_is_given_up_does_not_start(void **state)
 {
     (void)state;
     prepare(plan_of("leaver", PLAN_WAY_FORK, "own=leaver key"));
-    while (list_is_empty(&pool_at(bed.pools.fresh.next)->orphans))
+    while (list_is_empty(&pool_at(bed.pools.fresh.next)->orphans) ||
+           first_fresh()->state != MEMBER_HELD)
         turn_for(10);
-    assert_int_equal(first_fresh()->state, MEMBER_HELD);
     (void)count_notes('s');
     give_up();
     turn_for(ALONE);
@@ -322,10 +323,16 @@ static void who_is_held_when_a_change_is_given_up_does_not_start(void **state)
 /* Its blames are not counted yet, so each would be the first. */
 static void a_moved_row_that_fails_at_once_waits_from_the_start(void **state)
 {
+    size_t starts = 0;
+
     (void)state;
     prepare(plan_of("crasher", PLAN_WAY_DISPATCH, "own=crasher key"));
+    while (starts == 0) {
+        turn_for(10);
+        starts = count_notes('s');
+    }
     turn_for(ALONE);
-    assert_in_range(count_notes('s'), 1, 5); /* after 0.1, 0.2, 0.4, 0.8 s */
+    assert_in_range(starts + count_notes('s'), 1, 5); /* after 0.1, 0.2, 0.4, 0.8 s */
     give_up();
 }
 
@@ -411,13 +418,14 @@ static void who_is_held_tries_at_once_when_the_table_was_read_again(void **state
     listeners_commit(&bed.listeners, NULL, old);
     pools_commit(&bed.pools, NULL, old);
     member = &pool_at(bed.pools.running.next)->members[0];
-    while (member->hold_ms < 1600)
+    member->hold_ms = LONG_HOLD_MS; /* as if it had fallen often */
+    while (member->hold_ms < 2 * LONG_HOLD_MS)
         turn_for(10);
     prepare_after(old, fresh);
     while (!bed.is_done)
         turn_for(10);
     assert_true(list_is_empty(&bed.pools.fresh));
-    assert_in_range(member_hold_left(member), 1, 800);
+    assert_in_range(member_hold_left(member), 1, LONG_HOLD_MS);
     pools_commit(&bed.pools, old, fresh);
     plan_free(&old);
     pools_forgive(&bed.pools);
