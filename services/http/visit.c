@@ -159,7 +159,7 @@ static void look_for_end(struct usher_conn *conn)
     else if (engine_is_busy(conn->service->state))
         set_timer(visit, REST_MS, look_for_end);
     else
-        too_slow(conn);
+        close_now(visit); /* the kernel has the answers, and delivers them */
 }
 
 void visit_await(struct visit *visit)

@@ -511,6 +511,11 @@ def who_has_finished_asking_gets_the_end_behind_the_answers():
         count = large_file(root)
         for number in (1, 2, 50, 400):
             equal(talk(u.port("http"), one * number).count(b"\r\n\r\n0123456789"), number)
+        with connect_narrow(u.port("http"), 8192) as late:  # when it begins to read, all is written
+            late.sendall(one * 400)
+            late.shutdown(socket.SHUT_WR)
+            select.select([], [], [], 0.5)
+            equal(read_all(late).count(b"\r\n\r\n0123456789"), 400)
         equal(talk(u.port("http"), one + b"GET /te").count(b"\r\n\r\n0123456789"), 1)
         equal(talk(u.port("http"), b"GET /te"), b"")
         equal(talk(u.port("http"), b""), b"")
