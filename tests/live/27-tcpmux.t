@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tcpmux (RFC 1078): a service by its name, by the same road and with the same rights as by its port."""
+import json
 import os
 import pwd
 import signal
@@ -137,14 +138,14 @@ def e5_the_tail_of_a_long_line_never_acts():
 @test
 def b18_a_slow_caller_is_gone_at_the_deadline():
     with Usherd(ROWS.replace('"30s"', '"1s"')) as u:
-        started = time.monotonic()
-        with connect(u.port("tcpmux")) as client, connect(u.port("tcpmux")) as silent:
+        port, started = u.port("tcpmux"), time.monotonic()
+        with connect(port) as client, connect(port) as silent:
             equal(read_all(silent), b"")
             for byte in b"ech":
                 with contextlib.suppress(OSError):
                     client.sendall(bytes([byte]))
             equal(read_all(client), b"")
-        assert 0.9 < time.monotonic() - started < 4
+        assert 0.9 < time.monotonic() - started < (4 if IS_LONG else DEADLINE * 2)
         wait_for(lambda: u.count("tcpmux", "ACTIVE") == 0, "the slots to be free")
 
 
@@ -226,14 +227,15 @@ def a_hundred_callers_at_once_are_served():
 @test
 def doors_outlive_their_workers():
     with Usherd(ROWS, allow_errors=True) as u:
+        def workers():  # not all children: those of a dead worker are the master's for a moment
+            return {worker["pid"] for worker in json.loads(u.ctl("status", "--json").stdout)["workers"]}
+
         for _ in range(3):
-            victims = u.workers()
-            for pid in victims:
-                os.kill(pid, signal.SIGKILL)
+            victims = workers()
+            end_all(victims)
             equal(ask_for(u, "echo", b"x"), b"+Go\r\nx")
             equal(ask_for(u, "cat", b"x"), b"+Go\r\nx")
-            wait_for(lambda: len(u.workers()) == len(victims) and not set(victims) & set(u.workers()),
-                     "new workers")
+            wait_for(lambda: len(now := workers()) == len(victims) and not victims & now, "new workers")
 
 
 @test
@@ -250,13 +252,15 @@ def a_caller_who_waits_for_a_dead_worker_is_served_by_the_next():
 def ask_for_quietly(u, name, rest):
     try:
         return ask_for(u, name, rest)
-    except ConnectionResetError:
+    except TimeoutError:
+        raise
+    except OSError:  # a reset, whenever it is noticed
         return b""
 
 
 @test
 def a_reload_changes_what_is_offered():
-    with Usherd(ROWS) as u, connect(u.port("tcpmux")) as early:
+    with Usherd(ROWS, 'drain_timeout = "15s";') as u, connect(u.port("tcpmux")) as early:
         early.sendall(b"ec")
         equal(ask_for(u, "hidden"), NONE)
         ports = {name: u.port(name) for name in ("tcpmux", "echo")}
