@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """redirect: what goes in comes out, and the other way, byte for byte, end for end."""
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -261,9 +262,17 @@ def a_reset_goes_back_to_the_caller():
         is_idle(u)
 
 
+@contextlib.contextmanager
+def refusing_port():
+    """It has an owner who does not listen: so nobody else can."""
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        yield owner.getsockname()[1]
+
+
 @test
 def a_target_that_refuses_is_said_and_felt():
-    with Usherd(rows(free_port())) as u:
+    with refusing_port() as port, Usherd(rows(port)) as u:
         for _ in range(20):
             try:
                 with connect(u.port("way")) as client:
@@ -295,7 +304,7 @@ def a_target_that_does_not_answer_is_given_up():
             began = time.monotonic()
             with connect(u.port("way")) as client, contextlib.suppress(ConnectionResetError):
                 equal(client.recv(1), b"")
-            assert 0.2 < time.monotonic() - began < 5
+            assert 0.2 < time.monotonic() - began < (5 if IS_LONG else DEADLINE * 2)
             u.wait_log("connect_timeout")
             is_idle(u)
         for filler in fillers:
@@ -328,11 +337,19 @@ def many_at_once_and_nothing_left():
         wait_for(lambda: len(descriptors_of(worker)) == before, "the descriptors to be closed")
 
 
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
 @test
 def ipv6_and_names():
-    with tcp_target(lambda c: c.sendall(b"six"), "::1") as port:
-        with Usherd(rows(port, host="[::1]")) as u:
-            equal(talk(u.port("way"), half_close=False), b"six")
+    if has_ipv6():
+        with tcp_target(lambda c: c.sendall(b"six"), "::1") as port:
+            with Usherd(rows(port, host="[::1]")) as u:
+                equal(talk(u.port("way"), half_close=False), b"six")
     here = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)[0][4][0]
     with tcp_target(lambda c: c.sendall(b"named"), here) as port:
         with Usherd(rows(port, host="localhost")) as u:
@@ -414,10 +431,10 @@ def udp_target(answers):
 @test
 def peers_get_their_own_answers():
     with udp_target(lambda r: [r[::-1]]) as (port, heard), Usherd(rows(port, listen="udp://:0")) as u:
-        clients = [udp() for _ in range(20)]
+        clients, to = [udp() for _ in range(20)], ("127.0.0.1", u.port("way", "udp"))
         for turn in range(5):
             for number, client in enumerate(clients):
-                client.sendto(b"%d/%d" % (number, turn), ("127.0.0.1", u.port("way", "udp")))
+                client.sendto(b"%d/%d" % (number, turn), to)
             for number, client in enumerate(clients):
                 equal(client.recv(100), (b"%d/%d" % (number, turn))[::-1])
         equal(len(set(heard)), 20)
@@ -440,13 +457,23 @@ def a5_an_answer_is_never_longer_or_one_too_many():
 
     with udp_target(answers) as (port, heard), Usherd(rows(port, listen="udp://:0")) as u, \
             udp() as client:
+        def judged(count):
+            told = u.counts("way")
+            return told["replied"] + told["dropped"] == count and told
+
         client.connect(("127.0.0.1", u.port("way", "udp")))
+        replied = 0
         for number in range(10):
             client.send(b"%d" % number)
-            with contextlib.suppress(socket.timeout):
-                client.settimeout(0.1)
+            # What comes late would be taken for an answer to the next.
+            told = wait_for(lambda: judged(3 * number + 3), "all answers to be judged")
+            assert told["replied"] - replied <= 1, told
+            for _ in range(told["replied"] - replied):
                 equal(client.recv(10), b"%d" % number)
-                raise AssertionError("answered twice: %r" % client.recv(10))
+            replied = told["replied"]
+        with contextlib.suppress(socket.timeout):
+            client.settimeout(0.1)
+            raise AssertionError("answered twice: %r" % client.recv(10))
         equal(ask(u.port("way", "udp"), b"sync"), b"sync")
 
 
@@ -484,11 +511,11 @@ def silent_peers_go_and_come_again():
         with Usherd(rows(port, 'idle = "300ms";', listen="udp://:0")) as u:
             with udp() as client:
                 to = ("127.0.0.1", u.port("way", "udp"))
+                worker = u.workers()[0]
+                before = len(descriptors_of(worker))
                 client.sendto(b"a", to)
                 equal(client.recv(10), b"a")
-                worker = u.workers()[0]
-                many = len(descriptors_of(worker))
-                wait_for(lambda: len(descriptors_of(worker)) == many - 1, "its socket to be closed")
+                wait_for(lambda: len(descriptors_of(worker)) == before, "its socket to be closed")
                 client.sendto(b"b", to)
                 equal(client.recv(10), b"b")
 
@@ -497,9 +524,9 @@ def silent_peers_go_and_come_again():
 def peers_have_a_cap():
     with udp_target(lambda r: [r]) as (port, heard):
         with Usherd(rows(port, "max_peers = 5;", listen="udp://:0")) as u:
-            clients = [udp() for _ in range(120)]
+            clients, to = [udp() for _ in range(120)], ("127.0.0.1", u.port("way", "udp"))
             for client in clients:
-                client.sendto(b"x", ("127.0.0.1", u.port("way", "udp")))
+                client.sendto(b"x", to)
                 equal(client.recv(10), b"x")
             sockets = [d for d in descriptors_of(u.workers()[0]).values() if d.startswith("socket:")]
             assert len(sockets) <= 5 + 64 + 5, sockets  # and those that made room
@@ -511,7 +538,15 @@ def peers_have_a_cap():
 
 @test
 def nobody_at_the_target_hurts_nobody():
-    port = free_port(socket.SOCK_DGRAM)
+    for tries in range(5, 0, -1):  # the port may become somebody's before it is ours
+        try:
+            return nobody_at(free_port(socket.SOCK_DGRAM))
+        except OSError as problem:
+            if problem.errno != errno.EADDRINUSE or tries == 1:
+                raise
+
+
+def nobody_at(port):
     with Usherd(rows(port, listen="udp://:0")) as u, udp() as client:
         for _ in range(50):
             client.sendto(b"x", ("127.0.0.1", u.port("way", "udp")))
@@ -544,11 +579,11 @@ def total_timeout_holds_for_a_caller_whose_target_finished_first():
     for size in (64 << 20, 1):
         done.clear()
         heard.clear()
-        with tcp_target(serve) as port, Usherd(rows(port, row='total_timeout = "1s";')) as u:
+        with tcp_target(serve) as port, Usherd(rows(port, row='total_timeout = "3s";')) as u:
             with connect(u.port("way")) as client:
                 equal(read_all(client), b"bye")
                 client.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
+                with contextlib.suppress(BlockingIOError, ConnectionError):  # the time may be over
                     while size > 0:
                         size -= client.send(bytes(min(size, 1 << 16)))
                 wait_for(lambda: u.count("way", "ACTIVE") == 0, "the slot to be free")
