@@ -174,11 +174,15 @@ def a_bad_exit_is_counted_and_named_in_the_log():
 @test
 def total_timeout_ends_the_childs_whole_session():
     script = "#!/bin/sh\nsleep infinity &\necho $!\nwait\n"
-    with Programs('slow: { exec = "{dir}/slow"; listen = "tcp://:0"; total_timeout = "300ms";'
+    with Programs('slow: { exec = "{dir}/slow"; listen = "tcp://:0"; total_timeout = "500ms";'
                   ' {who} };', {"slow": script}) as u:
-        with connect(u.port("slow")) as client:
-            helper = int(client.recv(100))
-            equal(read_all(client), b"")
+        def helper_of_one():
+            with connect(u.port("slow")) as client:
+                said = client.recv(100)  # nothing, if its time was over before
+                equal(read_all(client), b"")
+                return said
+
+        helper = int(wait_for(helper_of_one, "a child that is in time", DEADLINE * 3))
         wait_for(lambda: not is_alive(helper), "the helper of the child to end")
         wait_for(lambda: u.count("slow", "ACTIVE") == 0, "the child to be counted out")
 
