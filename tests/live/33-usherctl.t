@@ -11,7 +11,7 @@ ECHO = 'echo: { plugin = "echo"; listen = [ "tcp://:0", "udp://:0" ]; };'
 
 def ctl_into(u, target, *words):
     with open(target, "w") as out:
-        return subprocess.run([USHERCTL, "-s", u.control, *words], stdout=out, timeout=DEADLINE,
+        return subprocess.run([USHERCTL, "-s", u.control, *words], stdout=out, timeout=DEADLINE * 3,
                               stderr=subprocess.PIPE, text=True)
 
 
