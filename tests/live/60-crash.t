@@ -64,11 +64,12 @@ def r4_a_killed_worker_is_back_at_once_and_no_caller_is_refused():
         thread = threading.Thread(target=probe, args=(port,))
         thread.start()
         try:
+            pids = u.workers()  # in turn, or one that falls again at once is held
             for _ in range(10):
-                victim = [pid for pid in u.workers()]
-                os.kill(victim[0], signal.SIGKILL)
-                wait_for(lambda: len(u.workers()) == len(victim) and victim[0] not in u.workers(),
+                os.kill(pids[0], signal.SIGKILL)
+                wait_for(lambda: len(u.workers()) == len(pids) and pids[0] not in u.workers(),
                          "a new worker")
+                pids = pids[1:] + [pid for pid in u.workers() if pid not in pids]
                 equal(talk(port, b"again"), b"again")
         finally:
             stop.set()
@@ -95,32 +96,36 @@ def f20_a_crash_loop_backs_off_and_recovers():
 def a_hang_is_found_within_hang_timeout_and_named():
     with Usherd(ROWS, 'hang_timeout = "1s";') as u, connect(u.port("hang")) as client:
         client.sendall(b"H")
-        started = time.monotonic()
-        u.wait_log(r"hang\[\d+\]: fail pool=stuck pid=\d+ peer=127.0.0.1.*hang_timeout")
-        assert time.monotonic() - started < 5
+        u.wait_log(r"hang\[\d+\]: fail pool=stuck pid=\d+ peer=127.0.0.1.*hang_timeout",
+                   5 if IS_LONG else DEADLINE)  # a look that comes late begins anew
         wait_for(lambda: poke(u.port("hang"), b"a\n") is not None, "the service to be back")
         equal(talk(u.port("echo"), b"beside"), b"beside")
 
 
 @test
 def r6_c17_after_sigkill_of_the_master_a_new_one_binds_every_port():
-    first = Usherd(ROWS, start=False)
-    ports = {}
+    ports = {name: free_port() for name in ("echo", "crash", "hang")}
+    rows = ROWS.replace("udp://:0", "udp://:%d" % free_port(socket.SOCK_DGRAM))
+    for port in ports.values():
+        rows = rows.replace("tcp://:0", "tcp://:%d" % port, 1)
+    first = Usherd(rows, start=False)
+
+    def comes_up():
+        """The old workers may not have let go yet."""
+        try:
+            return first.start()
+        except AssertionError:
+            assert "Address already in use" in first.log(), first.log()
+            return None
+
     try:
         first.start()
-        for name in ("echo", "crash", "hang"):
-            ports[name] = first.port(name)
         held = connect(ports["echo"])
         held.sendall(b"1")
         equal(read_exactly(held, 1), b"1")
         os.kill(first.pid, signal.SIGKILL)
         first.process.wait()
-        fixed = ROWS
-        for name in ("echo", "crash", "hang"):
-            fixed = fixed.replace("tcp://:0", "tcp://:%d" % ports[name], 1)
-        fixed = fixed.replace("udp://:0", "udp://:%d" % ports["echo"])
-        first.table(fixed)
-        first.start()
+        wait_for(comes_up, "all ports to be bound")
         equal(talk(ports["echo"], b"new master"), b"new master")
         held.sendall(b"old worker")
         equal(read_exactly(held, 10), b"old worker")
