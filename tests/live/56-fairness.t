@@ -148,18 +148,19 @@ def check(taken):
 
 def fair(row, how):
     with Usherd(row) as u:
-        port = u.port("echo")
+        port, started = u.port("echo"), time.monotonic()
         with flood(how, port):
             taken = probe_for(u, FLOOD_SECONDS)
         check(taken)
         _recovers(u, port)
-        assert u.log().count("refuse") <= 2 * (FLOOD_SECONDS + 4), u.log()
+        lines = u.log().count("refuse")
+        assert lines <= 2 * (time.monotonic() - started + 4), u.log()
 
 
 def _recovers(u, port):
     """B3: within a second of the flood's end its own source is served, and so is everybody. Until then one
     may be turned away for those whom the flood left behind."""
-    wait_for(lambda: probe(port, FLOODER, 1.0) is not None, "the flooder to be served again", 1.0)
+    wait_for(lambda: probe(port, FLOODER, soon(1.0)) is not None, "the flooder to be served again", soon(1.0))
     assert probe(port, "127.0.0.4") is not None
     wait_for(lambda: u.count("echo", "ACTIVE") == 0, "all slots to be given back")
 
@@ -192,9 +193,9 @@ def b1_b3_a_flood_of_a_row_with_a_rate_hurts_nobody_else():
             with flood(how, port):
                 taken = [probe(port) for _ in range(40)]
             assert None not in taken, taken
-            assert p99(taken) <= 0.5, taken  # the tokens of a few turns
+            assert p99(taken) <= soon(0.5), taken  # the tokens of a few turns
             # those it left behind in the queue and in the park go first
-            wait_for(lambda: probe(port, FLOODER) is not None, "the flooder to be served again", 2.0)
+            wait_for(lambda: probe(port, FLOODER) is not None, "the flooder to be served again", soon(2.0))
 
 
 @test
@@ -213,7 +214,8 @@ def b5_of_slots_that_one_source_holds_silently_others_get_99_of_100():
             held = [_open(port) for _ in range(most * 2)]
             wait_for(lambda: u.count("echo", "ACTIVE") >= most, "its share to be taken")
             equal(sum(probe(port) is not None for _ in range(100)) >= 99, True)
-            assert u.count("echo", "ACTIVE") <= most + 1, u.list()
+            # but for the last who were served
+            wait_for(lambda: u.count("echo", "ACTIVE") <= most + 1, "nobody to have more than its share")
             for client in held:
                 client.close()
 
@@ -325,7 +327,7 @@ def b6_a_thousand_silent_sessions_hold_nobody_up():
         port = u.port("echo")
         held = [connect(port, source="127.0.1.%d" % (1 + i % 100)) for i in range(1000)]
         wait_for(lambda: u.count("echo", "ACTIVE") == 1000, "all to be taken in")
-        assert probe(port, seconds=1.0) is not None
+        assert probe(port, seconds=soon(1.0)) is not None
         for client in held:
             client.close()
 
@@ -389,6 +391,8 @@ class Crowd:
 @test
 def b21_a_connection_costs_the_same_at_ten_thousand_sessions():
     most = min(10000, raise_files() - 2000)
+    if most < 1000:
+        raise Skip("too few descriptors for so many sessions")
     with contextlib.ExitStack() as stack:
         few, many = Crowd(stack, 10), Crowd(stack, most)
         # On one processor, short and by turns: what else the machine does bears on both alike.
@@ -412,16 +416,20 @@ def b9_b22_a_hundred_thousand_refusals_leave_memory_and_log_flat():
                 for client in clients:
                     client.close()
 
-        def resident():
-            return int(status_of(worker)["VmRSS"].split()[0])
+        def allocated():
+            """Kilobytes; code that it ran for the first time does not count."""
+            with contextlib.suppress(PermissionError), open("/proc/%d/smaps_rollup" % worker) as file:
+                return sum(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))
+            return int(status_of(worker)["RssAnon"].split()[0])
 
+        started = time.monotonic()
         reject(5000)
-        before, started = resident(), time.monotonic()
+        before = allocated()
         reject(95000)
-        passed = time.monotonic() - started
         wait_for(lambda: u.counts("echo")["refused"] > 50000, "most to be counted")
-        assert resident() - before <= 64 or is_sanitized(), "%d kB more" % (resident() - before)
-        assert u.log().count("refuse") <= passed + 5, u.log()
+        assert allocated() - before <= 64 or is_sanitized(), "%d kB more" % (allocated() - before)
+        lines = u.log().count("refuse")
+        assert lines <= time.monotonic() - started + 5, u.log()
         assert probe(port) is not None
         left = u.counts("echo")["refused"]
 
