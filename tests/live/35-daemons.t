@@ -458,7 +458,7 @@ def is_free(port):
 @test
 def nmap_names_the_services_right():
     nmap = program("nmap")
-    signal.alarm(TEST_SECONDS * 3)  # it takes most of a minute where nothing else runs
+    signal.alarm(TEST_SECONDS * 3)  # on a busy machine it took 57 s
     here = [name for name in NAMES if os.path.exists(shipped(name)) and
             os.access(PROGRAMS.get(name, "/"), os.X_OK)]
     if not is_free(80):
