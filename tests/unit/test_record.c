@@ -243,7 +243,8 @@ static void records_are_written(void **state)
     record_begin(&out, "end");
     record_end(&out);
     assert_string_equal(out.bytes, "service name=a\\x20b\\x5cc\\x0a\\x7f\\xc3= ends=!~ "
-                                   "empty= low=-9223372036854775808 pid=7-x\\x20y\nend\n");
+                                   "empty= low=-9223372036854775808 "
+                                   "pid=7-x\\x20y\nend\n");
     assert_int_equal(out.length, strlen(out.bytes));
     record_out_free(&out);
     assert_null(out.bytes);
