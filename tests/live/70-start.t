@@ -94,11 +94,11 @@ def what_cannot_be_printed_is_no_success():
 
 @test
 def port_offset_and_loop_can_be_set_on_the_command_line():
-    base = 7
+    base, port = 7, free_port()
     with Usherd('echo: { plugin = "echo"; listen = "tcp://:%d"; };' % base,
-                args=["-o", "port_offset=31000", "-o", "loop=poll"]) as u:
-        equal(u.port("echo"), 31000 + base)
-        equal(talk(31000 + base, b"shifted"), b"shifted")
+                args=["-o", "port_offset=%d" % (port - base), "-o", "loop=poll"]) as u:
+        equal(u.port("echo"), port)
+        equal(talk(port, b"shifted"), b"shifted")
         assert " start version=" in u.log() and " loop=poll " in u.log(), u.log()
     code, said = refused(ECHO, args=["-o", "nosuch=1"])
     equal(code, 1)
@@ -169,7 +169,8 @@ def the_service_manager_is_told():
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(path)
             manager.settimeout(DEADLINE)
-            u.env = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
+            # twice a second: the ten that wait for us at the most leave no room for others
+            u.env = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="1000000")
             u.start()
             ready = "WATCHDOG=1"
             while ready == "WATCHDOG=1":  # a start may take longer than the interval
