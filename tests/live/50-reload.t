@@ -181,6 +181,7 @@ def d8_f3_a_reload_that_fails_in_a_worker_leaves_nothing_behind():
     new = free_port()
     with Usherd(echo, allow_errors=True) as u:
         port, workers = u.port("echo"), u.workers()
+        wait_rest(u.pid)  # it has closed what was usherctl's
         files = len(descriptors_of(u.pid)) if IS_ROOT else 0
         for number in range(3):
             u.table(echo + 'bad: { plugin = "open_fails"; listen = "tcp://127.0.0.1:%d"; pool = "bad"; };' % new
@@ -191,7 +192,7 @@ def d8_f3_a_reload_that_fails_in_a_worker_leaves_nothing_behind():
             equal(talk(port, b"runs on"), b"runs on")
             wait_for(lambda: len(re.findall(r" echo\[\d+\]: .*127\.0\.0\.1:", u.log())) > number,
                      "a line of a level that the bad table would not log")
-        wait_for(lambda: not IS_ROOT or len(descriptors_of(u.pid)) == files, "the master's descriptors to be as before")
+        wait_for(lambda: not IS_ROOT or len(descriptors_of(u.pid)) <= files, "the master's descriptors to be as before")
         u.table(echo + UPPER, "")
         u.reload()
         equal(talk(u.port("upper"), b"new"), b"NEW")

@@ -34,13 +34,15 @@ def different_table(number):
 
 
 def memory_of(pid):
-    """Bytes that are this process's own."""
+    """Bytes that it allocated. Files it has mapped, and whether others share its pages, do not count: that
+    depends on who else runs."""
     with open("/proc/%d/smaps_rollup" % pid) as file:
-        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_"))
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Anonymous:"))
 
 
 @test
 def e17_tables_that_alternate_leave_nothing_behind():
+    signal.alarm(4 * TEST_SECONDS)  # it is many reloads
     with Usherd(ECHO) as u:
         port = u.port("echo")
 
@@ -51,12 +53,13 @@ def e17_tables_that_alternate_leave_nothing_behind():
             u.table(ECHO)
             u.reload()
             wait_for(lambda: len(u.workers()) == 1, "the old workers to end")
+            wait_rest(u.pid)  # it has closed what was theirs, and usherctl's
             return len(descriptors_of(u.pid)), memory_of(u.pid)
 
         go_through(range(10))
         descriptors, memory = go_through(range(50))
-        more_descriptors, more_memory = go_through(range(50))
-        equal(more_descriptors, descriptors)
+        _, more_memory = go_through(range(50))
+        wait_for(lambda: len(descriptors_of(u.pid)) <= descriptors, "the descriptors to be as many as before")
         if not is_sanitized():
             assert more_memory - memory <= 65536, (memory, more_memory)
         equal(talk(port, b"still"), b"still")
@@ -81,6 +84,7 @@ def broken_tables():
 
 @test
 def r3_no_broken_table_changes_anything():
+    signal.alarm(4 * TEST_SECONDS)  # it is many tables
     refused_ones = 0
     with Usherd(ECHO) as u:
         before, worker = u.ctl("list").stdout, u.workers()
@@ -94,7 +98,7 @@ def r3_no_broken_table_changes_anything():
             started = time.monotonic()
             said = u.ctl("reload", check=False)
             equal((name, said.returncode), (name, 1))
-            assert time.monotonic() - started < 1.5, name
+            assert time.monotonic() - started < soon(1.5), name
         assert refused_ones > 80, refused_ones
         equal(u.ctl("list").stdout, before)
         equal(u.workers(), worker)
@@ -102,6 +106,7 @@ def r3_no_broken_table_changes_anything():
 
 @test
 def f4_two_hundred_stubborn_children_of_a_removed_row_stall_nobody():
+    signal.alarm(4 * TEST_SECONDS)  # it is many processes
     with Usherd(ECHO, settings='drain_timeout = "1s";') as u:
         path = os.path.join(u.dir, "stubborn")
         with open(path, "w") as file:
