@@ -76,7 +76,7 @@ def move(u, letter=b"X"):
 # ---- plugins -----------------------------------------------------------------------------
 
 def one_fault(letter, pattern):
-    with Usherd(ROWS, SETTINGS) as u, connect(u.port("apart")) as other:
+    with Usherd(ROWS, SETTINGS if "hang" in pattern else "") as u, connect(u.port("apart")) as other:
         greets(other)
         echo, wild = u.port("echo"), u.port("wild")
         poke(wild, letter)
@@ -165,11 +165,11 @@ def r5_endless_output_is_contained():
 def r5_a_hang_is_found_within_hang_timeout():
     with Usherd(ROWS, 'hang_timeout = "2s";') as u, connect(u.port("wild")) as client:
         greets(client)
-        client.sendall(b"H")
         started = time.monotonic()
+        client.sendall(b"H")
         assert is_lost(client)
-        took = time.monotonic() - started
-        assert 1.5 < took < 2.0 + BACK_SECONDS + 1, took
+        took = time.monotonic() - started  # where the master is late, too, it gives the time again
+        assert 1.5 < took < (2.0 + BACK_SECONDS + 1 if IS_LONG else DEADLINE), took
 
 
 def hidden_hang(letter, settings):
@@ -269,18 +269,20 @@ def f20_only_the_moved_row_is_held_longer_each_time_and_its_callers_wait():
     with Usherd(ROWS) as u:
         wild, echo = u.port("wild"), u.port("echo")
         move(u)
-        waits = []
+        began, ended = [], []
         for _ in range(4):
-            started = time.monotonic()
+            began.append(time.monotonic())
             poke(wild, b"X")  # the hold, then the crash
-            waits.append(time.monotonic() - started)
+            ended.append(time.monotonic())
             started = time.monotonic()
             equal(talk(echo, b"beside"), b"beside")
             assert time.monotonic() - started < BACK_SECONDS
-        assert waits[0] < waits[2] < waits[3] and waits[3] > 0.6, waits
+        for number, hold in ((1, 0.2), (2, 0.4), (3, 0.8)):  # from one crash to the next
+            assert ended[number] - began[number - 1] > 0.95 * hold, (began, ended)
+        # where we come too late to see it, it crashes once more
+        wait_for(lambda: state_of(u, "wild") == "held" or poke(wild, b"X"), "the master to hold it")
         with connect(wild) as queued:  # the kernel takes it in at once
             queued.sendall(b"queued")
-            wait_for(lambda: state_of(u, "wild") == "held", "the master to see the end and hold it")
             equal(read_exactly(queued, 6), b"queued")
         lines = re.findall(r"(\S+) warning pool\[\d+\]: hold pool=own-wild for_ms=(\d+) left_out=\d+", u.log())
         assert len(lines) >= 2, u.log()
@@ -300,11 +302,19 @@ def status_tells_whom_it_blames_and_how_long_it_is_held():
         move(u)
         wild = wait_for(lambda: told("wild")["state"] == "ready" and told("wild"), "wild to be ready")
         equal((wild["blames"], wild["moved"], wild["pool"], wild["workers"]), (2, True, "own-wild", 1))
-        for _ in range(3):
+        crashes = ["X", "X"]
+        for letter in crashes:
+            poke(u.port("wild"), letter.encode())
+
+        def is_held():  # if we come too late to see it, it crashes once more
             poke(u.port("wild"), b"X")
-        wild = wait_for(lambda: told("wild")["state"] == "held" and told("wild"), "wild to be held")
-        assert 0 < wild["held_ms"] <= 800, wild
-        equal((wild["blames"], wild["workers"]), (5, 0))
+            crashes.append("X")
+            said = told("wild")
+            return said["held_ms"] > 0 and said
+
+        wild = wait_for(is_held, "wild to be held")
+        assert wild["held_ms"] <= 100 << len(crashes), wild
+        equal((wild["state"], wild["blames"], wild["workers"]), ("held", 2 + len(crashes), 0))
         equal([told("echo")[key] for key in ("state", "blames", "moved")], ["ready", 0, False])
         u.reload()
         equal([told("wild")[key] for key in ("state", "blames", "moved", "held_ms")],
@@ -387,10 +397,10 @@ def connect_to_each(workers, port, count):
 
 @test
 def a_move_cuts_no_connection_of_others_in_living_workers():
-    with Usherd(TOGETHER, "workers = 3;") as u:
+    with Usherd(TOGETHER, 'workers = 3; hang_timeout = "1m";') as u:  # nobody wakes who sleeps
         echo, wild = u.port("echo"), u.port("wild")
-        pool = pool_of(u, "echo")
-        clients = connect_to_each(u.workers(), echo, 4)
+        pool, workers = pool_of(u, "echo"), u.workers()
+        clients = connect_to_each(workers, echo, 4)
         for _ in range(2):
             poke(wild, b"X")
         wait_for(lambda: pool_of(u, "wild") == "own-wild", "wild to be moved")
@@ -401,7 +411,9 @@ def a_move_cuts_no_connection_of_others_in_living_workers():
             with contextlib.suppress(AssertionError, OSError):
                 greets(client)
                 kept += 1
-        equal(kept, 4)
+        # the second may have been the first one's successor, who served nobody else
+        equal(kept, 4 * sum(is_alive(pid) for pid in workers))
+        assert kept > 0
         for _ in range(3):
             poke(wild, b"X")
         again = 0
@@ -652,11 +664,17 @@ class Freezer:
 def after_a_freeze_nobody_is_blamed_for_the_time():
     freezer = Freezer()
     with Usherd(TOGETHER) as u, connect(u.port("wild")) as client:
+        def is_met():
+            client.sendall(b"W")
+            if "wild, " in u.ctl("status").stdout:
+                return True
+            equal(read_exactly(client, 1), b"W")  # it was faster than we are
+            return False
+
         pids = [u.pid, *u.workers()]
         try:
             freezer.move(freezer.place, pids)
-            client.sendall(b"W")
-            wait_for(lambda: "wild, " in u.ctl("status").stdout, "it to be in a callback")
+            wait_for(is_met, "it to be in a callback")
             freezer.freeze(True)
             time.sleep(3.5)  # longer than hang_timeout and a look
             freezer.freeze(False)
@@ -684,7 +702,7 @@ def f6_children_that_exit_together_leave_no_zombie():
         for client in clients:
             client.close()
         wait_for(lambda: not children_of(worker), "no child and no zombie")
-        equal(u.count("many", "ACTIVE"), 0)
+        wait_for(lambda: u.count("many", "ACTIVE") == 0, "no slot to be taken")
         equal(u.workers(), [worker])
 
 
@@ -719,8 +737,11 @@ def r5_a_program_that_ignores_term_is_killed():
         deaf: { exec = [ "/bin/sh", "-c", "trap '' TERM; echo $$; while :; do sleep 1; done" ];
                 listen = "tcp://:0"; total_timeout = "200ms"; %s };
     """ % WHO
-    with Usherd(rows) as u, connect(u.port("deaf")) as client:
-        pid = int(client.makefile().readline())
+    with Usherd(rows) as u, contextlib.ExitStack() as stack:
+        def deaf():  # TERM may come before it has its trap
+            return stack.enter_context(connect(u.port("deaf"))).makefile().readline()
+
+        pid = int(wait_for(deaf, "one to say who it is"))
         assert is_alive(pid)
         wait_for(lambda: not is_alive(pid), "the child to be killed")
         wait_for(lambda: u.count("deaf", "ACTIVE") == 0, "its place to be free")
@@ -735,8 +756,8 @@ def r5_a_program_that_fills_stderr_slows_nobody():
             for _ in range(50):
                 equal(talk(u.port("echo"), b"beside"), b"beside")
             assert os.path.getsize(u.log_path) < 8 << 20, os.path.getsize(u.log_path)
-            with open(u.log_path, "a"):
-                child = [pid for pid in descendants_of(u.pid) if status_of(pid).get("Name") == "yes"][0]
+            child = wait_for(lambda: [pid for pid in descendants_of(u.pid) if status_of(pid).get("Name") == "yes"],
+                             "the program that it runs")[0]
             os.kill(child, signal.SIGKILL)
         wait_for(lambda: u.count("loud", "ACTIVE") == 0, "the program to end")
 
