@@ -29,9 +29,10 @@ def set_limit(pid, which, soft):
 
 def pending(port, count=PENDING):
     """Callers who have said something: nobody may be refused."""
-    clients = [connect(port) for _ in range(count)]
-    for client in clients:
-        client.sendall(b"x")
+    clients = []
+    for _ in range(count):
+        clients.append(connect(port))
+        clients[-1].sendall(b"x")
     return clients
 
 
@@ -56,14 +57,15 @@ def starve(u, service, take, give):
     port, beside = u.port(service), u.port("echo")
     pids = [u.pid, worker_of(u, service)]
     take()
-    before = len(u.log().splitlines())
+    before, started = len(u.log().splitlines()), time.monotonic()
     with probing(beside) as took:
         clients = pending(port)
         u.wait_log(r" %s\[\d+\]: (hold|fail)" % service)
         used = idle_while(pids, 2.0, clients[-1])
         lines = u.log().splitlines()[before:]
-        waited = time.monotonic()
+        seconds = time.monotonic() - started
         give()
+        waited = time.monotonic()
         first = clients[0]
         first.settimeout(DEADLINE)
         equal(read_exactly(first, 1), b"x")
@@ -71,9 +73,9 @@ def starve(u, service, take, give):
         first.close()
         all_served(clients[1:])
     assert used < 0.05 * SLOW, "%.0f %% of a processor" % (used * 100)
-    assert len(lines) <= 5, lines
+    assert len(lines) <= seconds + 3, lines
     took.is_quick(0.9, 0.1)
-    assert waited < 1.0 * SLOW, "%.0f ms to recover" % (waited * 1000)
+    assert waited < (1.0 if IS_LONG else 3.0) * SLOW, "%.0f ms to recover" % (waited * 1000)
     return waited
 
 
@@ -202,7 +204,7 @@ def b14_r9_a_full_pids_cgroup_stops_programs_and_nobody_else():
 @test
 def r8_without_memory_a_worker_gives_up_no_listener():
     with Usherd(ROWS, allow_errors=True) as u:
-        worker, port = worker_of(u, "tight"), u.port("tight")
+        worker, port, began = worker_of(u, "tight"), u.port("tight"), time.monotonic()
         if IS_SANITIZED:
             raise Skip("sanitizers have a memory of their own")
         used = int(status_of(worker)["VmSize"].split()[0]) * 1024
@@ -219,13 +221,13 @@ def r8_without_memory_a_worker_gives_up_no_listener():
                 clients.append(client)
             before, started = cpu_seconds(u.pid), time.monotonic()
             is_silent(connect(u.port("echo")), 1.0)
-            assert (cpu_seconds(u.pid) - before) / (time.monotonic() - started) < 0.05
+            assert (cpu_seconds(u.pid) - before) / (time.monotonic() - started) < 0.05 * SLOW
             for client in clients:
                 client.close()
             if is_alive(worker):
                 set_limit(worker, "as", "unlimited")
             wait_for(lambda: talks(port), "it to serve again")
-        assert len(u.log().splitlines()) < 30, u.log()
+        assert len(u.log().splitlines()) < 30 + time.monotonic() - began, u.log()
 
 
 @test
@@ -263,13 +265,14 @@ def b13_a_wait_that_keeps_failing_neither_spins_nor_stops_term():
                                        "-e", "inject=%s:error=%s:when=1+" % (calls, error)],
                                       stderr=subprocess.DEVNULL)
             with contextlib.suppress(AssertionError):
-                wait_for(lambda: status_of(u.pid).get("TracerPid", "0") != "0", "strace to attach", 5)
+                wait_for(lambda: status_of(u.pid).get("TracerPid", "0") != "0", "strace to attach")
             if status_of(u.pid).get("TracerPid", "0") == "0" and tracer.poll() is not None:
                 raise Skip("strace cannot trace here")
+            u.wait_log("fail wait")  # or TERM may be heard before the first call that fails
             before, started = cpu_seconds(u.pid), time.monotonic()
             u.signal(signal.SIGTERM)
-            wait_for(lambda: not is_alive(u.pid) or "drain" in u.log(), "TERM to be heard", 2 * SLOW)
-            assert time.monotonic() - started < 1.6 * SLOW, "%.1f s" % (time.monotonic() - started)
+            wait_for(lambda: not is_alive(u.pid) or "drain" in u.log(), "TERM to be heard", bound(2))
+            assert time.monotonic() - started < bound(1.6), "%.1f s" % (time.monotonic() - started)
             if is_alive(u.pid):
                 assert cpu_seconds(u.pid) - before < 0.3
             tracer.terminate()

@@ -49,6 +49,7 @@ def b8_connections_to_each_built_in_leave_no_descriptor():
         ports = ports_of(u)
         for port in ports.values():
             connect(port).close()
+        wait_for(lambda: all(u.count(name, "ACCEPTED") > 0 for name in ports), "all to be taken")
         wait_for(lambda: all(u.count(name, "ACTIVE") == 0 for name in ports), "all to be over")
         before = {pid: len(descriptors_of(pid)) for pid in [u.pid, *u.workers()]}
         for name, port in ports.items():
@@ -86,10 +87,10 @@ def f6_children_that_end_together_are_all_collected():
                 equal(read_exactly(client, 1), b"x")
             children = [pid for worker in u.workers() for pid in children_of(worker)]
             assert len(children) >= 200, len(children)
-            for pid in children[:20]:  # stopped and continued children are no news
-                os.kill(pid, signal.SIGSTOP)
-            for pid in children[:20]:
-                os.kill(pid, signal.SIGCONT)
+            for number in (signal.SIGSTOP, signal.SIGCONT):  # stopped and continued children are no news
+                for pid in children[:20]:
+                    with contextlib.suppress(ProcessLookupError):  # the last of the row before
+                        os.kill(pid, number)
             for client in clients:
                 client.close()
             wait_for(lambda: not [pid for worker in u.workers() for pid in children_of(worker)],
@@ -102,9 +103,10 @@ def f6_children_that_end_together_are_all_collected():
 def f1_f2_a_long_storm_of_signals_stops_nothing():
     numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGPIPE, signal.SIGALRM, signal.SIGWINCH)
     with Usherd(ROWS) as u:
-        until, sent = time.monotonic() + (5 if MANY > 1 else 2), 0
+        sent = 0
         with probing(u.port("echo")):
-            while time.monotonic() < until:
+            until = time.monotonic() + (5 if MANY > 1 else 2)
+            while time.monotonic() < until or sent <= 2000:
                 for number in numbers:
                     u.signal(number)
                     for worker in u.workers() if sent % 600 == 0 else ():
@@ -116,7 +118,6 @@ def f1_f2_a_long_storm_of_signals_stops_nothing():
                     for number in numbers:
                         u.signal(number)
                     u.signal(signal.SIGCONT)
-        assert sent > 2000, sent
         wait_for(lambda: talks(u.port("tight")), "the calm")
         u.reload()  # answered after all that are under way
         wait_rest(u.pid)
@@ -142,11 +143,12 @@ def b22_what_fails_again_and_again_is_said_now_and_then():
                     talk(ports["bad"])
                 with contextlib.suppress(OSError):
                     talk(ports["framed"], b"???")
+        log = u.log()
         seconds = time.monotonic() - started
-        rate = len(u.log()) / (seconds + 1)
-        assert rate < 2 * (1 << 20) / 60, "%.0f bytes/s\n%s" % (rate, u.log()[:3000])  # three rows, 50 lines
+        rate = len(log) / (seconds + 1)
+        assert rate < 2 * (1 << 20) / 60, "%.0f bytes/s\n%s" % (rate, log[:3000])  # three rows, 50 lines
         for name in ports:
-            lines = len(re.findall(r" %s\[" % name, u.log()))
+            lines = len(re.findall(r" %s\[" % name, log))
             assert lines < (seconds + 2) * 60, "%s: %d lines in %.1f s" % (name, lines, seconds)
         took.is_quick(0.9, 0.1)
 
@@ -195,13 +197,14 @@ def listener_of(pid, port):
 def a_listener_that_was_shut_down_listens_again():
     if not IS_ROOT:
         raise Skip("only root may copy another user's descriptors")
-    rows = re.sub(r"tcp://:0", lambda _: "tcp://:%d" % free_port(), ROWS)  # one that is drawn would be lost
+    free = iter({free_port() for _ in range(20)})  # no two rows the same
+    rows = re.sub(r"tcp://:0", lambda _: "tcp://:%d" % next(free), ROWS)  # one that is drawn would be lost
     with Usherd(rows) as u:
         for name in ("tight", "cat", "forked"):
             port = u.port(name)
             with listener_of(worker_of(u, name), port) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
-                wait_for(lambda: ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), "it to listen", 5)
+                wait_for(lambda: ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), "it to listen")
             equal(talk(port, b"after"), b"after")
             u.wait_log(r"error %s.*listening again" % name)
 
@@ -224,7 +227,7 @@ def queued(port):
     with open("/proc/net/tcp") as file:
         lines = [line.split() for line in list(file)[1:]]
     return [int(words[4].split(":")[0], 16) for words in lines
-            if int(words[1].rsplit(":", 1)[1], 16) == port and words[3] == "01"]
+            if words[1] == "0100007F:%04X" % port and words[3] == "01"]  # elsewhere others may have the port
 
 
 @test
@@ -232,7 +235,7 @@ def b19_the_kernel_keeps_little_for_clients_that_never_read():
     with Usherd(CHARGEN) as u:
         port = u.port("chargen")
         clients = [small_window(port) for _ in range(200)]
-        wait_for(lambda: len(queued(port)) == 200 and min(queued(port)) > 0, "all to be served")
+        wait_for(lambda: len(now := queued(port)) == 200 and min(now) > 0, "all to be served", 2 * DEADLINE)
         wait_rest(*u.workers())
         assert max(queued(port)) <= 128 * 1024, max(queued(port))
         for client in clients:
@@ -254,7 +257,7 @@ def b19_r11_clients_that_never_read_cost_little():
         started = time.monotonic()
         for _ in range(50):
             equal(talk(u.port("tight"), b"quick"), b"quick")
-        assert time.monotonic() - started < 2 * SLOW
+        assert time.monotonic() - started < bound(2)
         for client in clients:
             client.close()
         wait_for(lambda: u.count("chargen", "ACTIVE") == 0, "all to be over")
@@ -279,7 +282,7 @@ def f12_clients_without_a_window_stall_nobody():
         for _ in range(20):
             for name in ("echo", "uppercase"):
                 equal(talk(u.port(name), b"Q"), b"Q")
-        assert time.monotonic() - started < 5 * SLOW
+        assert time.monotonic() - started < bound(5)
         assert u.ctl("list").returncode == 0
         wait_rest(u.pid, *u.workers())
         for client in stuck:
@@ -297,14 +300,15 @@ def b18_r12_many_slow_clients_are_gone_at_their_deadline():
         for name in names:
             port = u.port(name)
             for _ in range(count // 3):
+                born = time.monotonic()
                 client = connect(port)
                 client.sendall(b"1")
                 clients.append(client)
-        born = time.monotonic()
         with probing(u.port("echo")) as took:
+            wait_for(lambda: all(u.count(name, "ACCEPTED") == count // 3 for name in names), "all to be taken")
             wait_for(lambda: all(u.count(name, "ACTIVE") == 0 for name in names), "all to be gone", 10 * SLOW)
         ended = time.monotonic() - born
-        assert 1.0 < ended < 3.0 * SLOW, "gone after %.1f s" % ended
+        assert 1.0 < ended < bound(3), "gone after %.1f s" % ended
         took.is_quick(0.99, 0.2)
         for client in clients:
             client.close()
@@ -331,12 +335,12 @@ def f15_r26_deadlines_do_not_hear_of_the_wall_clock():
         with probing(ports["total"]) as took:
             seen = set()
             for name in ("idle", "total", "first", "cat"):
+                started = time.monotonic()
                 with connect(ports[name]) as client:
-                    started = time.monotonic()
                     with contextlib.suppress(ConnectionResetError):
                         equal(read_all(client), b"")
                     ended = time.monotonic() - started
-                    assert 0.6 < ended < 1.7 * SLOW, "%s: %.2f s" % (name, ended)
+                    assert 0.6 < ended < bound(1.7), "%s: %.2f s" % (name, ended)
                 seen.add(struct.unpack(">I", talk(ports["time"]))[0] // 100000)
             wait_for(lambda: len(seen) > 1 or seen.add(
                 struct.unpack(">I", talk(ports["time"]))[0] // 100000), "the clock to jump")
@@ -366,11 +370,11 @@ def f17_r27_a_full_disk_slows_no_request_and_drops_are_counted():
     u = Usherd(LOGGED, start=False)
     place = os.path.join(u.dir, "disk")
     os.mkdir(place)
-    done = subprocess.run([unshare, "-m", "true"], capture_output=True)
+    u.prefix = [unshare, "-m", "sh", "-c", 'mount -t tmpfs -o size=64k,mode=755 tmpfs "$0" && exec "$@"', place]
+    done = subprocess.run([*u.prefix, "true"], capture_output=True)
     if done.returncode != 0:
         u.clean()
         raise Skip("no namespace of its own for mounts here")
-    u.prefix = [unshare, "-m", "sh", "-c", 'mount -t tmpfs -o size=64k,mode=755 tmpfs "$0" && exec "$@"', place]
     u.table(LOGGED, 'log = { to = "%s/log"; };' % place)
     with u.start():
         inside = "/proc/%d/root%s/" % (u.pid, place)
