@@ -27,7 +27,7 @@ ROWS = """
 """
 MORE = ROWS + 'more: { plugin = "daytime"; listen = "tcp://:0"; };'
 SETTINGS = 'drain_timeout = "500ms";'
-PATIENCE = 5.0  # for a start, for being served again, for an end
+PATIENCE = 5.0 if IS_LONG else 10.0  # for a start, for being served again, for an end
 FAULT_SECONDS = 1.0  # what goes wrong again and again may do so for so long
 TRY = 1.5  # one try of a client
 RIGHTS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
