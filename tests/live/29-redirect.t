@@ -326,7 +326,8 @@ def many_at_once_and_nothing_left():
         is_idle(u)
         worker = u.workers()[0]
         before = len(descriptors_of(worker))
-        clients = [connect(u.port("way")) for _ in range(100)]
+        way = u.port("way")  # the target waits for the first while the last comes
+        clients = [connect(way) for _ in range(100)]
         for number, client in enumerate(clients):
             client.sendall(b"%d" % number)
             client.shutdown(socket.SHUT_WR)
