@@ -97,7 +97,7 @@ def a_hang_is_found_within_hang_timeout_and_named():
     with Usherd(ROWS, 'hang_timeout = "1s";') as u, connect(u.port("hang")) as client:
         client.sendall(b"H")
         u.wait_log(r"hang\[\d+\]: fail pool=stuck pid=\d+ peer=127.0.0.1.*hang_timeout",
-                   5 if IS_LONG else DEADLINE)  # a look that comes late begins anew
+                   5 if IS_LONG else 3 * DEADLINE)  # a look that comes late begins anew
         wait_for(lambda: poke(u.port("hang"), b"a\n") is not None, "the service to be back")
         equal(talk(u.port("echo"), b"beside"), b"beside")
 
