@@ -44,8 +44,8 @@ void stage_close(struct flow *flow)
     loop_close(&flow->loop);
 }
 
-/* A process that was held up may find the time over when it first looks: what then follows
- * from what it found takes rounds of the loop, not time. */
+/* A process that was held up may find the time over when it first looks: what then
+ * follows from what it found takes rounds of the loop, not time. */
 #define ROUNDS 5
 
 struct turn {
