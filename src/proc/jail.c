@@ -58,8 +58,13 @@ static int helper_main(void *context)
 static int hear(const struct jail *jail, struct err *err)
 {
     int word = 0;
-    ssize_t got = read(jail->fd, &word, sizeof(word));
+    ssize_t got;
 
+    do /* with a time limit a SIGCONT is enough to interrupt it (signal(7)) */
+        got = read(jail->fd, &word, sizeof(word));
+    while (got == -1 && errno == EINTR);
+    if (got == -1)
+        return err_sys(err, "sandbox: the helper for chroot");
     if (got != (ssize_t)sizeof(word))
         return err_set(err, "sandbox: the helper for chroot is gone");
     errno = word;

@@ -971,6 +971,71 @@ static void the_helper_has_one_capability_and_no_life_of_its_own(void **state)
     assert_int_equal(status, 0);
 }
 
+static char state_of(pid_t pid)
+{
+    char path[64], text[512] = "";
+    const char *end;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1 || read(fd, text, sizeof(text) - 1) < 1)
+        fail_msg("%s: %s", path, strerror(errno));
+    close(fd);
+    end = strrchr(text, ')');
+    return end != NULL ? end[2] : '?';
+}
+
+static void wait_for_state(pid_t pid, char state)
+{
+    for (int i = 0; i < 10000 && state_of(pid) != state; i++)
+        usleep(1000);
+    assert_int_equal(state_of(pid), state);
+}
+
+/* Its helper stands still until somebody who is told lets it go on. */
+static int enter_slowly(int tell)
+{
+    struct cred cred = { .uid = SOMEBODY, .gid = SOMEBODY };
+    struct jail jail = JAIL_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    if (jail_start(&jail, probe.empty_root, &cred, &err) == -1 ||
+        kill(jail.pid, SIGSTOP) == -1)
+        return 1;
+    if (write(tell, &jail.pid, sizeof(jail.pid)) != sizeof(jail.pid))
+        return 2;
+    close(tell);
+    return jail_enter(&jail, &err) == -1 ? 3 : 0;
+}
+
+static void a_pause_while_it_waits_for_the_helper_is_no_end_of_it(void **state)
+{
+    int pipe_fds[2], status;
+    pid_t pid, helper;
+
+    (void)state;
+    if (!probe.has_root)
+        skip();
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(enter_slowly(pipe_fds[1]));
+    close(pipe_fds[1]);
+    assert_int_equal(read(pipe_fds[0], &helper, sizeof(helper)), sizeof(helper));
+    close(pipe_fds[0]);
+    wait_for_state(helper, 'T');
+    wait_for_state(pid, 'S');
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    wait_for_state(pid, 'S');
+    assert_int_equal(kill(helper, SIGCONT), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* ---- the master -------------------------------------------------------------------- */
 
 static int keep_two(void)
@@ -1094,6 +1159,7 @@ int main(void)
         cmocka_unit_test(limits_are_hard_where_no_child_has_its_own),
         cmocka_unit_test(the_empty_root_can_never_be_filled),
         cmocka_unit_test(the_helper_has_one_capability_and_no_life_of_its_own),
+        cmocka_unit_test(a_pause_while_it_waits_for_the_helper_is_no_end_of_it),
         cmocka_unit_test(the_master_keeps_what_it_lists),
         cmocka_unit_test(an_ordinary_user_lacks_places_and_goes_on),
         cmocka_unit_test(each_kind_has_its_number_of_filters),
