@@ -108,12 +108,12 @@ def argv0_can_be_set():
 
 @test
 def stderr_goes_to_the_log_or_to_the_peer():
-    script = "#!/bin/sh\necho to-the-peer\nprintf 'complaint \\033[31m red\\n' >&2\n"
+    script = "#!/bin/sh\necho to-the-peer\nprintf 'complaint \\033[31m \"red\\n' >&2\n"
     with Programs('quiet: { exec = "{dir}/noisy"; listen = "tcp://:0"; {who} };'
                   'loud: { exec = "{dir}/noisy"; listen = "tcp://:0"; stderr = "peer"; {who} };',
                   {"noisy": script}) as u:
         equal(talk(u.port("quiet")), b"to-the-peer\n")
-        u.wait_log(r"quiet.*complaint \\x1b\[31m red")
+        u.wait_log(r'quiet.*line="complaint \\x1b\[31m \\x22red"')
         assert b"complaint" in talk(u.port("loud"))
 
 
