@@ -65,11 +65,15 @@ def r4_a_killed_worker_is_back_at_once_and_no_caller_is_refused():
         thread.start()
         try:
             pids = u.workers()  # in turn, or one that falls again at once is held
+
+            def another():
+                now = u.workers()
+                return now if len(now) == len(pids) and pids[0] not in now else None
+
             for _ in range(10):
                 os.kill(pids[0], signal.SIGKILL)
-                wait_for(lambda: len(u.workers()) == len(pids) and pids[0] not in u.workers(),
-                         "a new worker")
-                pids = pids[1:] + [pid for pid in u.workers() if pid not in pids]
+                now = wait_for(another, "a new worker")
+                pids = pids[1:] + [pid for pid in now if pid not in pids]
                 equal(talk(port, b"again"), b"again")
         finally:
             stop.set()
