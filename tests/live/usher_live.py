@@ -175,14 +175,25 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_kb(pid):
-    """What it has in memory. Some kernels sum a process's own figure up by and by, off by more with each processor:
-    counted again where we may look."""
+def _memory_kb(pid, name, status_name):
+    """Some kernels sum a process's own figure up by and by, off by more with each processor: counted again
+    where we may look."""
     with contextlib.suppress(OSError), open("/proc/%d/smaps_rollup" % pid) as file:
         for line in file:
-            if line.startswith("Rss:"):
+            if line.startswith(name + ":"):
                 return int(line.split()[1])
-    return int(status_of(pid).get("VmRSS", "0 kB").split()[0])
+    return int(status_of(pid).get(status_name, "0 kB").split()[0])
+
+
+def resident_kb(pid):
+    """What it has in memory."""
+    return _memory_kb(pid, "Rss", "VmRSS")
+
+
+def allocated_kb(pid):
+    """What it allocated. Files it has mapped, and whether others share its pages, do not count: that depends on
+    who else runs, and on what it ran for the first time."""
+    return _memory_kb(pid, "Anonymous", "RssAnon")
 
 
 def wait_rest(*pids, window=0.5):
