@@ -9,11 +9,24 @@
 
 #include <cmocka.h>
 
+#include "base/addr.h"
+
 struct plan_service stage_service(char *name)
 {
     return (struct plan_service){ .name = name, .enabled = true, .max_connections = 100,
                                   .first_byte_timeout = -1, .idle_timeout = -1,
                                   .total_timeout = -1 };
+}
+
+struct peer stage_peer(const char *host)
+{
+    struct usher_address address;
+    struct err err = ERR_EMPTY;
+    struct peer peer;
+
+    assert_int_equal(addr_parse_host(host, &address, &err), 0);
+    peer_set(&peer, &address.storage, address.length);
+    return peer;
 }
 
 void stage_pages(struct flow *flow, struct pages **pages)

@@ -7,11 +7,15 @@
 #include "base/clock.h"
 #include "flow/flow.h"
 #include "flow/page.h"
+#include "flow/peer.h"
 
 #define STAGE_DEADLINE_MS 10000
 
 /* A row of 100 connections without deadlines; borrows name. */
 struct plan_service stage_service(char *name);
+
+/* A caller from there, an address in figures; which source he is, admit_find() says. */
+struct peer stage_peer(const char *host);
 
 /* Pages, of which flow has one; to be closed by the test. Before stage_open(). */
 void stage_pages(struct flow *flow, struct pages **pages);

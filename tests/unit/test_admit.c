@@ -82,21 +82,10 @@ static void end(void)
     clock_fake(-1);
 }
 
-static struct peer peer_of(const char *host)
-{
-    struct usher_address address;
-    struct err err = ERR_EMPTY;
-    struct peer peer;
-
-    assert_int_equal(addr_parse_host(host, &address, &err), 0);
-    peer_set(&peer, &address.storage, address.length);
-    return peer;
-}
-
 /* In a process of its own, as a sibling does it. */
 static void sibling_holds(int slot, const char *host, unsigned count)
 {
-    struct peer peer = peer_of(host);
+    struct peer peer = stage_peer(host);
     struct source_key key =
         sources_key(pages_secret(w.pages), w.service.number, &peer, 0);
     pid_t pid = fork();
@@ -122,7 +111,7 @@ static void sibling_holds(int slot, const char *host, unsigned count)
 
 static enum admit_verdict call(const char *host)
 {
-    struct peer peer = peer_of(host);
+    struct peer peer = stage_peer(host);
     uint64_t room;
     enum admit_verdict verdict = admit_room(&w.row, &room);
 
@@ -138,7 +127,7 @@ static enum admit_verdict call(const char *host)
 
 static void leave(const char *host)
 {
-    struct peer peer = peer_of(host);
+    struct peer peer = stage_peer(host);
 
     admit_find(&w.row, -1, &peer);
     row_release(&w.row, &peer);
@@ -234,7 +223,7 @@ static void a_siblings_connections_count(void **state)
 
 static bool has_slot(const char *host)
 {
-    struct peer peer = peer_of(host);
+    struct peer peer = stage_peer(host);
 
     admit_find(&w.row, -1, &peer);
     return admit_has_slot(&w.row, &peer);
@@ -395,7 +384,7 @@ static void rates_stand_whatever_the_wall_clock_does(void **state)
 
 static void each_source_has_its_own_rate(void **state)
 {
-    struct peer peer = peer_of("192.0.2.1");
+    struct peer peer = stage_peer("192.0.2.1");
 
     (void)state;
     clock_fake(1000);

@@ -14,7 +14,6 @@
 
 #include "support/stage.h"
 
-#include "base/addr.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -46,12 +45,8 @@ static void on_gone(struct usher_conn *conn, enum usher_reason reason)
 
 static struct peer peer_of(const char *host)
 {
-    struct usher_address address;
-    struct err err = ERR_EMPTY;
-    struct peer peer;
+    struct peer peer = stage_peer(host);
 
-    assert_int_equal(addr_parse_host(host, &address, &err), 0);
-    peer_set(&peer, &address.storage, address.length);
     admit_find(&w.row, -1, &peer);
     return peer;
 }
